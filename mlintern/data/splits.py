@@ -1,0 +1,108 @@
+"""Splits: what the data stage hands to the audit and to the engine.
+
+The features stay *raw* here and preprocessing stays an object, because a leak in preprocessing can only be seen by
+someone who can fit it again on other rows.
+"""
+
+import dataclasses
+import hashlib
+from typing import Any, Protocol
+
+import numpy as np
+
+PARTS = ("train", "valid", "test")
+
+
+class Preprocessor(Protocol):
+    """Preprocessing that learns from data: `fit` sees only the rows in scope, `transform` may see any row."""
+
+    def fit(self, features: np.ndarray) -> "Preprocessor":
+        """Learn from raw features [n, ...] and return a fitted copy; the receiver stays unfitted."""
+        ...
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """Raw features [n, ...] to model input [n, ...]."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """One part of the data, row by row. Optional columns are None where the data has none."""
+
+    ids: np.ndarray
+    """[n] stable example ids (str), unique over all parts."""
+    features: np.ndarray
+    """[n, ...] raw features, before anything was fitted."""
+    labels: np.ndarray
+    """[n] class index (integer) or target (float)."""
+    groups: np.ndarray | None = None
+    """[n] who the example comes from (patient, user, site), if known."""
+    times: np.ndarray | None = None
+    """[n] when it was taken, if known."""
+    sources: np.ndarray | None = None
+    """[n] path or record it was read from, if known."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """The given rows, in the given order."""
+        return Examples(*(None if column is None else column[rows] for column in self.columns().values()))
+
+    def columns(self) -> dict[str, np.ndarray | None]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def fingerprint(self) -> str:
+        """sha256 over every column's name, type, shape and bytes: equal data, equal fingerprint, on any machine."""
+        digest = hashlib.sha256()
+        for name, column in self.columns().items():
+            if column is None:
+                continue
+            digest.update(f"{name}:{column.dtype.kind}:{column.shape};".encode())
+            if column.dtype.kind in "OUS":
+                digest.update("\0".join(map(str, column.tolist())).encode())
+            else:
+                digest.update(np.ascontiguousarray(column).astype(column.dtype.newbyteorder("<")).tobytes())
+        return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """The parts of one dataset under one protocol, and how preprocessing is fitted on them."""
+
+    name: str
+    train: Examples
+    test: Examples
+    valid: Examples | None = None
+    preprocessor: Preprocessor | None = None
+    """Unfitted; None when raw features go to the model as they are."""
+    fit_on: tuple[str, ...] = ("train",)
+    """The parts whose rows preprocessing is fitted on: ("train",), or ("train", "test") in a leaking protocol."""
+    classes: int | None = None
+    """Number of classes; None for regression."""
+
+    def parts(self) -> dict[str, Examples]:
+        """The parts that exist, in the order train, valid, test."""
+        return {name: part for name in PARTS if (part := getattr(self, name)) is not None}
+
+    def fitted(self) -> Preprocessor | None:
+        """The preprocessor, fitted on the parts in `fit_on`."""
+        if self.preprocessor is None:
+            return None
+        rows = [part.features for name, part in self.parts().items() if name in self.fit_on]
+        return self.preprocessor.fit(np.concatenate(rows))
+
+    def transformed(self) -> dict[str, np.ndarray]:
+        """Model inputs per part, {name: [n, ...]}, after preprocessing was fitted on its scope."""
+        fitted = self.fitted()
+        return {
+            name: part.features if fitted is None else fitted.transform(part.features)
+            for name, part in self.parts().items()
+        }
+
+    def fingerprints(self) -> dict[str, str]:
+        """{part: sha256} of the raw data, for records and audits."""
+        return {name: part.fingerprint() for name, part in self.parts().items()}
+
+    def replace(self, **changes: Any) -> "Splits":
+        return dataclasses.replace(self, **changes)

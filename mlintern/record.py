@@ -1,0 +1,93 @@
+"""The record of a cell: its id, its run.json, and where they live.
+
+A cell's id is the hash of what determines its result and of nothing else. Two cells with one id have the same weights,
+losses and metrics, bit for bit; a finished id is never trained twice.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from mlintern import files
+from mlintern.errors import UserError
+
+RUN_FILE = "run.json"
+STEPS_FILE = "steps.parquet"
+PREDICTIONS_FILE = "predictions.parquet"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+class RunRecord(TypedDict, total=False):
+    """`runs/<slug>/<cell_id>/run.json`, one per cell. DESIGN.md's run record; all keys are present once finished."""
+
+    cell_id: str
+    status: str
+    """`finished`, `diverged` or `failed`; a run that was interrupted has no run.json, only a checkpoint."""
+    slug: str
+    variant: str
+    levels: dict[str, Any]
+    """Coordinates beside variant and seed: {"data": "mnist1d", "protocol": "clean", **ablation levels}."""
+    seed: int
+    config: dict[str, Any]
+    """The composed configuration, resolved, without secrets."""
+    overrides: list[str]
+    git: dict[str, Any]
+    pack_sha256: str
+    data: dict[str, str]
+    """{part: sha256} of the raw data."""
+    environment: dict[str, Any]
+    streams: dict[str, str]
+    """First key of every named random stream, as hex."""
+    loss_chain_sha256: str
+    weights_sha256: str
+    metrics: dict[str, dict[str, float]]
+    """{split: {name: value}} of the chosen checkpoint; accuracies are fractions in [0, 1]."""
+    evaluations: list[dict[str, Any]]
+    """Learning curve: [{"step", "split", "loss", metric: value, ...}]."""
+    selection: dict[str, Any]
+    """{"split", "metric", "mode", "step", "value"}: which checkpoint was chosen, and on what."""
+    test_readings: int
+    """How often the test part was read for this cell: once under a clean protocol."""
+    audit: dict[str, Any]
+    """{"sha256", "clean", "acknowledged": [kinds]} of the audit that this cell was trained under."""
+    parameters: int
+    message: str
+    """Why the run failed or diverged; empty otherwise."""
+    wall_s: float
+    peak_memory_bytes: int
+    started: str
+    finished: str
+
+
+def canonical(value: Any, where: str = "config") -> Any:
+    """`value` in the one form that hashes the same everywhere; refuses what has no stable form instead of str()-ing it."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UserError(f"{where}={value}: a NaN or infinite value cannot be part of a cell's id")
+        return value
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise UserError(f"{where}: the key {key!r} is not a string, so the cell has no stable id")
+        return {key: canonical(value[key], f"{where}.{key}") for key in sorted(value)}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [canonical(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    raise UserError(f"{where}: a {type(value).__name__} has no stable hash; use numbers, strings, lists and mappings")
+
+
+def stable_hash(value: Any, where: str = "config") -> str:
+    """sha256 (hex) of the canonical JSON form of `value`; the same on every machine and Python."""
+    text = json.dumps(canonical(value, where), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_runs(folder: Path) -> list[RunRecord]:
+    """Every finished record below `runs/<slug>/`, sorted by cell id."""
+    return [files.read_json(path) for path in sorted(Path(folder).glob(f"*/{RUN_FILE}"))]
