@@ -1,0 +1,1 @@
+"""Reading papers: from an id or a file to one `Document` that loses nothing and invents nothing."""
