@@ -21,11 +21,13 @@ from urllib.parse import unquote, urlsplit
 
 from mlintern.errors import UserError
 
-ARCHIVES = frozenset(
+_ARCHIVE_NAMES = (
     "acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas cond-mat cs dg-ga "
     "funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-ex nucl-th patt-sol physics plasm-ph "
-    "q-alg q-bio quant-ph solv-int supr-con".split()
+    "q-alg q-bio quant-ph solv-int supr-con"
 )
+ARCHIVES = frozenset(_ARCHIVE_NAMES.split())
+"""arXiv's archives up to March 2007, when ids named them."""
 LOCAL_SUFFIXES = (".tex", ".ltx", ".pdf", ".html", ".htm", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 SPELLINGS = (
     "1412.6980, 1706.03762v5, cs/0701234, arXiv:1706.03762, https://arxiv.org/abs/1706.03762, "
@@ -45,7 +47,7 @@ _STAMP = re.compile(r"\s*\[[A-Za-z.\- ]+\].*$")  # "arXiv:1706.03762v5 [cs.CL] 6
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)*(?:ar[x5]iv|alphaxiv|doi)\.org/", re.IGNORECASE)
 _URL_KINDS = ("abs", "pdf", "html", "ps", "e-print", "src", "format", "other", "papers")
-_GENERIC_STEMS = frozenset("article document index main manuscript ms paper root source template".split())
+_GENERIC_STEMS = ("article", "document", "index", "main", "manuscript", "ms", "paper", "root", "source", "template")
 _FIVE_DIGITS_FROM = 1501  # YYMM; numbers have four digits up to 1412
 
 
@@ -54,7 +56,7 @@ class PaperId:
     """One paper: on arXiv, or in a local file or folder."""
 
     slug: str
-    """A legal Python module name, the same for every version: `arxiv_1412_6980`, `arxiv_hep_th_9901001`, `local_draft`."""
+    """A legal Python module name, one for all versions: `arxiv_1412_6980`, `arxiv_hep_th_9901001`, `local_draft`."""
     id: str
     """arXiv's id without a version (`1412.6980`, `hep-th/9901001`); for a local paper, its slug."""
     version: int | None = None
@@ -173,7 +175,8 @@ def _parse_url(text: str) -> PaperId:
             found = found or (_parse_arxiv(anywhere[0]) if anywhere else None)
             hint = f"; did you mean {found}?" if found else f"; give {SPELLINGS}"
             raise UserError(
-                f"paper: {text}: {host or 'this'} is not one of arXiv's hosts{hint} (a mirror is set with paper.arxiv_url=…)"
+                f"paper: {text}: {host or 'this'} is not one of arXiv's hosts{hint} "
+                "(a mirror is set with paper.arxiv_url=…)"
             )
     if found is None:
         raise UserError(f"paper: {text} names no paper of arXiv; copy the address of its abs, pdf or html page")
@@ -204,7 +207,7 @@ def _parse_local(text: str) -> PaperId:
 
 
 def local_slug(path: Path) -> str:
-    """A module name for a local file or folder: its stem, with the folder's name before a stem like `main` that says nothing."""
+    """A module name for a local file or folder: its stem, led by the folder's name where it says nothing (`main`)."""
     name = path.name
     for suffix in sorted(LOCAL_SUFFIXES, key=len, reverse=True):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
@@ -271,7 +274,7 @@ def _parse_override(argument: str) -> tuple[str, list[tuple[str, PaperId | None]
 
 
 def papers_in(argv: list[str]) -> list[PaperId]:
-    """The papers that argv's `paper=` overrides name, with their versions and paths; names that are no id are left out."""
+    """The papers that argv's `paper=` overrides name, with versions and paths; names that are no id are left out."""
     parsed = (_parse_override(argument) for argument in argv)
     return [paper for override in parsed if override for _, paper in override[1] if paper]
 
