@@ -1,0 +1,62 @@
+"""Determinism levels (config group `determinism`): what is pinned, and when.
+
+Environment variables must be set before torch is imported, so `pins` is read by whoever starts a process (the
+study's worker pool); `apply` sets torch's own switches inside it, and `check_pins` refuses a process that was started
+without them.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from mlintern.errors import UserError
+
+LEVELS = ("strict", "portable", "fast")
+
+
+@dataclasses.dataclass(frozen=True)
+class Determinism:
+    """One level, as the config group gives it."""
+
+    level: Literal["strict", "portable", "fast"]
+    """strict: same bits on the same type of machine. portable: same bits on any x86-64 CPU with AVX2. fast: no promise."""
+    threads: int
+    """Threads per training process. One: a second thread changes sums, and on a busy machine costs more than it gives."""
+    deterministic_algorithms: bool
+    """torch.use_deterministic_algorithms, never with warn_only: an op that has none is an error that names it."""
+    environment: Mapping[str, str]
+    """Variables to set before torch is imported."""
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise UserError(f"determinism.level={self.level}: choose {', '.join(LEVELS)}")
+        if self.level != "fast" and self.threads != 1:
+            raise UserError(f"determinism.threads={self.threads}: {self.level} needs 1 (more threads change the bits)")
+
+    def pins(self) -> dict[str, str]:
+        """Every environment variable that this level sets, threads included."""
+        threads = str(self.threads)
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **{k: str(v) for k, v in self.environment.items()}}
+
+    def check_pins(self) -> None:
+        """Refuse a process that was started without this level's variables: setting them after the import is too late."""
+        for name, value in self.pins().items():
+            if os.environ.get(name) != value:
+                raise UserError(
+                    f"determinism={self.level}: {name}={value} was not set before torch was imported; "
+                    "start the run with `python -m mlintern`, which sets it"
+                )
+
+    def apply(self) -> None:
+        """Set torch's switches for this process."""
+        import torch
+
+        torch.set_num_threads(self.threads)
+        torch.use_deterministic_algorithms(self.deterministic_algorithms, warn_only=False)
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = self.deterministic_algorithms
+        if self.level != "fast":
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.allow_tf32 = False  # on by default for convolutions
+            torch.backends.cuda.enable_cudnn_sdp(False)  # has no deterministic backward

@@ -1,0 +1,90 @@
+"""Initial weights that depend on the seed and the parameter's name, not on what else the model holds.
+
+A module's constructor may draw as it likes (`nn.Linear`, `nn.init.*`, `nn.Parameter(torch.randn(...))`). The model is
+built twice: the first pass learns which parameter each draw ends up in, the second sets the generator to
+key(seed, "init", that parameter's name, its how-manieth draw) just before the draw. So adding an unused layer, or a
+stray draw elsewhere, leaves every other weight as it was.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from mlintern.engine import seeding
+from mlintern.errors import UserError
+
+_IN_PLACE = {
+    torch.Tensor.normal_,
+    torch.Tensor.uniform_,
+    torch.Tensor.bernoulli_,
+    torch.Tensor.exponential_,
+    torch.Tensor.log_normal_,
+    torch.Tensor.cauchy_,
+    torch.Tensor.geometric_,
+    torch.Tensor.random_,
+}
+_FACTORIES = {torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal, torch.bernoulli, torch.multinomial}
+_FACTORIES |= {torch.rand_like, torch.randn_like, torch.randint_like}
+
+
+class _Draws(TorchFunctionMode):
+    """Sees every random call of a constructor; calls `before(i)` ahead of the i-th one and keeps its tensor."""
+
+    def __init__(self, before: Callable[[int], None] | None = None):
+        super().__init__()
+        self.before = before
+        self.targets: list[torch.Tensor] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        drawing = func in _IN_PLACE or func in _FACTORIES
+        if drawing and self.before is not None:
+            self.before(len(self.targets))
+        result = func(*args, **(kwargs or {}))
+        if drawing:
+            self.targets.append(args[0] if func in _IN_PLACE else result)
+        return result
+
+
+def _owners(model: nn.Module) -> dict[int, str]:
+    """{address of storage: name} of every parameter and buffer; a tied parameter goes by its first name."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    owners: dict[int, str] = {}
+    for name, tensor in named:
+        owners.setdefault(tensor.untyped_storage().data_ptr(), name)
+    return owners
+
+
+def build(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Build a model with initial weights keyed by (seed, parameter name).
+
+    `make` constructs the module; it is called twice and must construct the same thing both times.
+    Raises UserError if it does not, or if what it builds is not an nn.Module.
+    """
+    with seeding.fork_torch(seed, "init", "first-pass"), _Draws() as first:
+        model = make()
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model: {type(model).__name__} is not a torch.nn.Module; a variant must be one")
+    owners = _owners(model)
+    names = [owners.get(target.untyped_storage().data_ptr(), "") for target in first.targets]
+    seen: Counter[str] = Counter()
+    keys: list[tuple[str, int]] = []
+    for name in names:  # a draw that ends in no parameter (a scaled randn, say) is keyed by its turn among such draws
+        keys.append((name, seen[name]))
+        seen[name] += 1
+
+    def before(i: int) -> None:
+        if i >= len(keys):
+            raise UserError("model: its constructor draws differently each time it is called; it must not")
+        seeding.reseed_default(seed, "init", *keys[i])
+
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    del model, first
+    with seeding.fork_torch(seed, "init", "second-pass"), _Draws(before) as second:
+        model = make()
+    if len(second.targets) != len(keys) or shapes != {k: tuple(v.shape) for k, v in model.state_dict().items()}:
+        raise UserError("model: its constructor builds something else each time it is called; it must not")
+    return model
