@@ -1,0 +1,101 @@
+"""Checkpoints: one safetensors file with everything that the stateless recipe needs, at any step.
+
+There is no generator state in it, because there is none: position and seed are enough. What is kept is the model, the
+optimizer's tensors, the chosen weights so far, the losses, and a JSON note (step, evaluations, counters). No pickle.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mlintern.engine import weights
+from mlintern.errors import UserError
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+_SCALARS = (int, float, bool, str, type(None))
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """An optimizer's state as named tensors and JSON scalars; what is neither is refused by name."""
+    tensors: dict[str, torch.Tensor] = {}
+    scalars: dict[str, Any] = {}
+    state = optimizer.state_dict()
+    for index, entries in state["state"].items():
+        for name, value in entries.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{index}/{name}"] = value
+            elif isinstance(value, _SCALARS):
+                scalars[f"{index}/{name}"] = value
+            else:
+                raise UserError(
+                    f"optimizer {type(optimizer).__name__}: its state {name!r} is a {type(value).__name__}, which cannot be "
+                    "checkpointed without pickle; keep tensors and numbers only"
+                )
+    groups = [
+        {name: value for name, value in group.items() if isinstance(value, _SCALARS)} for group in state["param_groups"]
+    ]
+    return tensors, {"state": scalars, "groups": groups}
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], scalars: dict[str, Any]
+) -> None:
+    """Put a saved state back into a freshly built optimizer."""
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in [*tensors.items(), *scalars["state"].items()]:
+        index, entry = name.split("/", 1)
+        state.setdefault(int(index), {})[entry] = value
+    groups = optimizer.state_dict()["param_groups"]
+    for group, saved in zip(groups, scalars["groups"], strict=True):
+        group.update(saved)
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def save(
+    path: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    selected: dict[str, torch.Tensor] | None,
+    losses: torch.Tensor,
+    note: dict[str, Any],
+) -> None:
+    """Write a checkpoint, whole or not at all."""
+    state, scalars = optimizer_tensors(optimizer)
+    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"optimizer/{name}": tensor for name, tensor in state.items()}
+    tensors |= {f"selected/{name}": tensor for name, tensor in (selected or {}).items()}
+    weights.save_tensors(path, {**tensors, "losses": losses}, {**note, "optimizer": scalars})
+
+
+def load(
+    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, torch.Tensor] | None, torch.Tensor, dict[str, Any]]:
+    """Read a checkpoint back into model and optimizer; returns the chosen weights so far, the losses and the note."""
+    tensors, note = weights.load_tensors(path)
+    by_kind: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "selected": {}}
+    losses = tensors.pop("losses")
+    for name, tensor in tensors.items():
+        kind, rest = name.split("/", 1)
+        by_kind[kind][rest] = tensor
+    model.load_state_dict(by_kind["model"])
+    restore_optimizer(optimizer, by_kind["optimizer"], note.pop("optimizer"))
+    return by_kind["selected"] or None, losses, note
+
+
+class Cadence:
+    """When to write the next checkpoint: every `seconds`, and never so often that writing takes over 5 % of the time.
+
+    The clock decides only when a checkpoint is written, never what a step computes, so it cannot change a bit.
+    """
+
+    def __init__(self, seconds: float):
+        self.seconds, self._cost, self._last = seconds, 0.0, time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= max(self.seconds, 20 * self._cost)
+
+    def wrote(self, cost: float) -> None:
+        """Note that a checkpoint took `cost` seconds to write."""
+        self._cost, self._last = cost, time.monotonic()

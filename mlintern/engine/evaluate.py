@@ -1,0 +1,66 @@
+"""Evaluation: outputs of a model over a part, without touching anything that training depends on."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from mlintern.engine import seeding
+from mlintern.engine.protocols import Loss, Metric
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on one part."""
+
+    loss: float
+    """Mean loss per example."""
+    metrics: dict[str, float]
+    """{metric: mean over examples}."""
+    per_example: dict[str, np.ndarray]
+    """{metric: [n]} in the part's row order."""
+    predictions: np.ndarray
+    """[n] class index for classification, else the first output."""
+
+    def row(self, step: int, split: str) -> dict[str, object]:
+        """One line of the learning curve."""
+        return {"step": step, "split": split, "loss": self.loss, **self.metrics}
+
+
+@torch.no_grad()
+def evaluate(
+    model: torch.nn.Module,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    criterion: Loss,
+    metrics: list[Metric],
+    *,
+    batch_size: int,
+    seed: int,
+    step: int,
+) -> Evaluation:
+    """Score `model` on inputs [n, ...] and targets [n], in eval mode, batch by batch.
+
+    A model that draws at evaluation (Monte-Carlo dropout) draws from the evaluation stream at `step`. The model is put
+    back into the mode it was in; buffers such as batch statistics do not change in eval mode.
+    """
+    was_training = model.training
+    model.eval()
+    scores: dict[str, list[torch.Tensor]] = {metric.name: [] for metric in metrics}
+    losses, predictions = [], []
+    with seeding.fork_torch(seed, "evaluation", step):
+        for at in range(0, len(inputs), batch_size):
+            x, y = inputs[at : at + batch_size], targets[at : at + batch_size]
+            outputs = model(x)
+            losses.append(criterion(outputs, y).double() * len(x))
+            predictions.append(outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten())
+            for metric in metrics:
+                scores[metric.name].append(metric.per_example(outputs, y))
+    model.train(was_training)
+    per_example = {name: torch.cat(values).cpu().numpy() for name, values in scores.items()}
+    return Evaluation(
+        loss=float(torch.stack(losses).cpu().sum() / len(inputs)),
+        metrics={name: float(values.mean()) for name, values in per_example.items()},
+        per_example=per_example,
+        predictions=torch.cat(predictions).cpu().numpy(),
+    )

@@ -1,0 +1,51 @@
+"""Weights as bytes: hashing them and keeping them without pickle."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mlintern import files
+from mlintern.errors import UserError
+
+
+def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """sha256 over names, types, shapes and bytes of a state dict, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+def snapshot(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the model's state that later steps do not change."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], note: Mapping[str, Any]) -> None:
+    """One safetensors file with a JSON note in its header, written whole or not at all."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with files.atomic_path(path) as draft:
+        try:
+            save_file(plain, draft, metadata={"note": json.dumps(note, sort_keys=True)})
+        except SafetensorError as error:  # how the library reports a full disk
+            raise UserError(f"cannot write {path}: {error}; free some space or choose another folder") from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and note of a file written by `save_tensors`; a UserError names the file if it is broken."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="pt") as handle:
+            note = json.loads((handle.metadata() or {})["note"])
+        return load_file(path), note
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: not a readable checkpoint ({error}); delete it and run again") from None
