@@ -13,137 +13,33 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
     StrictInt,
-    StrictStr,
     StringConstraints,
     field_validator,
     model_validator,
 )
 
 from mlintern import strict_yaml
-
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
-Value = Scalar | list[Scalar]
-Text = Annotated[str, StringConstraints(strict=True, min_length=1, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
-Key = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$")]
-Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$")]
-Coordinates = dict[str, Scalar]
-
-
-class _Model(BaseModel):
-    """Unknown keys are refused; values are taken as they stand (no "3" for 3)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class PaperLocator(_Model):
-    """Where in the document a value stands. The quote is not kept: its hash proves it, and `reground` checks it."""
-
-    section: Text | None = None
-    """Number or title of the section, as the document names it."""
-    table: Text | None = None
-    """Label of the table, for a cell."""
-    row: StrictInt | None = Field(None, ge=0)
-    """Row of the cell in the document's grid, from 0, header rows included."""
-    column: StrictInt | None = Field(None, ge=0)
-    """Column of the cell in the document's grid, from 0."""
-    span: Annotated[list[StrictInt], Field(min_length=2, max_length=2)] | None = None
-    """First character and end of the quote in the document's text."""
-    sha256: Sha256
-    """sha256 of the quoted text (a cell's text for a cell), whitespace collapsed, UTF-8."""
-
-    @model_validator(mode="after")
-    def _points_somewhere(self) -> Self:
-        cell = (self.table, self.row, self.column)
-        if any(part is not None for part in cell):
-            if any(part is None for part in cell):
-                raise ValueError("a table locator needs table, row and column")
-        elif self.span is None:
-            raise ValueError("give a span, or table, row and column")
-        if self.span is not None and not 0 <= self.span[0] < self.span[1]:
-            raise ValueError(f"span {self.span} must be [start, end] with 0 <= start < end")
-        return self
+from mlintern.sourced import (
+    AssumedSetting,
+    CodeCount,
+    Coordinates,
+    Key,
+    Name,
+    PaperCount,
+    PaperLocator,
+    Record,
+    Setting,
+    Sha256,
+    Text,
+    Value,
+)
 
 
-class CodeLocator(_Model):
-    """Where in the authors' code a value stands."""
-
-    repository: Text
-    file: Text
-    commit: Text | None = None
-    """None where the commit is not known; then the value may have changed since."""
-
-
-class Assumption(_Model):
-    """Why a value that neither the paper nor the authors' code gives was chosen, and what else to try."""
-
-    reason: Text
-    probe_range: list[Value]
-    """Other values for sensitivity cells; empty only where the engine fixes the value."""
-
-
-class FromPaper(_Model):
-    source: Literal["paper"]
-    locator: PaperLocator
-
-
-class FromCode(_Model):
-    source: Literal["code"]
-    locator: CodeLocator
-
-
-class FromAssumption(_Model):
-    source: Literal["assumed"]
-    locator: Assumption
-
-
-class SettingBase(_Model):
-    """A value that training needs."""
-
-    key: Key
-    """Dotted key in the composed configuration, or (with `in_config: false`) the name of what the engine does."""
-    value: Value | None
-    unit: Text | None = None
-    where: Coordinates = Field(default_factory=dict)
-    """Coordinates that the setting is for, {"variant": "cnn"} say; empty: all cells."""
-    note: Text | None = None
-    in_config: StrictBool = True
-    """False for what the engine fixes or a module builds in, and no key changes."""
-
-
-class PaperSetting(SettingBase, FromPaper):
-    pass
-
-
-class CodeSetting(SettingBase, FromCode):
-    pass
-
-
-class AssumedSetting(SettingBase, FromAssumption):
-    @model_validator(mode="after")
-    def _can_be_probed(self) -> Self:
-        if self.in_config and not self.locator.probe_range:
-            raise ValueError("locator.probe_range is empty; list the other values to try (or set in_config: false)")
-        return self
-
-
-Setting = Annotated[PaperSetting | CodeSetting | AssumedSetting, Field(discriminator="source")]
-
-
-class PaperCount(FromPaper):
-    value: StrictInt = Field(gt=0)
-
-
-class CodeCount(FromCode):
-    value: StrictInt = Field(gt=0)
-
-
-class Paper(_Model):
+class Paper(Record):
     """The paper's bibliographic facts."""
 
     id: Text
@@ -165,7 +61,7 @@ class Paper(_Model):
         return value
 
 
-class Dataset(_Model):
+class Dataset(Record):
     """A dataset of the paper. `available: false` means the study cannot use it, for the reason given."""
 
     id: Name
@@ -180,7 +76,7 @@ class Dataset(_Model):
         return self
 
 
-class Variant(_Model):
+class Variant(Record):
     """A model or method of the paper."""
 
     id: Name
@@ -190,7 +86,7 @@ class Variant(_Model):
     """Number of trainable parameters where the paper or its code states it; vetting compares."""
 
 
-class Printed(_Model):
+class Printed(Record):
     """A number as the paper prints it."""
 
     raw: Text
@@ -209,7 +105,7 @@ class Printed(_Model):
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class ResultCell(_Model):
+class ResultCell(Record):
     """One number of a results table, mapped onto the study's coordinates."""
 
     row: Text
@@ -236,7 +132,7 @@ class ResultCell(_Model):
         return self
 
 
-class ResultTable(_Model):
+class ResultTable(Record):
     """A results table of the paper, cell by cell."""
 
     id: Name
@@ -268,7 +164,7 @@ class ResultTable(_Model):
         return self
 
 
-class Claim(_Model):
+class Claim(Record):
     """A machine-checkable statement of the paper."""
 
     id: Name
@@ -290,7 +186,7 @@ class Claim(_Model):
         return self
 
 
-class Level(_Model):
+class Level(Record):
     """One level of a factor: what it changes in the configuration."""
 
     id: Name
@@ -298,7 +194,7 @@ class Level(_Model):
     locator: PaperLocator | None = None
 
 
-class Factor(_Model):
+class Factor(Record):
     """What an ablation varies."""
 
     id: Name
@@ -315,7 +211,7 @@ class Factor(_Model):
         return self
 
 
-class Reduction(_Model):
+class Reduction(Record):
     """A published setting that is beyond the hardware, and what the study uses instead, side by side."""
 
     key: Key
@@ -325,7 +221,7 @@ class Reduction(_Model):
     where: Coordinates = Field(default_factory=dict)
 
 
-class Scale(_Model):
+class Scale(Record):
     """Whether the study runs at the paper's scale. With reductions, every number of the report carries the mark."""
 
     published: Text
@@ -333,7 +229,7 @@ class Scale(_Model):
     reductions: list[Reduction] = Field(default_factory=list)
 
 
-class NotTrainable(_Model):
+class NotTrainable(Record):
     """A part of the paper that the study leaves out."""
 
     what: Text
@@ -341,7 +237,7 @@ class NotTrainable(_Model):
     locator: PaperLocator | None = None
 
 
-class PaperSpec(_Model):
+class PaperSpec(Record):
     """What the paper says. `load_spec` reads it; `mlintern/author/` writes it; study and report use it."""
 
     schema_version: Literal[1]

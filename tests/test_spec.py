@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mlintern import strict_yaml
 from mlintern.errors import UserError
-from mlintern.spec import AssumedSetting, PaperSpec, load_spec
+from mlintern.sourced import AssumedSetting
+from mlintern.spec import PaperSpec, load_spec
 
 HASH = "0" * 64
 GOOD = {
