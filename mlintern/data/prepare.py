@@ -1,0 +1,141 @@
+"""Prepare: build a dataset once, write it where DVC tracks it, and load it again with its fingerprint checked.
+
+The prepared folder holds one plain numpy archive per part and `dataset.json` with the fingerprints; equal data give
+equal bytes on every machine.
+"""
+
+import contextlib
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlintern import files
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits
+from mlintern.engine import seeding
+from mlintern.errors import UserError
+
+DATASET_FILE = "dataset.json"
+
+
+def as_examples(part: str, columns: Mapping[str, Any]) -> Examples:
+    """Check what a source gave for one part and make it Examples; ids are made from the row number where there are none."""
+    unknown = set(columns) - set(Examples.__dataclass_fields__)
+    if unknown or not {"features", "labels"} <= set(columns):
+        raise UserError(f"data.source: part {part!r} must hold features and labels, and may hold ids, groups, times, sources")
+    features, labels = np.asarray(columns["features"]), np.asarray(columns["labels"])
+    n = len(features)
+    given = columns.get("ids")
+    ids = np.array([f"{part}-{i:07d}" for i in range(n)]) if given is None else np.asarray(given).astype(str)
+    rest = {name: np.asarray(columns[name]) for name in ("groups", "times", "sources") if columns.get(name) is not None}
+    for name, column in {"labels": labels, "ids": ids, **rest}.items():
+        if len(column) != n:
+            raise UserError(f"data.source: part {part!r} has {n} features but {len(column)} {name}")
+    if n == 0:
+        raise UserError(f"data.source: part {part!r} is empty")
+    if features.dtype.kind == "f" and not np.isfinite(features).all():
+        raise UserError(f"data.source: part {part!r} has NaN or infinite features; clean or impute them in the source")
+    return Examples(ids=ids, features=features, labels=labels, **rest)
+
+
+def prepare(source: Callable[[], Mapping[str, Mapping[str, Any]]], folder: Path, seed: int = 0) -> dict[str, str]:
+    """Build the dataset into `folder`; returns {part: sha256 of its content}. A half-built folder is never valid.
+
+    Packages that draw from numpy's or Python's global generators get the `data` stream for the time of the call.
+    """
+    with seeding.legacy_globals(seed, "data"):
+        given = source()
+    parts = {part: as_examples(part, columns) for part, columns in given.items()}
+    if not {"train", "test"} <= set(parts) <= set(PARTS):
+        raise UserError(f"data.source: gave the parts {sorted(parts)}; it must give train and test, and may give valid")
+    everyone = np.concatenate([part.ids for part in parts.values()])
+    if len(np.unique(everyone)) != len(everyone):
+        raise UserError("data.source: example ids are not unique over all parts; make them so (prefix them by part, say)")
+    for name, part in parts.items():
+        arrays = {column: values for column, values in part.columns().items() if values is not None}
+        with files.atomic_path(folder / f"{name}.npz") as draft, open(draft, "wb") as handle:
+            np.savez(handle, **arrays)  # type: ignore[arg-type]
+    fingerprints = {name: part.fingerprint() for name, part in parts.items()}
+    files.write_json(folder / DATASET_FILE, {"parts": fingerprints, "rows": {n: len(p) for n, p in parts.items()}})
+    return fingerprints
+
+
+def load_parts(folder: Path) -> dict[str, Examples]:
+    """Read a prepared folder; raises UserError naming the file if a byte of it is not what was prepared."""
+    expected = files.read_json(folder / DATASET_FILE)["parts"]
+    parts = {}
+    for name, fingerprint in expected.items():
+        path = folder / f"{name}.npz"
+        mend = "it is not what was prepared; delete it and run again to rebuild it"
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                part = Examples(**{column: archive[column] for column in archive.files})
+        except FileNotFoundError:
+            raise UserError(f"{path}: missing; run again to rebuild it") from None
+        except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: not readable ({error}); {mend}") from None
+        if part.fingerprint() != fingerprint:
+            raise UserError(f"{path}: content does not match its fingerprint in {DATASET_FILE}; {mend}")
+        parts[name] = part
+    return parts
+
+
+def is_prepared(folder: Path) -> bool:
+    """Are all files of a prepared dataset there? (Their content is checked when they are loaded.)"""
+    with contextlib.suppress(UserError, KeyError, TypeError):
+        expected = files.read_json(folder / DATASET_FILE)["parts"]
+        return all((folder / f"{name}.npz").is_file() for name in expected)
+    return False
+
+
+def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:
+    """Split a part into (kept, held out): stratified by class, the same rows for the same seed, order of rows kept.
+
+    With groups, whole groups are held out, so that nobody is on both sides.
+    """
+    if part.groups is not None:
+        names = np.unique(part.groups)
+        chosen = seeding.generator(seed, "hold-out").permutation(names)[: max(1, round(fraction * len(names)))]
+        held = np.isin(part.groups, chosen)
+    else:
+        held = np.zeros(len(part), dtype=bool)
+        strata = part.labels if part.labels.dtype.kind in "iubUS" else np.zeros(len(part))
+        for i, value in enumerate(np.unique(strata)):
+            rows = np.flatnonzero(strata == value)
+            held[seeding.generator(seed, "hold-out", i).permutation(rows)[: round(fraction * len(rows))]] = True
+    if not held.any() or held.all():
+        raise UserError(f"protocol.valid_fraction={fraction}: leaves no example on one side of {len(part)}")
+    return part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))
+
+
+def make_splits(
+    name: str,
+    parts: Mapping[str, Examples],
+    protocol: EvaluationProtocol,
+    *,
+    preprocessor: Preprocessor | None = None,
+    view: Callable[[np.ndarray], np.ndarray] | None = None,
+    classes: int | None = None,
+) -> Splits:
+    """The splits of one dataset under one protocol: raw features, hold-out applied, preprocessing not yet fitted."""
+    import dataclasses
+
+    seen = {
+        part: dataclasses.replace(examples, features=view(examples.features)) if view else examples
+        for part, examples in parts.items()
+    }
+    train, valid = seen["train"], seen.get("valid")
+    if protocol.valid_fraction and valid is None:
+        train, valid = hold_out(train, protocol.valid_fraction, protocol.split_seed)
+    return Splits(
+        name=name,
+        train=train,
+        valid=valid,
+        test=seen["test"],
+        preprocessor=preprocessor,
+        fit_on=tuple(part for part in protocol.fit_on if part != "valid" or valid is not None),
+        classes=classes,
+    )

@@ -1,0 +1,196 @@
+"""The training loop: one, fixed, over Lightning Fabric, short enough to read at one sitting.
+
+A step is a pure function of (weights, optimizer state, step number): the batch is looked up, the default generators
+are set to the step's key, and nothing that happens between steps (evaluation, checkpoints, progress, loggers) leaves a
+trace in the next one. That is what makes kill and resume, validation and logging free of consequences.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.engine import checkpoint, seeding, weights
+from mlintern.engine.evaluate import Evaluation
+from mlintern.engine.feed import Batch, LoaderFeed, TensorFeed
+from mlintern.engine.module import CellModule
+from mlintern.engine.selection import better
+from mlintern.engine.shards import Shards
+from mlintern.engine.trace import FLUSH_EVERY, Trace
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; a checkpoint of its last step is on disk."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What the loop is asked to do."""
+
+    seed: int
+    max_steps: int
+    eval_every: int
+    """Steps between evaluations; the last step is always evaluated."""
+    protocol: EvaluationProtocol
+    clip_norm: float | None = None
+    """Largest global gradient norm, or None for no clipping."""
+    shards: Shards = dataclasses.field(default_factory=Shards)
+
+
+@dataclasses.dataclass
+class State:
+    """Where a run is. Everything in it is in the checkpoint."""
+
+    step: int = 0
+    """Steps done, which is batches processed: also the position in the data."""
+    trace: Trace = dataclasses.field(default_factory=Trace)
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    """Learning curve: one row per evaluation and part."""
+    best: float | None = None
+    selected_step: int | None = None
+    selected: dict[str, torch.Tensor] | None = None
+    """Weights of the chosen checkpoint so far."""
+    wall_s: float = 0.0
+    """Seconds of training so far, over all sittings."""
+
+
+class Loop:
+    """Runs one cell's training from its checkpoint, or from the start, to the last step."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        module: CellModule,
+        feed: TensorFeed | LoaderFeed,
+        evaluate: Callable[[int], dict[str, Evaluation]],
+        plan: Plan,
+        checkpoint_path: Path | None = None,
+        cadence: checkpoint.Cadence | None = None,
+        on_progress: Callable[[int], None] = lambda step: None,
+        log: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ):
+        self.fabric, self.plan, self.feed, self.evaluate = fabric, plan, feed, evaluate
+        self.model = module.model
+        self.schedule = module.schedule
+        self.plain_optimizer = module.make_optimizer(module.model.parameters())
+        self.module, self.optimizer = fabric.setup(module, self.plain_optimizer)
+        self.parameters = [p for p in module.model.parameters() if p.requires_grad]
+        self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
+        self.checkpoint_path, self.cadence = checkpoint_path, cadence or checkpoint.Cadence(math.inf)
+        self.on_progress, self.log, self.should_stop = on_progress, log, should_stop
+        self.state = State()
+
+    def run(self) -> State:
+        """Train to `plan.max_steps`, or until the loss is no longer finite; raises Interrupted when asked to stop."""
+        self.restore()
+        state, plan = self.state, self.plan
+        began = time.monotonic() - state.wall_s
+        self.module.train()
+        for batch in self.feed.batches(state.step, plan.max_steps):
+            state.trace.append(self.train_step(batch, state.step))
+            state.step += 1
+            if state.step % FLUSH_EVERY == 0:
+                state.trace.flush()
+                if state.trace.diverged_at is not None:
+                    break
+            if state.step % plan.eval_every == 0 or state.step == plan.max_steps:
+                self.evaluate_and_select()
+            self.on_progress(state.step)
+            if (stop := self.should_stop()) or self.cadence.due():
+                state.wall_s = time.monotonic() - began
+                self.save()
+                if stop:
+                    raise Interrupted
+        state.trace.flush()
+        state.wall_s = time.monotonic() - began
+        return state
+
+    def train_step(self, batch: Batch, step: int) -> torch.Tensor:
+        """One optimizer step on one global batch; returns its loss (scalar, detached, on its device)."""
+        factor = self.schedule.factor(step, self.plan.max_steps)
+        for group, lr in zip(self.plain_optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = lr * factor
+        if self.plan.shards.count == 1:
+            loss = self.backward(batch, 0, 1.0)
+        else:
+            loss = self.plan.shards.step(batch, self.parameters, self.backward)
+        if self.plan.clip_norm is not None:
+            clip_gradients(self.parameters, self.plan.clip_norm)
+        self.optimizer.step()
+        self.plain_optimizer.zero_grad(set_to_none=True)
+        return loss
+
+    def backward(self, piece: Batch, shard: int, weight: float) -> torch.Tensor:
+        """Back-propagate one shard's weighted loss under the shard's own dropout key."""
+        step = self.state.step
+        seeding.reseed_default(self.plan.seed, "dropout", step, shard)
+        loss = self.module.training_step(piece, step, shard)
+        if weight != 1.0:
+            loss = loss * weight
+        self.fabric.backward(loss)
+        return loss.detach()
+
+    def evaluate_and_select(self) -> None:
+        """Evaluate the parts that the protocol lets training see, and keep the weights if they are the best so far."""
+        state, protocol = self.state, self.plan.protocol
+        state.trace.flush()
+        for split, evaluation in self.evaluate(state.step).items():
+            state.history.append(evaluation.row(state.step, split))
+            self.log(state.step, {f"{split}/{k}": v for k, v in {"loss": evaluation.loss, **evaluation.metrics}.items()})
+            value = evaluation.metrics.get(protocol.metric)
+            if split == protocol.select_on and value is not None and better(value, state.best, protocol.mode):
+                state.best, state.selected_step = value, state.step
+                state.selected = weights.snapshot(self.model)
+
+    def save(self) -> None:
+        """Write a checkpoint of where the run is, whole or not at all."""
+        if self.checkpoint_path is None or self.plan.shards.rank != 0:
+            return
+        began, state = time.monotonic(), self.state
+        state.trace.flush()
+        note = {
+            "step": state.step,
+            "history": [{**row, "loss": repr(row["loss"])} for row in state.history],  # JSON has no NaN
+            "best": state.best,
+            "selected_step": state.selected_step,
+            "wall_s": state.wall_s,
+        }
+        losses = torch.from_numpy(state.trace.losses())
+        checkpoint.save(self.checkpoint_path, self.model, self.plain_optimizer, state.selected, losses, note)
+        self.cadence.wrote(time.monotonic() - began)
+
+    def restore(self) -> None:
+        """Continue from the checkpoint if there is one."""
+        if self.checkpoint_path is None or not self.checkpoint_path.exists():
+            return
+        selected, losses, note = checkpoint.load(self.checkpoint_path, self.model, self.plain_optimizer)
+        self.state = State(
+            step=note["step"],
+            trace=Trace(losses.numpy()),
+            history=[{**row, "loss": float(row["loss"])} for row in note["history"]],
+            best=note["best"],
+            selected_step=note["selected_step"],
+            selected=selected,
+            wall_s=note["wall_s"],
+        )
+
+
+def clip_gradients(parameters: list[torch.nn.Parameter], limit: float) -> None:
+    """Scale all gradients down so that their global 2-norm is at most `limit`.
+
+    The squares are summed in double precision, parameter by parameter, and the root is taken by the C library's
+    correctly rounded `sqrt`: torch's vectorised one is not the same on every CPU.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    total = sum(float(g.double().square().sum()) for g in gradients)
+    norm = math.sqrt(total) if math.isfinite(total) else math.inf
+    if norm > limit:
+        for gradient in gradients:
+            gradient.mul_(limit / norm)

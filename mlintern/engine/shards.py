@@ -1,0 +1,110 @@
+"""Logical shards: what a global batch is split into, whoever computes the pieces.
+
+A run is defined by `trainer.shards`, not by its processes. Each shard's gradient is computed on its own, with its own
+dropout key, and the shards are summed along one fixed binary tree. A process of a larger world computes a whole
+subtree and the roots are gathered, so world sizes 1, 2, 4 … give the same bits.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import torch
+
+from mlintern.engine.feed import Batch
+from mlintern.errors import UserError
+
+_BATCH_STATISTICS = (torch.nn.modules.batchnorm._BatchNorm,)
+
+
+def _power_of_two(n: int) -> bool:
+    return n > 0 and n & (n - 1) == 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Shards:
+    """How a global batch is divided, and which part of it this process computes."""
+
+    count: int = 1
+    """Logical shards in a global batch (`trainer.shards`): a power of two."""
+    world: int = 1
+    """Processes (`trainer.devices`): a power of two, at most `count`."""
+    rank: int = 0
+    """This process."""
+
+    def __post_init__(self) -> None:
+        if not _power_of_two(self.count):
+            raise UserError(f"trainer.shards={self.count}: must be a power of two (1, 2, 4, …)")
+        if not _power_of_two(self.world) or self.world > self.count:
+            raise UserError(
+                f"trainer.devices={self.world}: must be a power of two and at most trainer.shards={self.count}; "
+                f"set trainer.shards={max(self.world, self.count)} (it is part of what the run computes)"
+            )
+
+    def check(self, model: torch.nn.Module, batch_size: int) -> None:
+        """Refuse what has no shard-independent meaning: batch statistics, and batches smaller than the shards."""
+        if self.count > batch_size:
+            raise UserError(f"trainer.shards={self.count}: more shards than examples in a batch ({batch_size})")
+        for name, module in model.named_modules():
+            if self.count > 1 and isinstance(module, _BATCH_STATISTICS) and module.track_running_stats:
+                raise UserError(
+                    f"trainer.shards={self.count}: {name} ({type(module).__name__}) keeps batch statistics, which depend on "
+                    "how a batch is divided; use trainer.shards=1 or a model without them"
+                )
+
+    def mine(self) -> range:
+        """Numbers of the shards that this process computes: contiguous, so that they form a subtree."""
+        per = self.count // self.world
+        return range(self.rank * per, (self.rank + 1) * per)
+
+    def split(self, batch: Batch) -> list[Batch]:
+        """The batch in `count` contiguous pieces; sizes differ by one at most, a piece of a short batch may be empty."""
+        inputs, targets = batch.inputs.tensor_split(self.count), batch.targets.tensor_split(self.count)
+        return [Batch(x, y) for x, y in zip(inputs, targets, strict=True)]
+
+    def step(
+        self,
+        batch: Batch,
+        parameters: Sequence[torch.nn.Parameter],
+        backward: Callable[[Batch, int, float], torch.Tensor],
+    ) -> torch.Tensor:
+        """Set every parameter's gradient to the global batch's; returns the global loss (scalar, detached).
+
+        `backward(piece, shard, weight)` computes the piece's mean loss, back-propagates weight times it and returns
+        the weighted loss, detached.
+        """
+        pieces = self.split(batch)
+        roots: list[list[torch.Tensor]] = []
+        for shard in self.mine():
+            piece = pieces[shard]
+            for parameter in parameters:
+                parameter.grad = None
+            if len(piece.inputs):
+                loss = backward(piece, shard, len(piece.inputs) / len(batch.inputs))
+            else:
+                loss = batch.inputs.new_zeros((), dtype=torch.float32)
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+            roots.append([*gradients, loss.float()])
+        total = _tree_sum(roots)
+        if self.world > 1:
+            total = _tree_sum(self._gather(total))
+        for parameter, gradient in zip(parameters, total[:-1], strict=True):
+            parameter.grad = gradient
+        return total[-1]
+
+    def _gather(self, root: list[torch.Tensor]) -> list[list[torch.Tensor]]:
+        """Every process's root, in the order of the ranks."""
+        flat = torch.cat([tensor.reshape(-1) for tensor in root])
+        everyone = [torch.empty_like(flat) for _ in range(self.world)]
+        torch.distributed.all_gather(everyone, flat)
+        sizes = [tensor.numel() for tensor in root]
+        return [
+            [piece.reshape(tensor.shape) for piece, tensor in zip(one.split(sizes), root, strict=True)]
+            for one in everyone
+        ]
+
+
+def _tree_sum(rows: list[list[torch.Tensor]]) -> list[torch.Tensor]:
+    """Sum along a binary tree over neighbours: ((0+1)+(2+3)), the same tree whatever the world size."""
+    while len(rows) > 1:
+        rows = [[a + b for a, b in zip(rows[i], rows[i + 1], strict=True)] for i in range(0, len(rows), 2)]
+    return rows[0]
