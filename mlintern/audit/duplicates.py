@@ -1,0 +1,219 @@
+"""`exact_duplicate` and `label_conflict`: rows of one part that stand in another part too.
+
+A match is a leak only beyond chance: among six binary columns nearly every test row has a twin. The chance level is
+what remains when every column is shuffled among the training rows of one class, which keeps the columns' values and
+their tie to the label and breaks rows apart.
+"""
+
+import itertools
+
+import numpy as np
+
+from mlintern.audit.canonical import canonical_rows, common_type, row_hashes, text_hashes
+from mlintern.audit.randomness import generator
+from mlintern.audit.report import Finding, Kind, Severity, Status
+from mlintern.audit.subject import Outcome, Subject, pair_examples, row_numbers
+
+_CHANCE_P = 1e-3
+_CHANCE_ROWS = 20_000
+
+
+def severity_of_share(count: int, fraction: float) -> Severity:
+    """Severity of duplicates by their share of the evaluated part, before anything was priced.
+
+    One or two rows never weigh more than medium: a score on a part so small is uncertain by more than they can move it.
+    """
+    if fraction >= 0.01 and count > 2:
+        return Severity.HIGH
+    return Severity.MEDIUM if fraction >= 0.001 else Severity.LOW
+
+
+def matches(hashes_a: np.ndarray, hashes_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a and b with equal hashes, as pairs (rows_a [m], rows_b [m]).
+
+    One pair per row that has a twin on the other side (with the first such twin), not all n*m of a value: enough to
+    name every affected row and to connect equal rows, and linear in the data.
+    """
+    order = np.argsort(hashes_a, kind="stable")
+    sorted_a = hashes_a[order]
+    place = np.searchsorted(sorted_a, hashes_b)
+    inside = place < len(sorted_a)
+    hit = np.zeros(len(hashes_b), bool)
+    hit[inside] = sorted_a[place[inside]] == hashes_b[inside]
+    rows_b = np.flatnonzero(hit)
+    rows_a = order[place[rows_b]]
+    extra_a = np.setdiff1d(np.flatnonzero(np.isin(hashes_a, hashes_b[rows_b])), rows_a)
+    first_b = {int(h): int(j) for h, j in zip(hashes_b[rows_b][::-1], rows_b[::-1], strict=True)}
+    extra_b = np.array([first_b[int(h)] for h in hashes_a[extra_a]], dtype=np.int64)
+    return np.concatenate([rows_a, extra_a]), np.concatenate([rows_b, extra_b])
+
+
+def id_like(subject: Subject) -> np.ndarray:
+    """[d] bool: integer-valued columns that never repeat over all parts; a copied row gets a new number there."""
+    blocks = [subject.flat(part) for part in subject.parts()]
+    width = blocks[0].shape[1]
+    found = np.zeros(width, bool)
+    if width < 3 or width > 10_000:
+        return found
+    for column in range(width):
+        head = blocks[0][:200, column]
+        if not np.all(np.isfinite(head)) or np.any(head != np.floor(head)) or len(np.unique(head)) < len(head):
+            continue
+        values = np.concatenate([block[:, column] for block in blocks])
+        if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+            continue
+        found[column] = len(np.unique(values)) == len(values) and np.ptp(values) <= 100 * len(values)
+    return found if found.sum() <= width - 2 else np.zeros(width, bool)
+
+
+def expected_by_chance(rows: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int) -> float:
+    """How many of the rows `others` [m, d] would have a twin among `rows` [n, d] by chance.
+
+    The largest of three estimates: columns shuffled within each class; rows that agree in all columns but one, times
+    the chance that this last column agrees too; and, where the training rows take few distinct values and no column
+    names a row by itself, the rate of repeats inside the training part.
+    """
+    rng = generator(seed, "chance")
+    n = min(len(rows), _CHANCE_ROWS)
+    taken = np.sort(rng.choice(len(rows), n, replace=False))
+    dtype = common_type({"a": rows, "b": others})
+    base, tags = canonical_rows(rows[taken], dtype), labels[taken]
+    groups = (
+        [np.flatnonzero(tags == tag) for tag in np.unique(tags)] if len(np.unique(tags)) <= n // 10 else [np.arange(n)]
+    )
+    sample = others[np.sort(rng.choice(len(others), min(len(others), _CHANCE_ROWS), replace=False))]
+    other_hashes = row_hashes(sample, dtype)
+    rounds = max(1, min(10, _CHANCE_ROWS // (n * max(1, base.shape[1] // 8))))
+    by_columns = 0.0
+    for _ in range(rounds):
+        scrambled = base.copy()
+        for group, column in itertools.product(groups, range(base.shape[1])):
+            scrambled[group, column] = base[group[rng.permutation(len(group))], column]
+        by_columns += float(np.isin(other_hashes, row_hashes(scrambled, dtype)).sum()) / rounds
+    hashes = row_hashes(base, dtype)
+    distinct, counts = np.unique(hashes, return_counts=True)
+    widest = max(len(np.unique(base[:, column])) for column in range(min(base.shape[1], 256)))
+    by_repeats = 0.0
+    if len(distinct) <= 0.5 * n and (widest <= 0.5 * len(distinct) or base.shape[1] == 1):
+        by_repeats = float(counts[counts > 1].sum()) / n * len(sample)
+    return max(by_columns, _but_one(base, sample, dtype), by_repeats) * len(others) / len(sample)
+
+
+def _but_one(base: np.ndarray, sample: np.ndarray, dtype: np.dtype) -> float:
+    """Expected chance twins from rows that agree in all columns but one; the largest estimate over the columns."""
+    width = base.shape[1]
+    if not 2 <= width <= 64:
+        return 0.0
+    largest = 0.0
+    for column in range(width):
+        _, counts = np.unique(base[:, column], return_counts=True)
+        agree = float((counts.astype(np.float64) ** 2).sum()) / len(base) ** 2
+        if agree * len(base) < 2:
+            continue  # as good as continuous: it never agrees by chance
+        rest = np.delete(np.arange(width), column)
+        rows_a, rows_b = matches(row_hashes(base, dtype, rest), row_hashes(sample, dtype, rest))
+        apart = len(np.unique(rows_b[base[rows_a, column] != sample[rows_b, column]]))
+        largest = max(largest, apart * agree / max(1 - agree, 1e-9))
+    return largest
+
+
+def duplicate_rows(subject: Subject, part_a: str, part_b: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Confirmed pairs (rows of part_a, rows of part_b) with equal features, and how many to expect by chance."""
+    a, b = subject.parts()[part_a], subject.parts()[part_b]
+    if not subject.numeric:
+        rows_a, rows_b = matches(text_hashes(a.features), text_hashes(b.features))
+        return rows_a, rows_b, 0.0
+    flat_a, flat_b = subject.flat(part_a), subject.flat(part_b)
+    dtype = common_type({"a": flat_a, "b": flat_b})
+    ignored = id_like(subject)
+    keep = np.flatnonzero(~ignored) if ignored.any() else None
+    hashes_a, hashes_b = row_hashes(flat_a, dtype, keep), row_hashes(flat_b, dtype, keep)
+    if subject.texts is not None:
+        mix = np.uint64(0x9E3779B97F4A7C15)
+        hashes_a = hashes_a * mix ^ text_hashes(subject.texts[part_a])
+        hashes_b = hashes_b * mix ^ text_hashes(subject.texts[part_b])
+    rows_a, rows_b = matches(hashes_a, hashes_b)
+    if not len(rows_a):
+        return rows_a, rows_b, 0.0
+    columns = slice(None) if keep is None else keep
+    left = canonical_rows(flat_a[rows_a][:, columns], dtype)
+    right = canonical_rows(flat_b[rows_b][:, columns], dtype)
+    equal = ((left == right) | ((left != left) & (right != right))).all(axis=1)
+    rows_a, rows_b = rows_a[equal], rows_b[equal]
+    if subject.texts is not None:
+        return rows_a, rows_b, 0.0
+    return rows_a, rows_b, expected_by_chance(flat_a[:, columns], a.labels, flat_b[:, columns], subject.options.seed)
+
+
+def exact_duplicates(subject: Subject) -> Outcome:
+    """Rows that stand in two parts: train-test, train-valid and valid-test."""
+    from scipy.stats import poisson
+
+    findings = []
+    names = list(subject.parts())
+    notes = []
+    for part_a, part_b in itertools.combinations(names, 2):
+        rows_a, rows_b, expected = duplicate_rows(subject, part_a, part_b)
+        count, size = len(np.unique(rows_b)), len(subject.parts()[part_b])
+        if not count:
+            continue
+        chance = float(poisson.sf(count - 1, max(expected, 1e-9)))
+        by_chance = chance > _CHANCE_P
+        fraction = count / size
+        severity = Severity.INFO if by_chance else severity_of_share(count, fraction)
+        notes.append(f"{count} of {size} {part_b} rows stand in {part_a} too, {expected:.1f} expected by chance")
+        findings.append(
+            Finding(
+                kind=Kind.EXACT_DUPLICATE,
+                severity=severity,
+                splits=(part_a, part_b),
+                count=count,
+                fraction=fraction,
+                examples=pair_examples(subject, part_a, rows_a, part_b, rows_b),
+                evidence={
+                    "expected_by_chance": expected,
+                    "p": chance,
+                    "rows": {part_a: row_numbers(rows_a), part_b: row_numbers(rows_b)},
+                },
+                repair="nothing to repair: at chance level"
+                if by_chance
+                else f"remove the {len(np.unique(rows_a))} twins from {part_a}, or keep all copies in one part",
+            )
+        )
+    n = sum(map(len, subject.parts().values()))
+    if not findings:
+        return Outcome(Status.PASS, "no row stands in two parts", n)
+    failed = any(f.severity > Severity.INFO for f in findings)
+    return Outcome(Status.FAIL if failed else Status.PASS, "; ".join(notes), n, tuple(findings))
+
+
+def label_conflicts(subject: Subject) -> Outcome:
+    """Equal rows in train and test (beyond chance) whose labels differ."""
+    from scipy.stats import poisson
+
+    if not subject.classification:
+        return Outcome(Status.NOT_APPLICABLE, "labels are numbers, not classes")
+    rows_a, rows_b, expected = duplicate_rows(subject, "train", "test")
+    n = len(subject.test)
+    count = len(np.unique(rows_b))
+    if not count:
+        return Outcome(Status.PASS, "no row stands in train and test, so no labels conflict", n)
+    differ = subject.train.labels[rows_a] != subject.test.labels[rows_b]
+    conflicts = np.unique(rows_b[differ])
+    if not len(conflicts):
+        return Outcome(Status.PASS, f"all {count} duplicated test rows carry the label of their twin", n)
+    by_chance = float(poisson.sf(count - 1, max(expected, 1e-9))) > _CHANCE_P
+    finding = Finding(
+        kind=Kind.LABEL_CONFLICT,
+        severity=Severity.INFO if by_chance else Severity.MEDIUM,
+        splits=("train", "test"),
+        count=len(conflicts),
+        fraction=len(conflicts) / n,
+        examples=pair_examples(subject, "train", rows_a[differ], "test", rows_b[differ]),
+        evidence={"rows": {"train": row_numbers(rows_a[differ]), "test": row_numbers(conflicts)}},
+        repair="decide which label is right, or remove both rows",
+    )
+    reason = f"{len(conflicts)} test rows have a training twin with another label"
+    if by_chance:
+        return Outcome(Status.PASS, f"{reason}, but the twins are at chance level", n, (finding,))
+    return Outcome(Status.FAIL, reason, n, (finding,))

@@ -1,0 +1,62 @@
+"""Running an audit: every check over one set of splits, in order, with its status, reason and time."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlintern.audit.columns import group_overlap, temporal_overlap
+from mlintern.audit.duplicates import exact_duplicates, label_conflicts
+from mlintern.audit.options import AuditOptions
+from mlintern.audit.report import AuditReport, Check, Kind
+from mlintern.audit.scope import preprocessing_scope
+from mlintern.audit.selection import selection_on_test
+from mlintern.audit.subject import Outcome, Subject
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.splits import Splits
+from mlintern.errors import UserError
+
+CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
+    (Kind.EXACT_DUPLICATE, exact_duplicates),
+    (Kind.LABEL_CONFLICT, label_conflicts),
+    (Kind.GROUP_OVERLAP, group_overlap),
+    (Kind.TEMPORAL_OVERLAP, temporal_overlap),
+    (Kind.PREPROCESSING_SCOPE, preprocessing_scope),
+    (Kind.SELECTION_ON_TEST, selection_on_test),
+)
+
+
+def audit(
+    splits: Splits | None = None,
+    protocol: EvaluationProtocol | None = None,
+    options: AuditOptions | None = None,
+    **columns: Any,
+) -> AuditReport:
+    """Audit splits for leakage; nothing is written and no global random state is touched.
+
+    Give `splits` as the data stage makes them.
+    `protocol` lets the checks of preprocessing scope and of checkpoint selection run. Raises UserError for input that
+    cannot be audited.
+    """
+    if splits is None or columns:
+        raise UserError("audit: give splits")
+    return audit_subject(Subject(splits=splits, options=options or AuditOptions(), protocol=protocol))
+
+
+def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | None = None) -> AuditReport:
+    """Run every check on `subject`. `progress(name, done, total)` is called before each check."""
+    for name, part in subject.parts().items():
+        if not len(part):
+            raise UserError(f"audit: the part {name} has no rows; give at least one row per part")
+        widths = part.features.shape[1:], subject.train.features.shape[1:]
+        if widths[0] != widths[1]:
+            raise UserError(f"audit: {name} has features of shape {widths[0]}, train has {widths[1]}; they must agree")
+    checks, findings = [], []
+    for index, (kind, check) in enumerate(CHECKS):
+        if progress is not None:
+            progress(kind.value, index, len(CHECKS))
+        started = time.perf_counter()
+        outcome = check(subject)
+        seconds = round(time.perf_counter() - started, 4)
+        checks.append(Check(kind.value, outcome.status, outcome.reason, outcome.n, seconds))
+        findings.extend(outcome.findings)
+    return AuditReport(tuple(checks), tuple(findings), subject.splits.fingerprints())

@@ -1,0 +1,120 @@
+"""What an audit looks at: the splits, and what else is known about their rows."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from mlintern.audit.options import AuditOptions
+from mlintern.audit.report import Finding, Status
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.splits import Examples, Splits
+
+Modality = Literal["tabular", "image", "series", "text"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one check came to."""
+
+    status: Status
+    reason: str
+    n: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+def not_applicable(reason: str) -> Outcome:
+    return Outcome(Status.NOT_APPLICABLE, reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """Splits with the side information that only some inputs have. Checks read it and change nothing."""
+
+    splits: Splits
+    options: AuditOptions = dataclasses.field(default_factory=AuditOptions)
+    protocol: EvaluationProtocol | None = None
+    columns: tuple[str, ...] | None = None
+    """Names of the feature columns, where the input had names."""
+    texts: Mapping[str, np.ndarray] | None = None
+    """{part: [n] str} of the text column, if there is one."""
+    metadata: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+    """{part: {column: [n]}}: columns that describe a row and are no features (path, id, time of writing)."""
+    positions: Mapping[str, np.ndarray] | None = None
+    """{part: [n]} each row's place in the file the parts were cut from, if it survived the split."""
+    modality: Modality | None = None
+    """Stated by the caller; None infers it from the shape."""
+
+    @property
+    def train(self) -> Examples:
+        return self.splits.train
+
+    @property
+    def test(self) -> Examples:
+        return self.splits.test
+
+    def parts(self) -> dict[str, Examples]:
+        return self.splits.parts()
+
+    @functools.cached_property
+    def kind_of_data(self) -> Modality:
+        """Modality of the features: stated, or by shape ([n, h, w] and [n, h, w, c]: images, [n] strings: text)."""
+        if self.modality is not None:
+            return self.modality
+        features = self.train.features
+        if features.dtype.kind in "OUS":
+            return "text"
+        if features.ndim >= 4 or (features.ndim == 3 and min(features.shape[1:]) >= 8):
+            return "image"
+        return "series" if features.ndim == 3 else "tabular"
+
+    @functools.cached_property
+    def numeric(self) -> bool:
+        """True where the features are numbers."""
+        return all(part.features.dtype.kind in "fiub" for part in self.parts().values())
+
+    @functools.cached_property
+    def classification(self) -> bool:
+        """True where labels are classes: stated by the splits, or integers (or few distinct values)."""
+        if self.splits.classes is not None:
+            return True
+        labels = self.train.labels
+        if labels.dtype.kind in "OUSb":
+            return True
+        return labels.dtype.kind in "iu" and len(np.unique(labels)) <= max(20, int(0.05 * len(labels)))
+
+    def flat(self, part: str) -> np.ndarray:
+        """Raw numeric features of a part as [n, d], in their own type."""
+        features = self.parts()[part].features
+        return features.reshape(len(features), -1)
+
+    @functools.cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        width = self.flat("train").shape[1]
+        return self.columns if self.columns is not None else tuple(f"column {i}" for i in range(width))
+
+    def sample(self, part: str, limit: int, *purpose: str | int) -> np.ndarray:
+        """Sorted row numbers of a part, at most `limit` of them, drawn with the audit's own generator."""
+        from mlintern.audit.randomness import generator
+
+        n = len(self.parts()[part])
+        if n <= limit:
+            return np.arange(n)
+        return np.sort(generator(self.options.seed, "sample", part, *purpose).choice(n, limit, replace=False))
+
+
+def pair_examples(
+    subject: Subject, part_a: str, rows_a: np.ndarray, part_b: str, rows_b: np.ndarray, limit: int = 20
+) -> tuple[dict[str, str], ...]:
+    """The first pairs by example id, for a finding's `examples`."""
+    ids_a, ids_b = subject.parts()[part_a].ids, subject.parts()[part_b].ids
+    return tuple(
+        {part_a: str(ids_a[i]), part_b: str(ids_b[j])} for i, j in zip(rows_a[:limit], rows_b[:limit], strict=False)
+    )
+
+
+def row_numbers(rows: np.ndarray, limit: int = 100_000) -> list[int]:
+    """Row numbers as plain integers for a finding's evidence (the first `limit`; `count` always holds the total)."""
+    return [int(row) for row in np.unique(rows)[:limit]]

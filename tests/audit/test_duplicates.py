@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from mlintern.audit.duplicates import exact_duplicates, label_conflicts, matches
+from mlintern.audit.report import Kind, Severity, Status
+from mlintern.audit.subject import Subject
+from tests.audit.conftest import splits
+
+
+def planted(table, change=lambda rows: rows):
+    """30 test rows replaced by (changed) training rows 100..129."""
+    x, y = table
+    train, test = x[:400].copy(), x[400:].copy()
+    test[50:80] = train[100:130]
+    labels = y[400:].copy()
+    labels[50:80] = y[100:130]
+    return (train, y[:400]), (change(test), labels)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda rows: rows, lambda rows: rows.astype(np.float32), np.asfortranarray],
+    ids=["as is", "another float type", "another memory order"],
+)
+def test_every_planted_row_is_found(table, change):
+    outcome = exact_duplicates(Subject(splits(*planted(table, change))))
+    assert outcome.status is Status.FAIL
+    (finding,) = outcome.findings
+    assert finding.severity is Severity.HIGH
+    assert finding.evidence["rows"] == {"train": list(range(100, 130)), "test": list(range(50, 80))}
+    assert finding.examples[0] == {"train": "train/100", "test": "test/50"}
+
+
+def test_zero_signs_nan_bits_and_id_columns_do_not_hide_a_row(table):
+    x, y = table
+    x = np.hstack([x, np.arange(600)[:, None]])
+    train, test = x[:400].copy(), x[400:].copy()
+    test[7, :8] = train[9, :8] = [0.0, np.nan, 1, 2, 3, 4, 5, 6]
+    test[7, 0], train[9, 0] = -0.0, 0.0
+    outcome = exact_duplicates(Subject(splits((train, y[:400]), (test, y[400:]))))
+    assert [f.evidence["rows"] for f in outcome.findings] == [{"train": [9], "test": [7]}]
+
+
+def test_clean_table_has_none(table):
+    x, y = table
+    assert exact_duplicates(Subject(splits((x[:400], y[:400]), (x[400:], y[400:])))).status is Status.PASS
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_low_cardinality_is_at_chance_level(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 2, (900, 6))
+    y = (x[:, 0] ^ (rng.random(900) < 0.2)).astype(int)
+    outcome = exact_duplicates(Subject(splits((x[:600], y[:600]), (x[600:], y[600:]))))
+    assert outcome.status is Status.PASS
+    assert all(f.severity is Severity.INFO for f in outcome.findings)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_natural_duplicate_of_iris_does_not_block(seed):
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(150)
+    x, y = x[order], y[order]
+    outcome = exact_duplicates(Subject(splits((x[:100], y[:100]), (x[100:], y[100:]))))
+    assert outcome.status is Status.PASS
+
+
+def test_one_hot_of_one_category_is_at_chance_level():
+    rng = np.random.default_rng(0)
+    x = np.eye(10)[rng.integers(0, 10, 500)]
+    y = rng.integers(0, 2, 500)
+    outcome = exact_duplicates(Subject(splits((x[:300], y[:300]), (x[300:], y[300:]))))
+    assert outcome.status is Status.PASS
+
+
+def test_labels_of_twins_are_compared(table):
+    train, (test, labels) = planted(table)
+    assert label_conflicts(Subject(splits(train, (test, labels)))).status is Status.PASS
+    labels = labels.copy()
+    labels[50:55] = 1 - labels[50:55]
+    outcome = label_conflicts(Subject(splits(train, (test, labels))))
+    assert outcome.status is Status.FAIL
+    assert outcome.findings[0].kind is Kind.LABEL_CONFLICT
+    assert outcome.findings[0].evidence["rows"]["test"] == [50, 51, 52, 53, 54]
+
+
+def test_matches_names_every_row_once_per_side():
+    a = np.array([5, 1, 5, 2, 9], dtype=np.uint64)
+    b = np.array([5, 5, 3, 2], dtype=np.uint64)
+    rows_a, rows_b = matches(a, b)
+    assert set(rows_a) == {0, 2, 3}
+    assert set(rows_b) == {0, 1, 3}
+    assert (a[rows_a] == b[rows_b]).all()
