@@ -1,0 +1,273 @@
+"""One cell, start to finish: build from config, train, choose, read test once, write the record.
+
+The record (`run.json`) is written last; a folder without it is an unfinished run, and its checkpoint is where the
+same command continues.
+"""
+
+import datetime
+import json
+import resource
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+
+from mlintern import files, record
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.splits import Splits
+from mlintern.engine import initialise, loggers, seeding, weights
+from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
+from mlintern.engine.determinism import Determinism
+from mlintern.engine.evaluate import Evaluation, evaluate
+from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
+from mlintern.engine.instantiate import allowed_prefixes, build, check_targets
+from mlintern.engine.loop import Loop, Plan, State
+from mlintern.engine.module import CellModule
+from mlintern.engine.shards import Shards
+from mlintern.errors import UserError
+
+READINGS_FILE = "test_readings.jsonl"
+
+
+class Cell:
+    """A cell built from its composed config and its splits, ready to run."""
+
+    def __init__(self, config: Mapping[str, Any], splits: Splits, shards_rank: int = 0, world: int = 1):
+        check_targets(config, allowed_prefixes(config["paper"]["slug"]))
+        self.config, self.splits = config, splits
+        self.seed = seeding.check_seed(config["seed"])
+        self.protocol = EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
+        trainer = config["trainer"]
+        self.determinism = Determinism(**config["determinism"])
+        self.determinism.check_pins()
+        self.determinism.apply()
+        self.fabric = Fabric(accelerator=trainer["accelerator"], devices=1, precision=trainer["precision"])
+        model = initialise.build(lambda: build(config["model"], "model"), self.seed)
+        self.parameters = sum(p.numel() for p in model.parameters())
+        self.inputs = {part: to_inputs(features) for part, features in splits.transformed().items()}
+        self.targets = {part: to_targets(examples.labels) for part, examples in splits.parts().items()}
+        augment = build(config["augment"], "augment") if config["augment"] else None
+        order = Order(len(splits.train), trainer["batch_size"], self.seed, trainer["order"])
+        self.metrics = [build(metric, f"metrics.{name}") for name, metric in config["metrics"].items()]
+        self.eval_batch = trainer["eval_batch_size"]
+        shards = Shards(trainer["shards"], world, shards_rank)
+        shards.check(model, order.batch_size)
+        self.module = CellModule(
+            model,
+            build(config["loss"], "loss"),
+            build(config["method"], "method"),
+            self.metrics,
+            build({**config["optimizer"], "_partial_": True}, "optimizer"),
+            build(config["scheduler"], "scheduler"),
+            self.seed,
+            order.steps_per_epoch,
+            trainer["max_steps"],
+        )
+        self.plan = Plan(
+            self.seed,
+            trainer["max_steps"],
+            trainer["eval_every"] or trainer["max_steps"],
+            self.protocol,
+            trainer["clip_norm"],
+            shards,
+        )
+        device = self.fabric.device
+        workers = config["data"]["num_workers"]
+        if augment is None and workers == 0:
+            x, y = self.inputs["train"].to(device), self.targets["train"].to(device)
+            self.feed: TensorFeed | LoaderFeed = TensorFeed(x, y, order)
+        else:
+            arrays = self.inputs["train"].numpy(), self.targets["train"].numpy()
+            self.feed = LoaderFeed(*arrays, order, self.seed, augment, workers)
+        self.readings: set[str] = set()
+
+    def score(self, part: str, step: int) -> Evaluation:
+        """Evaluate the model as it is on one part; a look at test is counted by the weights that took it."""
+        if part == "test":
+            self.readings.add(weights.weights_sha256(self.module.model.state_dict()))
+        device = self.fabric.device
+        return evaluate(
+            self.module.model,
+            self.inputs[part].to(device),
+            self.targets[part].to(device),
+            self.module.criterion,
+            self.metrics,
+            batch_size=self.eval_batch,
+            seed=self.seed,
+            step=step,
+        )
+
+    def seen_while_training(self) -> list[str]:
+        """Parts evaluated on the way: train, the hold-out, and test only where the protocol chooses on it."""
+        parts = ["train", *(["valid"] if self.splits.valid is not None else [])]
+        return [*parts, "test"] if self.protocol.select_on == "test" else parts
+
+
+def to_inputs(features: np.ndarray) -> torch.Tensor:
+    """Features [n, ...] as torch sees them: real numbers as float32, whole numbers (token ids) as int64."""
+    return torch.from_numpy(np.ascontiguousarray(features.astype(np.float32 if features.dtype.kind == "f" else np.int64)))
+
+
+def to_targets(labels: np.ndarray) -> torch.Tensor:
+    """Class indices as int64, regression targets as float32."""
+    if labels.dtype.kind not in "iubf":
+        raise UserError(f"data: labels of type {labels.dtype}; give class indices or numbers")
+    return torch.from_numpy(np.ascontiguousarray(labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64)))
+
+
+def run_cell(
+    config: Mapping[str, Any],
+    splits: Splits,
+    folder: Path,
+    facts: Mapping[str, Any],
+    on_progress: Callable[[int], None] = lambda step: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> record.RunRecord:
+    """Train one cell in `folder` and write its record; continues from a checkpoint if there is one.
+
+    `facts` are the record's fields that the caller knows: cell_id, slug, variant, levels, overrides, git, pack_sha256,
+    environment, audit. Raises Interrupted when asked to stop, UserError for a config that cannot be run.
+    """
+    started = _now()
+    cell = Cell(config, splits)
+    logger = loggers.make(config["logger"], folder)
+    readings = folder / READINGS_FILE
+    if readings.exists():
+        cell.readings |= {json.loads(line) for line in readings.read_text().splitlines()}
+
+    def scores(step: int) -> dict[str, Evaluation]:
+        found = {part: cell.score(part, step) for part in cell.seen_while_training()}
+        if "test" in found:
+            _note_readings(readings, cell.readings)
+        return found
+
+    loop = Loop(
+        cell.fabric,
+        cell.module,
+        cell.feed,
+        scores,
+        cell.plan,
+        folder / CHECKPOINT_FILE,
+        Cadence(config["run"]["checkpoint_seconds"]),
+        on_progress,
+        logger.log,
+        should_stop,
+    )
+    state = loop.run()
+    final = state.selected if state.selected is not None else weights.snapshot(cell.module.model)
+    step = state.selected_step if state.selected_step is not None else state.step
+    cell.module.model.load_state_dict(final)
+    found = {part: cell.score(part, step) for part in splits.parts()}
+    _note_readings(readings, cell.readings)
+    metrics = {part: {"loss": e.loss, **e.metrics} for part, e in found.items()}
+    write_outputs(folder, state, loop, found["test"], splits, final)
+    diverged = state.trace.diverged_at
+    result: record.RunRecord = {
+        **facts,  # type: ignore[typeddict-item]
+        "status": "finished" if diverged is None else "diverged",
+        "message": "" if diverged is None else f"the loss is not finite from step {diverged} on; try a lower learning rate",
+        "seed": cell.seed,
+        "config": dict(config),
+        "data": splits.fingerprints(),
+        "streams": seeding.stream_heads(cell.seed),
+        "loss_chain_sha256": state.trace.link.hex(),
+        "weights_sha256": weights.weights_sha256(final),
+        "metrics": _finite(metrics),
+        "evaluations": [_finite(row) for row in state.history],
+        "selection": {
+            "split": cell.protocol.select_on,
+            "metric": cell.protocol.metric,
+            "mode": cell.protocol.mode,
+            "step": step,
+            "value": state.best,
+        },
+        "test_readings": len(cell.readings),
+        "parameters": cell.parameters,
+        "wall_s": round(state.wall_s, 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "started": started,
+        "finished": _now(),
+    }
+    logger.close(metrics)
+    files.write_json(folder / record.RUN_FILE, result)
+    (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return result
+
+
+def write_outputs(
+    folder: Path, state: State, loop: Loop, test: Evaluation, splits: Splits, final: Mapping[str, torch.Tensor]
+) -> None:
+    """steps.parquet, predictions.parquet and weights.safetensors, each whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    plan, losses = loop.plan, state.trace.losses()
+    factors = [loop.schedule.factor(step, plan.max_steps) for step in range(len(losses))]
+    steps = {
+        "step": np.arange(len(losses), dtype=np.int64),
+        "loss": losses,
+        "lr": np.array(factors, dtype=np.float64) * loop.base_lrs[0],
+        "chain": state.trace.links,
+    }
+    predictions = {
+        "id": splits.test.ids.astype(str),
+        "target": splits.test.labels,
+        "prediction": test.predictions,
+        **test.per_example,
+    }
+    for name, table in ((record.STEPS_FILE, steps), (record.PREDICTIONS_FILE, predictions)):
+        with files.atomic_path(folder / name) as draft:
+            pq.write_table(pa.table(table), draft)
+    weights.save_tensors(folder / record.WEIGHTS_FILE, final, {"selected_step": state.selected_step})
+
+
+def _note_readings(path: Path, readings: set[str]) -> None:
+    """Keep which weights have looked at test, so that a second look survives a kill and is shown."""
+    files.write_text(path, "".join(json.dumps(sha) + "\n" for sha in sorted(readings)))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a value that is not finite is left out and the record's status says why."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items() if not (isinstance(v, float) and not np.isfinite(v))}
+    return value
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def seconds_per_step(config: Mapping[str, Any], splits: Splits, steps: int = 4) -> dict[str, float]:
+    """Time a few steps and one evaluation batch of a cell, for the plan's estimate; nothing is written or kept."""
+    cell = Cell(config, splits)
+    loop = Loop(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan)
+    cell.module.train()
+    batches = list(cell.feed.batches(0, steps + 1))
+    loop.train_step(batches[0], 0)  # the first step pays for allocations
+    began = time.perf_counter()
+    for step, batch in enumerate(batches[1:], 1):
+        loop.train_step(batch, step)
+    per_step = (time.perf_counter() - began) / steps
+    rows = min(cell.eval_batch, len(cell.inputs["train"]))
+    began = time.perf_counter()
+    evaluate(
+        cell.module.model,
+        cell.inputs["train"][:rows].to(cell.fabric.device),
+        cell.targets["train"][:rows].to(cell.fabric.device),
+        cell.module.criterion,
+        cell.metrics,
+        batch_size=rows,
+        seed=cell.seed,
+        step=0,
+    )
+    per_row = (time.perf_counter() - began) / rows
+    evaluations = -(-cell.plan.max_steps // cell.plan.eval_every)
+    seen = sum(len(cell.inputs[part]) for part in cell.seen_while_training())
+    return {
+        "train_s": per_step * cell.plan.max_steps,
+        "evaluate_s": per_row * (evaluations * seen + sum(map(len, cell.inputs.values()))),
+    }
