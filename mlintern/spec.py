@@ -92,10 +92,13 @@ class Printed(Record):
     raw: Text
     mean: StrictFloat | None = None
     std: StrictFloat | None = Field(None, ge=0)
+    """The number behind the plus-minus sign, whatever it is; `spread` says what."""
     n: StrictInt | None = Field(None, ge=1)
     """Number of runs behind mean and std."""
     bound: Literal["<", "<=", ">", ">=", "~"] | None = None
     """`>` where the paper prints `>99`, `~` for about; None for a plain number."""
+    spread: Literal["std", "standard_error", "ci95", "unknown"] = "unknown"
+    """What `std` is, as far as the paper says: deviation over runs, error of the mean, half a 95 % interval, or unsaid."""
     decimals: StrictInt = Field(0, ge=0)
     """Digits after the point as printed: half a unit of the last one is the rounding."""
 

@@ -1,0 +1,114 @@
+"""Does a text say a value? The deterministic half of grounding; no language model, no guessing.
+
+A number is said when the text holds it, however it is spelled (`1e-4`, `10^{-4}`, `4{,}000`, `10 %` for 0.1, `1/8`,
+`three`); a word when its words stand in the text as words (`adam` is not said by `AdamW`); a truth value when the text
+names the thing, with a negation for false. For the hyperparameters that papers name most often, the text must also speak
+of that hyperparameter: the 100 of a batch size does not make a learning rate of 100.
+"""
+
+import re
+from decimal import Decimal
+
+from mlintern.paper import numbers
+from mlintern.sourced import Value
+
+_FRACTION = re.compile(r"(?<![\d./])(\d{1,4})\s*/\s*(\d{1,4})(?![\d./])")
+_NEGATION = re.compile(
+    r"\b(?:no|not|non|never|none|without|disabl\w*|omit\w*|remov\w*|instead of|rather than|un(?=\w))|n't\b", re.I
+)
+_SPEAKS_OF = [
+    (r"(?:^|_)(?:lr|learning_rate)", r"learning[- ]?rate|\blrs?\b|step[- ]?size|[ηα]|\beta\b|\balpha\b"),
+    (r"batch_?size", r"batch"),
+    (r"weight_?decay", r"decay|regulari[sz]|[λ]|\bL_?\{?2|\bl2\b|ℓ"),
+    (r"^betas?[12]?$|^beta_[12]$", r"β|beta|momentum|moment|\bAdam"),
+    (r"^momentum$", r"momentum|[βμ]"),
+    (r"^eps(?:ilon)?$", r"ε|ϵ|epsilon|\beps\b"),
+    (r"dropout|^drop", r"drop|P_"),
+    (r"label_?smoothing", r"smooth|ε|ϵ"),
+    (r"epochs?$", r"epoch"),
+    (r"warm_?up", r"warm"),
+    (r"(?:max_|num_|n_|total_)?(?:steps|iterations|iters|updates)$", r"step|iteration|update|\biters?\b"),
+    (r"clip", r"clip"),
+    (r"seed$", r"seed"),
+    (r"kernel", r"kernel|filter|convolution"),
+    (r"heads?$", r"head|\bh\b"),
+    (r"temperature|^tau$", r"temperature|τ|\btau\b"),
+    (r"patience", r"patience|early"),
+    (r"label_?noise", r"noise|noisy|corrupt|flip"),
+    (r"sparsity", r"spars|prun|remain"),
+]
+"""(pattern of the key's last part, what a text must hold to speak of it)."""
+
+
+def why_not(text: str, value: Value | None, key: str = "", context: str = "") -> str:
+    """Why `text` does not say `value`; empty if it does.
+
+    `key` is the setting's dotted key; `context` is what else may name the quantity (a sentence, a table's headers).
+    """
+    if value is None:
+        return "an empty value cannot be quoted"
+    if isinstance(value, list):
+        return next((reason for item in value if (reason := why_not(text, item, key, context))), "")
+    if isinstance(value, bool):
+        return _why_not_truth(text, value, key)
+    if isinstance(value, str) and (number := _whole_number(value)) is not None:
+        value = number
+    if isinstance(value, str):
+        return "" if _says_words(text, value) else f"the quote does not hold the words of {value!r}"
+    if not says_number(text, value):
+        return f"the quote does not hold the value {value}"
+    return _why_not_of(f"{text} {context}", key)
+
+
+def says_number(text: str, value: int | float) -> bool:
+    """Whether `text` holds the number `value`, as a number, a percentage (10 % for 0.1), a fraction or a word."""
+    if numbers.says(text, value):
+        return True
+    target = Decimal(repr(value))
+    for _, _, number in numbers.find_numbers(numbers.plain(text)):
+        if number.unit == "%" and number.value is not None and not number.doubtful:
+            if Decimal(repr(number.value)) / 100 == target:
+                return True
+    return any(int(m[1]) < int(m[2]) and Decimal(m[1]) / Decimal(m[2]) == target for m in _FRACTION.finditer(text))
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case runs of letters or digits, accents kept."""
+    return re.findall(r"[^\W_]+", text.casefold())
+
+
+def _says_words(text: str, value: str) -> bool:
+    """Whether the words of `value` stand in `text` side by side; spacing, hyphens and a plural's s do not matter."""
+    target = "".join(words_of(value.rsplit(".", 1)[-1]))
+    words = words_of(text)
+    if not target:
+        return False
+    longest = max(len(words_of(value)) + 2, 4)
+    return any(
+        "".join(words[i : i + n]) in (target, f"{target}s") for i in range(len(words)) for n in range(1, longest + 1)
+    )
+
+
+def _why_not_truth(text: str, value: bool, key: str) -> str:
+    stems = [word[: max(4, len(word) - 2)] for word in words_of(key.rsplit(".", 1)[-1]) if len(word) > 2]
+    words = words_of(text)
+    if not stems or not any(word.startswith(stem) or f"un{stem}" in word for stem in stems for word in words):
+        return f"the quote does not name {key.rsplit('.', 1)[-1] or 'what is true or false'}"
+    if bool(_NEGATION.search(text)) == value:
+        return "the quote has a negation, the value has none" if value else "the quote has no negation, the value has"
+    return ""
+
+
+def _why_not_of(text: str, key: str) -> str:
+    last = key.rsplit(".", 1)[-1].lower()
+    for pattern, words in _SPEAKS_OF:
+        if re.search(pattern, last):
+            return "" if re.search(words, text, re.I) else f"the quote does not speak of {last}"
+    return ""
+
+
+def _whole_number(text: str) -> float | int | None:
+    try:
+        return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text) if re.search(r"\d", text) else None
+    except ValueError:
+        return None
