@@ -1,0 +1,1 @@
+"""Studies: what is run for a paper, and what may be said about it afterwards."""
