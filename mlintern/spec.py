@@ -98,7 +98,7 @@ class Printed(Record):
     bound: Literal["<", "<=", ">", ">=", "~"] | None = None
     """`>` where the paper prints `>99`, `~` for about; None for a plain number."""
     spread: Literal["std", "standard_error", "ci95", "unknown"] = "unknown"
-    """What `std` is, as far as the paper says: deviation over runs, error of the mean, half a 95 % interval, or unsaid."""
+    """What `std` is, as far as the paper says: deviation over runs, error of the mean, half a 95 % interval."""
     decimals: StrictInt = Field(0, ge=0)
     """Digits after the point as printed: half a unit of the last one is the rounding."""
 

@@ -1,4 +1,4 @@
-"""Writing YAML that reads the same under every parser: what strict_yaml takes, and what YAML 1.1 would misread is quoted.
+"""YAML that reads the same under every parser: what YAML 1.1 would misread is quoted, and strict_yaml takes it all.
 
 Short lists and locators stand on one line, everything else in blocks; no anchors, no tags, keys in the order given.
 """

@@ -1,8 +1,8 @@
 """Grounding: nothing counts as said by the paper unless the paper's own text says it.
 
-A quote must stand in the Document and hold the value; a table's cell is read from the parsed grid, whatever the language
-model copied. What is kept is a locator (section, span or cell) and the sha256 of the Document's own words there; the
-words themselves are not. `reground` checks every locator of a spec against a Document again.
+A quote must stand in the Document and hold the value; a table's cell is read from the parsed grid, whatever the
+language model copied. What is kept is a locator (section, span or cell) and the sha256 of the Document's own words
+there; the words themselves are not. `reground` checks every locator of a spec against a Document again.
 """
 
 import dataclasses
@@ -82,8 +82,8 @@ def ground_cell(
 ) -> tuple[PaperLocator, Printed] | Ungrounded:
     """The place of a result and the number as the grid has it.
 
-    `n` is the number of runs that the paper states, `spread` what it says the plus-minus is. A blank cell, a cell of text
-    and a doubtful number come back Ungrounded.
+    `n` is the number of runs that the paper states, `spread` what it says the plus-minus is. A blank cell, a cell of
+    text and a doubtful number come back Ungrounded.
     """
     found = find_cell(document, table, row, column)
     if isinstance(found, Ungrounded):

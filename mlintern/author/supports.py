@@ -1,9 +1,9 @@
 """Does a text say a value? The deterministic half of grounding; no language model, no guessing.
 
 A number is said when the text holds it, however it is spelled (`1e-4`, `10^{-4}`, `4{,}000`, `10 %` for 0.1, `1/8`,
-`three`); a word when its words stand in the text as words (`adam` is not said by `AdamW`); a truth value when the text
-names the thing, with a negation for false. For the hyperparameters that papers name most often, the text must also speak
-of that hyperparameter: the 100 of a batch size does not make a learning rate of 100.
+`three`); a word when its words stand in the text as words (`adam` is not said by `AdamW`); a truth value when the
+text names the thing, with a negation for false. For the hyperparameters that papers name most often, the text must also
+speak of that hyperparameter: the 100 of a batch size does not make a learning rate of 100.
 """
 
 import re

@@ -1,0 +1,116 @@
+"""What a text says, and what it does not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlintern.author.supports import says_number, why_not
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a learning rate of 1e-4", 1e-4),
+        ("a learning rate of 10^{-4}", 0.0001),
+        (r"a learning rate of $3 \times 10^{-4}$", 3e-4),
+        ("4,000 examples", 4000),
+        ("4{,}000 examples", 4000),
+        ("100K steps", 100_000),
+        ("1.5M parameters", 1_500_000),
+        ("dropout of 10 %", 0.1),
+        ("dropout of 10%", 10),
+        ("36--60 points", 36),
+        ("36–60 points", 60),
+        ("1/8 of the data", 0.125),
+        ("three runs", 3),
+        ("a stack of N = 6 layers", 6),
+        ("about −0.5 of it", -0.5),
+        ("94 ± 2 percent", 94.0),
+        ("40-dimensional inputs", 40),
+        ("β_1 = 0.9, β_2 = 0.98", 0.98),
+        ("2^{13} tokens", 8192),
+    ],
+)
+def test_a_number_is_said_however_it_is_spelled(text, value):
+    assert why_not(text, value) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a learning rate of 1e-4", 1e-3),
+        ("a learning rate of 0.01", 0.001),
+        ("a batch of 128", 12),
+        ("ResNet18 on VGG16", 18),
+        ("4,000 examples", 4),
+        ("dropout of 10", 0.1),
+        ("4000/1000 examples", 4),
+        ("10^{-4}", 10),
+        ("no number here", 1),
+    ],
+)
+def test_a_number_that_is_not_said(text, value):
+    assert "does not hold the value" in why_not(text, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "said"),
+    [
+        ("the Adam optimizer", "adam", True),
+        ("the AdamW optimizer", "adam", False),
+        ("the Adam optimizer", "adamw", False),
+        ("with ReLUs", "relu", True),
+        ("a cross-entropy loss", "cross_entropy", True),
+        ("a cosine schedule", "linear", False),
+        ("the Adam optimizer", "torch.optim.Adam", True),
+        ("the batch has 128 examples", "128", True),
+        ("", "x", False),
+    ],
+)
+def test_words_are_said_as_words(text, value, said):
+    assert (why_not(text, value) == "") is said
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value", "said"),
+    [
+        ("with Nesterov momentum", "optimizer.nesterov", True, True),
+        ("without Nesterov momentum", "optimizer.nesterov", True, False),
+        ("without Nesterov momentum", "optimizer.nesterov", False, True),
+        ("with Nesterov momentum", "optimizer.nesterov", False, False),
+        ("we use dropout", "optimizer.nesterov", True, False),
+        ("layers have no biases", "model.bias", False, True),
+    ],
+)
+def test_truth_values_need_their_thing_and_their_negation(text, key, value, said):
+    assert (why_not(text, value, key) == "") is said
+
+
+def test_a_value_of_another_quantity_is_not_taken():
+    assert "does not speak of lr" in why_not("a batch size of 100", 100, "optimizer.lr")
+    assert why_not("a batch size of 100", 100, "trainer.batch_size") == ""
+    assert (
+        why_not("We set it to 100", 100, "trainer.batch_size", context="The batch size matters. We set it to 100") == ""
+    )
+    assert "does not speak of dropout" in why_not("accuracy rose by 0.1", 0.1, "model.dropout")
+
+
+def test_every_element_of_a_list_must_be_said():
+    assert why_not("β = (0.9, 0.98)", [0.9, 0.98], "optimizer.betas") == ""
+    assert "0.999" in why_not("β = (0.9, 0.98)", [0.9, 0.999], "optimizer.betas")
+
+
+def test_nothing_says_an_empty_value():
+    assert why_not("nothing at all", None)
+
+
+@given(st.integers(0, 10**9))
+def test_an_integer_is_said_by_itself_and_not_by_its_successor(n):
+    assert says_number(f"we use {n} of them", n)
+    assert says_number(f"we use {n:,} of them", n)
+    assert not says_number(f"we use {n} of them", n + 1)
+
+
+@given(st.floats(1e-12, 1e12))
+def test_a_float_is_said_in_its_own_spelling(x):
+    assert says_number(f"set to {x!r}.", x)
