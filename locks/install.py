@@ -119,11 +119,11 @@ def install(python: Path, venv: Path, lock: str, dev: bool) -> None:
             python, "uninstall", "--quiet", "--yes", "torch"
         )  # both builds satisfy torch==X: pip would keep the old one
     build, *rest = (str(path) for path in lock_files(lock, dev))
-    locked = ["install", "--quiet", "--no-deps", "--require-hashes"]
+    locked = ["install", "--quiet", "--quiet", "--no-deps", "--require-hashes"]
     pip(python, *locked, "-r", build)
     requirements = [part for path in rest for part in ("-r", path)]
     pip(python, *locked, "--no-build-isolation", "--use-pep517", *requirements)
-    pip(python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    pip(python, "install", "--quiet", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     stamp.write_text(wanted_stamp(lock, dev))
 
 

@@ -66,7 +66,7 @@ def installable(wheel: str) -> bool:
 
 def read_pylock(path: Path) -> dict[str, Package]:
     """The packages of a PEP 751 lock; a source archive counts only where no wheel can be installed."""
-    packages = {}
+    packages: dict[str, Package] = {}
     for entry in tomllib.loads(path.read_text())["packages"]:
         name = canonicalize_name(entry["name"])
         if name in packages:
@@ -82,8 +82,9 @@ def read_pylock(path: Path) -> dict[str, Package]:
 def compile_lock(*options: str, folder: Path, output: str) -> Path:
     """One run of `uv pip compile` over pyproject.toml for all platforms; returns the file it wrote in `folder`."""
     path = folder / output
-    command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", PYTHONS[0], "--no-annotate"]
-    command += ["--no-header", "--fork-strategy", "fewest", *options, str(PYPROJECT), "--output-file", str(path)]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", "--no-header"]
+    command += ["--universal", "--python-version", PYTHONS[0], "--fork-strategy", "fewest", *options]
+    command += [str(PYPROJECT), "--output-file", str(path)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return path
 

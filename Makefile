@@ -1,0 +1,41 @@
+# Everything runs in a virtual environment that locks/install.py makes from the locks and keeps up to date.
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+BIN := $(VENV)/bin
+# One thread per process: processes share the cores, and more threads change the bits and are slower on small models.
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test slow lint format lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv:  ## the virtual environment, installed from the lock; quick when nothing changed
+	@$(PYTHON) locks/install.py --venv $(VENV)
+
+demo: venv  ## the main job: reproduce arXiv:2011.14439 offline, with no key and no GPU
+	$(BIN)/python -m mlintern paper=2011.14439
+
+test: venv  ## the default test suite
+	$(PYTEST)
+
+slow: venv  ## the long tests
+	$(PYTEST) -m "slow and not gpu"
+
+lint: venv  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: venv  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: venv  ## write the locks anew after a change in pyproject.toml; UPGRADE=1 moves every version
+	$(BIN)/python locks/make_locks.py $(if $(UPGRADE),--upgrade)
+
+clean:  ## remove the environment and caches; data, runs and reports stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
