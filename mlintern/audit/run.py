@@ -6,8 +6,9 @@ from typing import Any
 
 from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
+from mlintern.audit.frames import subject_from_anything
 from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import AuditReport, Check, Kind
+from mlintern.audit.report import AuditReport, Check, Finding, Kind
 from mlintern.audit.scope import preprocessing_scope
 from mlintern.audit.selection import selection_on_test
 from mlintern.audit.subject import Outcome, Subject
@@ -29,17 +30,29 @@ def audit(
     splits: Splits | None = None,
     protocol: EvaluationProtocol | None = None,
     options: AuditOptions | None = None,
-    **columns: Any,
+    *,
+    train: Any = None,
+    test: Any = None,
+    valid: Any = None,
+    **roles: str | None,
 ) -> AuditReport:
     """Audit splits for leakage; nothing is written and no global random state is touched.
 
-    Give `splits` as the data stage makes them.
-    `protocol` lets the checks of preprocessing scope and of checkpoint selection run. Raises UserError for input that
-    cannot be audited.
+    Give `splits` as the data stage makes them, or the parts themselves as `train`, `test` and `valid`: DataFrames or
+    Hugging Face datasets with the column names `label`, `group`, `time`, `id`, `text`, `image`; (features [n, ...],
+    labels [n]) tuples; or torch Datasets of (features, label). `protocol` lets the check of checkpoint selection run.
+    Raises UserError for input that cannot be audited.
     """
-    if splits is None or columns:
-        raise UserError("audit: give splits")
-    return audit_subject(Subject(splits=splits, options=options or AuditOptions(), protocol=protocol))
+    options = options or AuditOptions()
+    unknown = set(roles) - {"label", "group", "time", "id", "text", "image"}
+    if unknown:
+        raise TypeError(f"audit() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    if splits is None:
+        parts = {"train": train, "test": test, "valid": valid}
+        return audit_subject(subject_from_anything(parts, roles, options, protocol))
+    if train is not None or test is not None or valid is not None:
+        raise UserError("audit: give splits, or train and test, not both")
+    return audit_subject(Subject(splits=splits, options=options, protocol=protocol))
 
 
 def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | None = None) -> AuditReport:
@@ -50,7 +63,8 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
         widths = part.features.shape[1:], subject.train.features.shape[1:]
         if widths[0] != widths[1]:
             raise UserError(f"audit: {name} has features of shape {widths[0]}, train has {widths[1]}; they must agree")
-    checks, findings = [], []
+    checks: list[Check] = []
+    findings: list[Finding] = []
     for index, (kind, check) in enumerate(CHECKS):
         if progress is not None:
             progress(kind.value, index, len(CHECKS))

@@ -79,15 +79,16 @@ def selection_on_test(subject: Subject, rule: Rule | None = None) -> Outcome:
         return Outcome(Status.INCONCLUSIVE, "features are no numbers, so no probe could be trained")
     rule = rule or selection_rule()
     seed = subject.options.seed
-    inputs, targets = {}, {}
+    inputs: dict[str, np.ndarray] = {}
+    targets: dict[str, np.ndarray] = {}
     transformed = subject.splits.transformed()
     rows = {part: subject.sample(part, _ROWS, "selection") for part in subject.parts()}
     base = transformed["train"].reshape(len(transformed["train"]), -1)[rows["train"]].astype(np.float64)
     centre, scale = np.nanmean(base, 0), np.nanstd(base, 0)
     scale[~(scale > 0)] = 1.0
-    for part, block in transformed.items():
-        flat = block.reshape(len(block), -1)[rows[part]].astype(np.float64)
-        inputs[part] = np.nan_to_num((flat - centre) / scale, nan=0.0, posinf=0.0, neginf=0.0)
+    for name, block in transformed.items():
+        flat = block.reshape(len(block), -1)[rows[name]].astype(np.float64)
+        inputs[name] = np.nan_to_num((flat - centre) / scale, nan=0.0, posinf=0.0, neginf=0.0)
     if subject.classification:
         names = np.unique(np.concatenate([part.labels for part in subject.parts().values()]))
         for name, part in subject.parts().items():

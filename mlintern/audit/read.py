@@ -1,0 +1,201 @@
+"""From files on disk to a `Subject`: tables, npz archives, image folders and Hugging Face dataset folders."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlintern.audit.frames import subject_from_arrays, subject_from_frames
+from mlintern.audit.options import AuditOptions
+from mlintern.audit.subject import Subject
+from mlintern.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Roles = Mapping[str, str | None]
+
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "dev": "valid",
+}
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+_SIDE_KEYS = {"groups": "groups", "group": "groups", "times": "times", "time": "times"}
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """A .parquet, .csv, .tsv, .feather or .jsonl table; raises UserError that names the file."""
+    import pandas as pd
+    import pyarrow
+
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".parquet", ".pq"):
+            return pd.read_parquet(path)
+        if suffix in (".csv", ".tsv", ".txt"):
+            return pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",")
+        if suffix == ".feather":
+            return pd.read_feather(path)
+        if suffix in (".jsonl", ".ndjson"):
+            return pd.read_json(path, lines=True)
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path}: the file is empty") from None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: not readable as a {suffix[1:]} table ({error})") from None
+    raise UserError(f"{path}: cannot read {suffix or 'a file without suffix'}; give .parquet, .csv, .feather or .jsonl")
+
+
+def subject_from_tables(paths: Mapping[str, Path], roles: Roles, options: AuditOptions) -> Subject:
+    """One file per part."""
+    frames = {part: read_table(path) for part, path in paths.items()}
+    return subject_from_frames(frames, roles, options, where={part: str(path) for part, path in paths.items()})
+
+
+def subject_from_path(path: Path, roles: Roles, options: AuditOptions, split_column: str | None = None) -> Subject:
+    """One file or folder that holds all parts."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.is_dir():
+        if (path / "dataset_dict.json").exists():
+            return _from_dataset_folder(path, roles, options)
+        return _from_image_folder(path, options)
+    if path.suffix.lower() == ".npz":
+        return _from_npz(path, options)
+    if not split_column:
+        raise UserError(f"{path}: which rows are train and which are test? Give --split-column, or --train and --test")
+    return _from_split_column(path, roles, options, split_column)
+
+
+def _from_split_column(path: Path, roles: Roles, options: AuditOptions, split_column: str) -> Subject:
+    table = read_table(path)
+    if split_column not in table.columns:
+        raise UserError(
+            f"{path}: no column {split_column!r} for --split-column; it has {', '.join(table.columns[:12])}"
+        )
+    parts = table[split_column].astype(str).str.strip().str.lower().map(PART_NAMES)
+    unknown = sorted(table[split_column][parts.isna()].astype(str).unique())
+    if unknown:
+        raise UserError(f"{path}: column {split_column!r} holds {unknown[0]!r}; use train, valid and test")
+    frames, positions = {}, {}
+    for part in ("train", "test", "valid"):
+        rows = np.flatnonzero((parts == part).to_numpy())
+        if not len(rows) and part != "valid":
+            raise UserError(f"{path}: column {split_column!r} marks no row as {part}")
+        if len(rows):
+            frames[part] = table.iloc[rows].drop(columns=split_column)
+            positions[part] = rows
+    return subject_from_frames(frames, roles, options, where=dict.fromkeys(frames, str(path)), positions=positions)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz; pickled objects are refused. Raises UserError that names the file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise UserError(
+                f"{path}: it holds pickled objects, which could run code when read; save plain number or string arrays"
+            ) from None
+        raise UserError(f"{path}: not readable as npz ({error})") from None
+    except (OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise UserError(f"{path}: not readable as npz ({error})") from None
+
+
+def _from_npz(path: Path, options: AuditOptions) -> Subject:
+    arrays = read_npz(path)
+    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    side: dict[str, dict[str, np.ndarray]] = {}
+    for name, part in PART_NAMES.items():
+        x, y = (_either(arrays, f"{letter}_{name}", f"{letter.upper()}_{name}") for letter in "xy")
+        if x is None and y is None:
+            continue
+        if x is None or y is None:
+            raise UserError(
+                f"{path}: it has {'y' if x is None else 'x'}_{name} without {'x' if x is None else 'y'}_{name}"
+            )
+        if x.ndim == 0 or y.ndim == 0:
+            raise UserError(f"{path}: x_{name} and y_{name} must have one entry per row")
+        parts[part] = (x if x.ndim > 1 or x.dtype.kind in "US" else x[:, None], y)
+        side[part] = {field: arrays[f"{key}_{name}"] for key, field in _SIDE_KEYS.items() if f"{key}_{name}" in arrays}
+    missing = [name for name in ("train", "test") if name not in parts]
+    if missing:
+        raise UserError(
+            f"{path}: no x_{missing[0]} and y_{missing[0]}; it has {', '.join(arrays) or 'no arrays'} "
+            "(x_train, y_train, x_test and y_test are needed)"
+        )
+    return subject_from_arrays(parts, options, columns=side)
+
+
+def _either(arrays: Mapping[str, np.ndarray], *names: str) -> np.ndarray | None:
+    return next((arrays[name] for name in names if name in arrays), None)
+
+
+def _from_image_folder(path: Path, options: AuditOptions) -> Subject:
+    """train/<class>/*.png, test/<class>/*.png and so on."""
+    from mlintern.audit.images import decode, one_size
+
+    files: dict[str, list[tuple[Path, str]]] = {}
+    for folder in sorted(p for p in path.iterdir() if p.is_dir()):
+        part = PART_NAMES.get(folder.name.lower())
+        if part is None:
+            continue
+        files[part] = [
+            (file, kind.name)
+            for kind in sorted(p for p in folder.iterdir() if p.is_dir())
+            for file in sorted(kind.rglob("*"))
+            if file.suffix.lower() in _PICTURES
+        ]
+    for part in ("train", "test"):
+        if not files.get(part):
+            raise UserError(f"{path}: no images in {part}/<class>/; a folder of images or a saved dataset is expected")
+    joint = one_size(decode(file, str(file)) for listed in files.values() for file, _ in listed)
+    bounds = np.cumsum([0, *map(len, files.values())])
+    parts, side = {}, {}
+    metadata: dict[str, dict[str, np.ndarray]] = {}
+    for index, (part, listed) in enumerate(files.items()):
+        if listed:
+            parts[part] = (joint[bounds[index] : bounds[index + 1]], np.array([kind for _, kind in listed]))
+            side[part] = {"sources": np.array([str(file.relative_to(path)) for file, _ in listed])}
+            # the class stands in the folder's name by construction, so only the file's own name is metadata
+            metadata[part] = {"file name": np.array([file.name for file, _ in listed], dtype=object)}
+    return subject_from_arrays(parts, options, columns=side, modality="image", metadata=metadata)
+
+
+def _from_dataset_folder(path: Path, roles: Roles, options: AuditOptions) -> Subject:
+    """A DatasetDict that `datasets` saved to disk."""
+    import datasets
+
+    try:
+        saved: Any = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not readable as a saved dataset ({error})") from None
+    parts: dict[str, Any] = {}
+    for name, dataset in saved.items():
+        part = PART_NAMES.get(str(name).lower())
+        if part is not None:
+            parts[part] = dataset
+    for part in ("train", "test"):
+        if part not in parts:
+            raise UserError(f"{path}: no {part} split; it has {', '.join(map(str, saved))}")
+    roles = dict(roles)
+    columns = parts["train"].features
+    if not roles.get("label") and "label" in columns:
+        roles["label"] = "label"
+    pictures = [name for name, kind in columns.items() if isinstance(kind, datasets.Image)]
+    if not roles.get("image") and pictures:
+        roles["image"] = pictures[0]
+    for name in pictures:
+        parts = {part: dataset.cast_column(name, datasets.Image(decode=False)) for part, dataset in parts.items()}
+    frames = {part: dataset.to_pandas() for part, dataset in parts.items()}
+    return subject_from_frames(frames, roles, options, where={part: f"{path}/{part}" for part in frames})
