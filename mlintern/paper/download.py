@@ -79,7 +79,6 @@ class Downloader:
         while True:
             tried += 1
             try:
-                self._wait_for_turn()
                 received = self._attempt(url, partial, deadline)
                 try:
                     verify(received.path)
@@ -139,6 +138,7 @@ class Downloader:
             watchdog.daemon = True
             watchdog.start()
             try:
+                self._wait_for_turn()
                 return self._receive(client, url, partial, deadline)
             except httpx.InvalidURL as error:
                 raise UserError(f"{url}: not an address that can be asked ({error}); check paper.arxiv_url") from None
