@@ -25,3 +25,7 @@ class LeakRefused(UserError):
     """Training was refused because the audit has a finding at or above `audit.fail_on`."""
 
     exit_code = 1
+
+
+class Interrupted(Exception):
+    """A run was asked to stop; a checkpoint of its last step is on disk, and the same command continues."""

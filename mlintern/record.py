@@ -36,6 +36,8 @@ class RunRecord(TypedDict, total=False):
     overrides: list[str]
     git: dict[str, Any]
     pack_sha256: str
+    """Hash of the pack's every file; `code_sha256` is that of its Python code alone, which is part of the cell's id."""
+    code_sha256: str
     data: dict[str, str]
     """{part: sha256} of the raw data."""
     environment: dict[str, Any]
@@ -86,6 +88,34 @@ def stable_hash(value: Any, where: str = "config") -> str:
     """sha256 (hex) of the canonical JSON form of `value`; the same on every machine and Python."""
     text = json.dumps(canonical(value, where), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_DETERMINING = ("seed", "model", "optimizer", "scheduler", "loss", "augment", "method", "metrics")
+_DETERMINING_DATA = ("preprocess", "view", "classes")
+_TRAINER_FREE = ("devices",)
+_PROTOCOL_FREE = ("name",)
+
+
+def determinants(config: Mapping[str, Any], engine_version: int) -> dict[str, Any]:
+    """The part of a composed config that determines a cell's result, before code and data are added.
+
+    Not in it: loader workers, processes, loggers, paths, budgets, labels, and where raw data came from (their content
+    is part of the id instead).
+    """
+    return {
+        "engine": engine_version,
+        **{name: config[name] for name in _DETERMINING},
+        "data": {name: config["data"].get(name) for name in _DETERMINING_DATA},
+        "trainer": {name: value for name, value in config["trainer"].items() if name not in _TRAINER_FREE},
+        "protocol": {name: value for name, value in config["protocol"].items() if name not in _PROTOCOL_FREE},
+        "determinism": config["determinism"],
+    }
+
+
+def cell_id(config: Mapping[str, Any], engine_version: int, code_sha256: str, data: Mapping[str, str]) -> str:
+    """The id of a cell: 16 hex digits of the hash over its determinants, the pack's code and the raw data."""
+    parts = {"config": determinants(config, engine_version), "code": code_sha256, "data": dict(data)}
+    return stable_hash(parts)[:16]
 
 
 def read_runs(folder: Path) -> list[RunRecord]:

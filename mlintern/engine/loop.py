@@ -23,10 +23,7 @@ from mlintern.engine.module import CellModule
 from mlintern.engine.selection import better
 from mlintern.engine.shards import Shards
 from mlintern.engine.trace import FLUSH_EVERY, Trace
-
-
-class Interrupted(Exception):
-    """The run was asked to stop; a checkpoint of its last step is on disk."""
+from mlintern.errors import Interrupted
 
 
 @dataclasses.dataclass(frozen=True)

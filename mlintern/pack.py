@@ -1,0 +1,102 @@
+"""A paper's pack: the folder papers/<slug>/, its hashes, and who approved it.
+
+`pack.lock` holds the hash of every file and the name of the human who approved them. Code that differs from what was
+approved is code that nobody approved: it runs inside the sandbox only.
+"""
+
+import datetime
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlintern import files
+from mlintern.config import PACKS
+from mlintern.errors import UserError
+
+LOCK_FILE = "pack.lock"
+NOT_PART = {LOCK_FILE, "composed.yaml"}
+"""Files of the folder that are made from the others."""
+
+
+class Pack:
+    """One pack on disk. Raises UserError where a file that every pack needs is missing."""
+
+    def __init__(self, slug: str, packs: Path = PACKS):
+        self.slug, self.folder = slug, packs / slug
+        needed = [self.folder / "spec.yaml", self.folder / "conf" / "paper" / f"{slug}.yaml"]
+        for path in needed:
+            if not path.is_file():
+                raise UserError(f"{_shown(path)}: missing; restore it (git checkout) or author the pack again")
+        self.code = sorted([*self.folder.glob("modules.py"), *self.folder.glob("modules/**/*.py")])
+        if not self.code:
+            raise UserError(
+                f"{_shown(self.folder / 'modules.py')}: missing; restore it (git checkout) or author the pack again"
+            )
+
+    @staticmethod
+    def exists(slug: str, packs: Path = PACKS) -> bool:
+        return (packs / slug).is_dir()
+
+    def hashes(self) -> dict[str, str]:
+        """{path in the pack: sha256} of every file that is part of it; line endings do not count."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            relative = path.relative_to(self.folder)
+            if path.is_file() and "__pycache__" not in relative.parts and relative.name not in NOT_PART:
+                found[relative.as_posix()] = _content_sha256(path)
+        return found
+
+    def sha256(self) -> str:
+        """One hash over the whole pack."""
+        return _joined(self.hashes())
+
+    def code_sha256(self) -> str:
+        """One hash over the pack's Python code: what of the pack, beside its configuration, determines a result."""
+        return _joined({path.relative_to(self.folder).as_posix(): _content_sha256(path) for path in self.code})
+
+    def lock(self) -> dict[str, Any] | None:
+        """The content of pack.lock, or None where nobody approved the pack."""
+        path = self.folder / LOCK_FILE
+        if not path.exists():
+            return None
+        try:
+            lock = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{_shown(path)}: not readable ({error}); delete it and approve the pack again") from None
+        if not isinstance(lock, dict) or not isinstance(lock.get("files"), dict):
+            raise UserError(f"{_shown(path)}: holds no file hashes; delete it and approve the pack again")
+        return lock
+
+    def changed(self) -> list[str]:
+        """Files that differ from what was approved (all of them where nothing was)."""
+        lock, now = self.lock(), self.hashes()
+        approved = lock["files"] if lock else {}
+        return sorted(name for name in now.keys() | approved.keys() if now.get(name) != approved.get(name))
+
+    def code_is_approved(self) -> bool:
+        """Is every Python file of the pack as a human approved it?"""
+        changed = set(self.changed())
+        return not any(path.relative_to(self.folder).as_posix() in changed for path in self.code)
+
+    def approve(self, by: str) -> None:
+        """Record that `by` read and approved the pack as it is now."""
+        lock = {
+            "approved_by": by,
+            "approved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "files": self.hashes(),
+        }
+        files.write_text(self.folder / LOCK_FILE, yaml.safe_dump(lock, sort_keys=True))
+
+
+def _content_sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _joined(hashes: dict[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(PACKS.parent) if path.is_relative_to(PACKS.parent) else path

@@ -1,0 +1,154 @@
+"""A worker process: reads jobs as JSON lines on stdin, answers with events as JSON lines on stdout.
+
+It is started with the determinism level's environment already set, imports torch once and runs one job after the
+other. Whatever a library or a pack prints goes to stderr, so that it cannot end up among the events. When the parent
+dies, the next event cannot be written: the worker saves a checkpoint and ends.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from mlintern.errors import Interrupted, UserError
+
+PROGRESS_EVERY_S = 0.5
+
+
+class Worker:
+    """One process's side of the conversation with the pool."""
+
+    def __init__(self, events: IO[str]):
+        self.events = events
+        self.stopping = False
+        self.last_progress = 0.0
+        self.splits: dict[str, Any] = {}
+
+    def stop(self, _signal: int, _frame: FrameType | None) -> None:
+        """SIGTERM: finish the running step, write a checkpoint, end."""
+        self.stopping = True
+
+    def tell(self, **event: Any) -> None:
+        """Send one event; a parent that is gone means stop."""
+        try:
+            self.events.write(json.dumps(event) + "\n")
+            self.events.flush()
+        except BrokenPipeError:
+            self.stopping = True
+
+    def progress(self, step: int) -> None:
+        """Report a step, at most every half second."""
+        now = time.monotonic()
+        if now - self.last_progress >= PROGRESS_EVERY_S:
+            self.last_progress = now
+            self.tell(event="progress", step=step)
+
+    def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Do one job and return its result."""
+        return getattr(self, f"do_{job['kind']}")(job)
+
+    def do_prepare(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Build a dataset into its folder."""
+        from mlintern.data.prepare import prepare
+        from mlintern.engine.instantiate import allowed_prefixes, build, check_targets
+
+        source = job["config"]["data"]["source"]
+        check_targets(source, allowed_prefixes(job["config"]["paper"]["slug"]), "data.source")
+        return {"parts": prepare(build(source, "data.source"), Path(job["folder"]))}
+
+    def load_splits(self, config: dict[str, Any], folder: str) -> Any:
+        """The splits of a config; the last few are kept, because a study's cells share them."""
+        from mlintern.data.prepare import load_parts, make_splits
+        from mlintern.data.protocol import EvaluationProtocol
+        from mlintern.engine.instantiate import allowed_prefixes, build, check_targets
+
+        data, protocol = config["data"], config["protocol"]
+        key = json.dumps([folder, {k: v for k, v in data.items() if k != "num_workers"}, protocol], sort_keys=True)
+        if key not in self.splits:
+            check_targets(data, allowed_prefixes(config["paper"]["slug"]), "data")
+            if len(self.splits) >= 4:
+                self.splits.pop(next(iter(self.splits)))
+            self.splits[key] = make_splits(
+                data["name"],
+                load_parts(Path(folder)),
+                EvaluationProtocol(**{**protocol, "fit_on": tuple(protocol["fit_on"])}),
+                preprocessor=build(data["preprocess"], "data.preprocess") if data.get("preprocess") else None,
+                view=build(data["view"], "data.view") if data.get("view") else None,
+                classes=data.get("classes"),
+            )
+        return self.splits[key]
+
+    def do_audit(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Audit one dataset under one protocol; the report goes to the job's file."""
+        from mlintern.audit.options import AuditOptions
+        from mlintern.audit.run import audit
+        from mlintern.data.protocol import EvaluationProtocol
+
+        config = job["config"]
+        protocol = EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
+        report = audit(self.load_splits(config, job["folder"]), protocol, AuditOptions(**config["audit"]))
+        report.write(Path(job["out"]))
+        return {"sha256": report.sha256()}
+
+    def do_estimate(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Time a few steps of a cell."""
+        from mlintern.engine.cell import seconds_per_step
+
+        return seconds_per_step(job["config"], self.load_splits(job["config"], job["folder"]))
+
+    def do_cell(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Train one cell; a cell that another process trains right now is refused."""
+        from mlintern.engine.cell import run_cell
+        from mlintern.files import write_problem
+
+        out = Path(job["out"])
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            lock = open(out / ".lock", "w")  # noqa: SIM115 - held until the cell is done
+        except OSError as error:
+            raise write_problem(out, error) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{out}: another process is training this cell; wait for it or stop it") from None
+            splits = self.load_splits(job["config"], job["folder"])
+            record = run_cell(job["config"], splits, out, job["facts"], self.progress, lambda: self.stopping)
+        return {"status": record["status"]}
+
+
+def serve(jobs: IO[str], worker: Worker) -> None:
+    """Answer jobs until there are no more, or until asked to stop."""
+    for line in jobs:
+        job = json.loads(line)
+        try:
+            worker.tell(event="done", result=worker.run(job))
+        except UserError as error:
+            worker.tell(event="error", message=str(error), user=True, exit_code=error.exit_code)
+        except Interrupted:
+            worker.tell(event="interrupted")
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; the parent decides what follows
+            text = f"{type(error).__name__}: {error}"
+            worker.tell(event="error", message=text, user=False, traceback=traceback.format_exc())
+        if worker.stopping:
+            return
+
+
+def main() -> None:
+    """Entry point of `python -m mlintern.study.worker`."""
+    events = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever prints, prints to stderr
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which then says SIGTERM
+    worker = Worker(events)
+    signal.signal(signal.SIGTERM, worker.stop)
+    serve(sys.stdin, worker)
+
+
+if __name__ == "__main__":
+    main()
