@@ -1,0 +1,1 @@
+"""The report: verdicts and plots from records, as JSON, one HTML page, terminal lines and a model card."""

@@ -1,0 +1,132 @@
+"""The headline: what a reader takes away who reads nothing else. Every sentence is made from the report's numbers."""
+
+from collections.abc import Mapping, Sequence
+
+from mlintern.report import numbers
+from mlintern.report.model import VERDICTS, AuditSection, ClaimRow, Contrast, Headline, TableCell, Verdict
+
+
+def headline(
+    table: Sequence[TableCell],
+    claims: Sequence[ClaimRow],
+    contrasts: Sequence[Contrast],
+    audit: Sequence[AuditSection],
+    reductions: int,
+) -> Headline:
+    """Count the verdicts and say what contradicts, what a leak is worth, and what is missing, in that order."""
+    cells = _count([cell.verdict for cell in table])
+    judged = _count([claim.verdict for claim in claims])
+    details = [_cell_against(cell) for cell in table if cell.verdict == "contradicted"]
+    details += [_claim_against(claim) for claim in claims if claim.verdict == "contradicted"]
+    details += _open(table, claims)
+    details += _protocols(contrasts, audit)
+    lost = sum(len(cell.lost) for cell in table if cell.planned)
+    if lost:
+        details.append(f"{lost} planned {_plural('run', lost)} gave no number; cells with fewer seeds say so.")
+    if reductions:
+        details.append("The study runs below the paper's scale: every number carries the mark of what was reduced.")
+    return Headline(
+        verdict=_overall(cells, judged),
+        sentence=_sentence(table, cells, judged),
+        details=details,
+        cells=cells,
+        claims=judged,
+    )
+
+
+def _count(verdicts: Sequence[Verdict]) -> dict[Verdict, int]:
+    return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+
+
+def _overall(cells: dict[Verdict, int], claims: dict[Verdict, int]) -> Verdict:
+    for verdict in ("contradicted", "inconclusive", "supported"):
+        if cells[verdict] or claims[verdict]:
+            return verdict
+    return "not tested"
+
+
+def _sentence(table: Sequence[TableCell], cells: dict[Verdict, int], claims: dict[Verdict, int]) -> str:
+    measured = [cell for cell in table if cell.within_printed is not None]
+    judged = sum(claims.values()) - claims["not tested"]
+    parts = []
+    if measured:
+        within = sum(bool(cell.within_printed) for cell in measured)
+        parts.append(
+            f"{within} of {len(measured)} measured means lie within what the paper prints "
+            f"({_tally(cells)}, intervals considered)"
+        )
+    if judged:
+        verb = "holds" if claims["supported"] == 1 else "hold"
+        rest = _tally({verdict: n for verdict, n in claims.items() if verdict != "supported"})
+        parts.append(f"{claims['supported']} of {judged} tested claims {verb}" + (f" ({rest})" if rest else ""))
+    return "; ".join(parts) + "." if parts else "Nothing of this paper has been tested yet."
+
+
+def _tally(counts: Mapping[Verdict, int]) -> str:
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n and verdict != "not tested")
+
+
+def _cell_against(cell: TableCell) -> str:
+    assert cell.measured is not None
+    unit = cell.unit
+    mean = numbers.value(cell.measured.mean, unit, suffix=True)
+    interval = numbers.interval(cell.measured.ci_low, cell.measured.ci_high, unit)
+    return f"{cell.column}, {cell.row}: {mean} {interval} where the paper prints {cell.paper.raw}."
+
+
+def _claim_against(claim: ClaimRow) -> str:
+    unit = claim.unit or "none"
+    effect = f" (effect {numbers.value(claim.effect, unit, sign=True, suffix=True)}" if claim.effect is not None else ""
+    if effect:
+        effect += f" {numbers.interval(claim.ci_low, claim.ci_high, unit, sign=True)})"
+    return f"Contradicted: {claim.statement.rstrip('.')}{effect}."
+
+
+def _open(table: Sequence[TableCell], claims: Sequence[ClaimRow]) -> list[str]:
+    cells = [f"{cell.column} ({cell.row})" for cell in table if cell.verdict == "inconclusive"]
+    names = [claim.statement.rstrip(".") for claim in claims if claim.verdict == "inconclusive"]
+    lines = []
+    if cells:
+        lines.append(f"Too few seeds to tell for {_list(cells)}.")
+    if names:
+        lines.append(f"Not settled: {'; '.join(names)}.")
+    return lines
+
+
+def _protocols(contrasts: Sequence[Contrast], audit: Sequence[AuditSection]) -> list[str]:
+    lines = []
+    measured = [section for section in audit if section.runs and section.protocol]
+    clean = sorted({section.protocol for section in measured if section.clean})
+    leaking = [section for section in measured if not section.clean]
+    if clean:
+        lines.append(f"The audit found nothing under the protocol {_list(clean)}.")
+    for protocol in sorted({section.protocol for section in leaking}):
+        kinds = sorted({f["kind"] for s in leaking if s.protocol == protocol for f in s.findings})
+        unsure = sorted(
+            {c["name"] for s in leaking if s.protocol == protocol for c in s.checks if c["status"] == "INCONCLUSIVE"}
+        )
+        said = f"found {_list(kinds)}" if kinds else f"could not settle {_list(unsure)}"
+        worth = _worth([c for c in contrasts if c.factor == "protocol" and c.level == protocol])
+        lines.append(f"Under the protocol {protocol} the audit {said}{worth}.")
+    return lines
+
+
+def _worth(contrasts: Sequence[Contrast]) -> str:
+    chosen = [c for c in contrasts if c.variant.startswith("mean of ")] or list(contrasts)
+    if not chosen:
+        return ""
+    contrast = chosen[0]
+    difference = contrast.differences[0]
+    unit = numbers.points(contrast.unit)
+    who = contrast.variant if contrast.variant.startswith("mean of") else f"for {contrast.variant}"
+    mean = numbers.value(difference.mean, unit, sign=True)
+    interval = numbers.interval(difference.ci_low, difference.ci_high, unit, sign=True)
+    return f"; its scores differ from the {contrast.base} ones by {mean} {unit} {interval} ({who}, {contrast.data})"
+
+
+def _list(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"

@@ -1,0 +1,171 @@
+"""The report as one HTML page: self-contained, without scripts, for desk, phone, dark rooms and paper."""
+
+import dataclasses
+import string
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mlintern.report import numbers, plots
+from mlintern.report.model import ClaimRow, Contrast, ProtocolDifference, Report, Table, TableCell, Verdict
+
+SIGNS: dict[Verdict, str] = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not tested": "–"}
+_ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported", "not tested")
+_DURATIONS = ("wall_s", "_s")
+_COST_NAMES = {
+    "wall_s": "whole command",
+    "training_s": "training",
+    "audit_s": "audit checks",
+    "cells": "runs in this report",
+    "cells_wall_s": "runs, one after another",
+    "cells_wall_s_by_variant": "runs, by variant",
+    "peak_memory_bytes": "largest memory of a run",
+    "llm_usd": "language model (USD)",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TableView:
+    """One results table with its cells in place."""
+
+    shape: Table
+    places: dict[tuple[str, str], list[TableCell]]
+    measured: list[TableCell]
+    forest: plots.Forest | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ContrastGroup:
+    """The contrasts of one level of one factor."""
+
+    title: str
+    lead: str
+    base: str
+    level: str
+    contrasts: list[Contrast]
+    settings: list[ProtocolDifference]
+    forest: plots.Forest | None
+
+
+def render_html(report: Report) -> str:
+    """The page. The paper's words are escaped wherever they stand; the page loads nothing and runs nothing."""
+    environment = Environment(
+        loader=PackageLoader("mlintern.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "css": lambda word: word.replace(" ", "-"),
+        "sign": lambda word: SIGNS[word],
+        "number": numbers.value,
+        "ci": lambda item, unit, sign=False: numbers.interval(item.ci_low, item.ci_high, unit, sign=sign),
+        "p": numbers.p_value,
+        "setting": numbers.setting,
+        "where": numbers.where,
+    }
+    protocol = main_protocol(report)
+    groups = contrast_groups(report)
+    environment.globals |= {"letters": _letters(report.marks), "meanings": report.marks}
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        css=Markup(resources.files("mlintern.report").joinpath("templates/report.css").read_text(encoding="utf-8")),
+        source=_source(report),
+        protocol=protocol,
+        tables=[_table_view(report, table) for table in report.tables],
+        ordered_claims=ordered_claims(report.claims),
+        contrast_groups=groups,
+        panels=plots.panels(report, protocol),
+        datasets=plots.datasets_drawn(report, protocol),
+        curve_units=", ".join(sorted({f"{c.metric} in {c.unit}" for c in report.curves})),
+        sections=_sections(report, groups),
+        environment=[(key, numbers.setting(value)) for key, value in report.environment.items() if value is not None],
+        cost=[(_COST_NAMES.get(key, key.replace("_", " ")), _cost(key, value)) for key, value in report.cost.items()],
+    )
+
+
+def main_protocol(report: Report) -> str:
+    """The protocol of the table's numbers."""
+    return next((cell.protocol for cell in report.table if cell.protocol), "")
+
+
+def ordered_claims(claims: Sequence[ClaimRow]) -> list[ClaimRow]:
+    """Contradicted first, not tested last; the paper's order within a verdict."""
+    return sorted(claims, key=lambda claim: _ORDER.index(claim.verdict))
+
+
+def contrast_groups(report: Report) -> list[ContrastGroup]:
+    """Contrasts by factor and level, protocols first."""
+    found: dict[tuple[str, str, str, str], list[Contrast]] = {}
+    for contrast in sorted(report.contrasts, key=lambda c: c.factor != "protocol"):
+        found.setdefault((contrast.factor, contrast.base, contrast.level, contrast.metric), []).append(contrast)
+    groups = []
+    for (factor, base, level, metric), contrasts in found.items():
+        of_protocol = factor == "protocol"
+        settings = [row for row in report.protocol_differences if of_protocol and row.protocol == level]
+        lead = f"The same cells under the protocol {level} and under {base}: test {metric}, seed by seed."
+        groups.append(
+            ContrastGroup(
+                title=f"What the protocol {level} is worth" if of_protocol else f"Ablation: {factor} = {level}",
+                lead=lead
+                if of_protocol
+                else f"{factor} set to {level} instead of {base}, test {metric}, seed by seed.",
+                base=base,
+                level=level,
+                contrasts=contrasts,
+                settings=settings,
+                forest=plots.contrast_forest(contrasts),
+            )
+        )
+    return groups
+
+
+def _table_view(report: Report, table: Table) -> TableView:
+    cells = [cell for cell in report.table if cell.table == table.id]
+    measured = [cell for cell in cells if cell.measured is not None]
+    return TableView(table, report.cells_by_place(table.id), measured, plots.table_forest(cells))
+
+
+def _letters(marks: dict[str, str]) -> dict[str, str]:
+    """A short sign for every mark: a to z, then aa, ab and so on."""
+    alphabet = string.ascii_lowercase
+    names = [*alphabet, *(a + b for a in alphabet for b in alphabet)]
+    return dict(zip(marks, names, strict=False))
+
+
+def _source(report: Report) -> Markup | str:
+    """The paper's id, linked where it is arXiv's."""
+    if not report.paper.slug.startswith("arxiv_"):
+        return report.paper.id
+    return Markup('<a href="https://arxiv.org/abs/{0}">arXiv:{0}</a>').format(report.paper.id)
+
+
+def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str, str]]:
+    """(anchor, title) of what the page has."""
+    rows = [("claims", "Claims")] if report.claims else []
+    rows += [("table", "Table"), ("smells", f"Smells ({len(report.smells)})")]
+    rows += [(f"contrast-{i}", group.title) for i, group in enumerate(groups, 1)]
+    rows += [("curves", "Curves")] if report.curves else []
+    return [
+        *rows,
+        ("audit", "Audit"),
+        ("assumptions", "Assumptions"),
+        ("untested", "Not tested"),
+        ("runs", "Runs"),
+        ("environment", "Environment and cost"),
+    ]
+
+
+def _cost(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cost(key.removesuffix('_by_variant'), item)}" for name, item in value.items())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if key.endswith(_DURATIONS):
+            return numbers.duration(float(value))
+        if key.endswith("_bytes"):
+            return numbers.size(float(value))
+    return numbers.setting(value)

@@ -1,0 +1,239 @@
+"""Geometry of the page's figures: numbers in, percentages of the drawing area out; the template draws them.
+
+Percentages let one drawing fit a phone and a desk without scaling its text, and without a script.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from mlintern.report import numbers
+from mlintern.report.model import Contrast, Curve, Report, TableCell, Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """A linear axis with round ticks."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """Percent from the low end, cut to the axis."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(1.0, max(0.0, share)), 3)
+
+
+def axis(values: Sequence[float], *, most: int = 6) -> Axis:
+    """The axis with round ends and at most `most` intervals that holds all values."""
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - 1, high + 1
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(round(i * step, 10) for i in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """One interval of a forest plot; all positions in percent of the width."""
+
+    kind: str
+    """`seeds` or `test examples`."""
+    mean: float
+    low: float | None
+    high: float | None
+    beyond_low: bool
+    beyond_high: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class ForestRow:
+    """One line of a forest plot."""
+
+    label: str
+    detail: str
+    text: str
+    """The numbers, for those who read rather than look."""
+    bars: tuple[Bar, ...]
+    band: tuple[float, float] | None
+    """Start and width of the paper's spread, percent."""
+    verdict: Verdict | None
+    marks: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Forest:
+    """Differences around zero."""
+
+    unit: str
+    zero: float
+    ticks: tuple[tuple[float, str], ...]
+    rows: tuple[ForestRow, ...]
+    cut: bool
+    """Whether an interval reaches beyond the axis."""
+
+
+def table_forest(cells: Sequence[TableCell]) -> Forest | None:
+    """Ours minus the paper's number, cell by cell, the printed spread as a band around zero."""
+    rows = [c for c in cells if c.measured is not None and c.paper.mean is not None and c.judgement.effect is not None]
+    if not rows:
+        return None
+    unit = numbers.points(rows[0].unit)
+    spans = [(c.judgement.effect or 0.0, c.judgement.ci_low, c.judgement.ci_high) for c in rows]
+    scale = _axis(spans, [c.judgement.tolerance or 0.0 for c in rows])
+    drawn = []
+    for cell, span in zip(rows, spans, strict=True):
+        spread = cell.judgement.tolerance
+        band = (scale.at(-spread), scale.at(spread) - scale.at(-spread)) if spread else None
+        difference = numbers.value(span[0], unit, sign=True)
+        drawn.append(
+            ForestRow(
+                label=cell.column,
+                detail=cell.row,
+                text=f"{difference} {numbers.interval(span[1], span[2], unit, sign=True)}",
+                bars=(_bar("seeds", span, scale),),
+                band=band,
+                verdict=cell.verdict,
+                marks=tuple(cell.marks),
+            )
+        )
+    return _forest(unit, scale, drawn)
+
+
+def contrast_forest(contrasts: Sequence[Contrast]) -> Forest | None:
+    """Level minus base, one row per contrast, one bar per kind of pairing."""
+    if not contrasts:
+        return None
+    unit = numbers.points(contrasts[0].unit)
+    spans = [[(d.mean, d.ci_low, d.ci_high) for d in c.differences] for c in contrasts]
+    scale = _axis([span for group in spans for span in group], [])
+    rows = [
+        ForestRow(
+            label=c.variant,
+            detail=c.data,
+            text=f"{numbers.value(group[0][0], unit, sign=True)} "
+            f"{numbers.interval(group[0][1], group[0][2], unit, sign=True)}",
+            bars=tuple(_bar(d.over, span, scale) for d, span in zip(c.differences, group, strict=True)),
+            band=None,
+            verdict=None,
+            marks=tuple(c.marks),
+        )
+        for c, group in zip(contrasts, spans, strict=True)
+    ]
+    return _forest(unit, scale, rows)
+
+
+def _axis(spans: Sequence[tuple[float, float | None, float | None]], bands: Sequence[float]) -> Axis:
+    """An axis around zero; an interval far wider than the differences is cut, not allowed to set the scale."""
+    widest = max([abs(mean) for mean, _, _ in spans] + list(bands))
+    ends = [abs(end) for _, low, high in spans for end in (low, high) if end is not None]
+    typical = sorted(ends)[len(ends) * 3 // 4] if ends else widest
+    reach = max(widest, min(max(ends, default=0.0), max(3 * widest, typical))) or 1.0
+    return axis([-reach, reach])
+
+
+def _bar(kind: str, span: tuple[float, float | None, float | None], scale: Axis) -> Bar:
+    mean, low, high = span
+    return Bar(
+        kind=kind,
+        mean=scale.at(mean),
+        low=None if low is None else scale.at(low),
+        high=None if high is None else scale.at(high),
+        beyond_low=low is not None and low < scale.low,
+        beyond_high=high is not None and high > scale.high,
+    )
+
+
+def _forest(unit: str, scale: Axis, rows: Sequence[ForestRow]) -> Forest:
+    ticks = tuple((scale.at(tick), _tick(tick, sign=True)) for tick in scale.ticks)
+    cut = any(bar.beyond_low or bar.beyond_high for row in rows for bar in row.bars)
+    return Forest(unit, scale.at(0.0), ticks, tuple(rows), cut)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One curve of a panel, in a square of 100 by 100 with y downwards."""
+
+    name: str
+    series: int
+    """Index of the dataset: its colour and dash."""
+    faint: bool
+    """The training part: drawn thin."""
+    points: str
+    band: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """The learning curves of one variant."""
+
+    title: str
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    lines: tuple[Line, ...]
+    summary: str
+    """Where each curve ends, in words."""
+
+
+def panels(report: Report, protocol: str) -> list[Panel]:
+    """One panel per variant (and ablation level) under `protocol`; axes are shared, so that panels compare."""
+    shown = [c for c in report.curves if c.protocol == protocol and c.points]
+    if not shown:
+        return []
+    datasets = list(dict.fromkeys(c.data for c in shown))
+    groups: dict[tuple[str, str, str], list[Curve]] = {}
+    for curve in shown:
+        groups.setdefault((curve.variant, numbers.where(curve.levels), curve.metric), []).append(curve)
+    result = []
+    for metric in dict.fromkeys(c.metric for c in shown):
+        of_metric = [c for c in shown if c.metric == metric]
+        x = axis([0.0, *(float(p.step) for c in of_metric for p in c.points)], most=4)
+        y = axis([v for c in of_metric for p in c.points for v in (p.low, p.high)], most=5)
+        result += [
+            _panel(title, curves, datasets, x, y)
+            for title, curves in (
+                (" · ".join(part for part in key if part), value) for key, value in groups.items() if key[2] == metric
+            )
+        ]
+    return result
+
+
+def datasets_drawn(report: Report, protocol: str) -> list[str]:
+    """The datasets of the panels, in the order of their series."""
+    return list(dict.fromkeys(c.data for c in report.curves if c.protocol == protocol and c.points))
+
+
+def _panel(title: str, curves: Sequence[Curve], datasets: Sequence[str], x: Axis, y: Axis) -> Panel:
+    lines, ends = [], []
+    for curve in curves:
+        faint = curve.split == "train"
+        upper = [f"{x.at(p.step):g},{100 - y.at(p.high):g}" for p in curve.points]
+        lower = [f"{x.at(p.step):g},{100 - y.at(p.low):g}" for p in reversed(curve.points)]
+        lines.append(
+            Line(
+                name=f"{curve.data}, {curve.split}",
+                series=datasets.index(curve.data),
+                faint=faint,
+                points=" ".join(f"{x.at(p.step):g},{100 - y.at(p.mean):g}" for p in curve.points),
+                band=" ".join(upper + lower),
+            )
+        )
+        last = curve.points[-1]
+        ends.append(f"{curve.data} {curve.split} ends at {numbers.value(last.mean, curve.unit, suffix=True)}")
+    return Panel(
+        title=title,
+        x_ticks=tuple((x.at(tick), _tick(tick)) for tick in x.ticks),
+        y_ticks=tuple((100 - y.at(tick), _tick(tick)) for tick in y.ticks),
+        lines=tuple(sorted(lines, key=lambda line: not line.faint)),
+        summary="; ".join(ends),
+    )
+
+
+def _tick(value: float, *, sign: bool = False) -> str:
+    text = f"{value:+g}" if sign and value else f"{value:g}"
+    return text.replace("-", numbers.MINUS)
