@@ -37,6 +37,7 @@ class Limits:
     """What an unpacked paper may measure at most; far above any honest submission (arXiv's own limit is 50 MB)."""
 
     files: int = 5_000
+    """Files and folders together."""
     file_bytes: int = 200_000_000
     total_bytes: int = 500_000_000
     depth: int = 20
@@ -114,6 +115,7 @@ class _Writer:
 
     def __init__(self, folder: Path, name: str, limits: Limits):
         self.folder, self.name, self.limits = folder, name, limits
+        self.entries = 0
         self.files = 0
         self.total = 0
 
@@ -121,8 +123,8 @@ class _Writer:
         return UserError(f"{self.name}: {why}; refused. If you trust it, unpack it yourself and give the folder")
 
     def count_member(self) -> None:
-        self.files += 1
-        if self.files > self.limits.files:
+        self.entries += 1
+        if self.entries > self.limits.files:
             raise self.refuse(f"holds more than {self.limits.files} entries")
 
     def target(self, member: str) -> Path:
@@ -157,6 +159,7 @@ class _Writer:
                     if self.total > self.limits.total_bytes:
                         raise self.refuse(f"unpacks to more than {self.limits.total_bytes} bytes")
                     out.write(chunk)
+            self.files += 1
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise self.refuse(f"uses {member[:80]!r} as a file and as a folder") from None
 
