@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlintern import __version__, environment
+from mlintern import __version__, environment, files
 from mlintern.errors import UserError
 from mlintern.sandbox import capabilities
 
@@ -55,7 +55,7 @@ def examine(drift_policy: str) -> list[Row]:
     """Every row, in the order in which it is shown."""
     return [
         Row("mlintern", "ok", f"{__version__} in {ROOT}"),
-        Row("python", "ok", f"{platform.python_version()} ({sys.executable})"),
+        _python(),
         _lock(),
         _drift(drift_policy),
         _known_bad(),
@@ -87,14 +87,20 @@ def show(rows: Sequence[Row]) -> None:
     Console().print(table)
 
 
+def _python() -> Row:
+    text = f"{platform.python_version()} ({sys.executable})"
+    if (3, 11) <= sys.version_info < (3, 14):
+        return Row("python", "ok", text)
+    return Row("python", "problem", f"{text}; needs 3.11, 3.12 or 3.13")
+
+
 def _lock() -> Row:
     lock = environment.lock_file()
     if lock is None:
         return Row(
             "lock", "note", f"none in {environment.LOCKS}; drift cannot be seen outside a clone of the repository"
         )
-    digest = environment.environment_record()["lock_sha256"] or ""
-    return Row("lock", "ok", f"{lock.name}, sha256 {digest[:16]}…")
+    return Row("lock", "ok", f"{lock.name}, sha256 {files.sha256_file(lock)[:16]}…")
 
 
 def _drift(policy: str) -> Row:
