@@ -4,6 +4,7 @@ The pool owns its processes: a task whose worker dies (killed, out of memory) is
 Ctrl-C asks every worker to write a checkpoint and end.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -23,7 +24,7 @@ STOP_TIMEOUT_S = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE", "WANDB_API_KEY")
 """What a worker's environment takes over from ours; everything else that could matter is set by the level's pins."""
 
-Launch = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], subprocess.Popen[str]]
+Launch = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], subprocess.Popen[bytes]]
 
 
 @dataclasses.dataclass
@@ -48,10 +49,16 @@ class Event:
     message: str = ""
 
 
-def launch_bare(argv: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[str]:
+def launch_bare(argv: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start a worker as a plain child process (for code that a human approved)."""
     return subprocess.Popen(
-        list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=dict(environment), cwd=ROOT
+        list(argv),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        bufsize=0,
+        env=dict(environment),
+        cwd=ROOT,
     )
 
 
@@ -62,14 +69,23 @@ class _Process:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self.popen = launch([sys.executable, "-m", "mlintern.study.worker"], environment, self.errors)
         self.task: Task | None = None
+        self._pending = b""
+
+    def hear(self) -> list[dict[str, Any]] | None:
+        """The events that arrived; None when the process has closed its end."""
+        assert self.popen.stdout is not None
+        data = os.read(self.popen.stdout.fileno(), 1 << 16)
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        return [json.loads(line) for line in lines] if data else None
 
     def give(self, task: Task) -> bool:
         """Hand over a task; False if the process is gone."""
         assert self.popen.stdin is not None
         self.task = task
         try:
-            self.popen.stdin.write(json.dumps(task.job) + "\n")
-            self.popen.stdin.flush()
+            message = memoryview(json.dumps(task.job).encode() + b"\n")
+            while message:
+                message = message[self.popen.stdin.write(message) :]  # a raw pipe may take less than all
         except BrokenPipeError:
             return False
         return True
@@ -85,10 +101,8 @@ class _Process:
     def close(self) -> None:
         for stream in (self.popen.stdin, self.popen.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
         self.errors.close()
 
 
@@ -122,13 +136,14 @@ class Pool:
                     waiting.appendleft(task)
             for selected, _ in self.selector.select(timeout=0.5):
                 process = selected.data
-                line = process.popen.stdout.readline()
-                event = self._dead(process) if not line else self._heard(process, json.loads(line))
-                if event is None:
-                    continue
-                if event.kind == "retried":
-                    waiting.append(event.task)
-                yield event
+                heard = process.hear()
+                events = [self._dead(process)] if heard is None else [self._heard(process, event) for event in heard]
+                for event in events:
+                    if event is None:
+                        continue
+                    if event.kind == "retried":
+                        waiting.append(event.task)
+                    yield event
             yield Event("progress", Task("", {}))
 
     def map(self, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
@@ -190,14 +205,12 @@ class Pool:
             if hard and process.task is not None:
                 process.popen.send_signal(signal.SIGTERM)
             if process.popen.stdin is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     process.popen.stdin.close()
-                except BrokenPipeError:
-                    pass
         for process in list(self.processes):
             try:
-                process.popen.communicate(timeout=STOP_TIMEOUT_S) if process.task else process.popen.wait(STOP_TIMEOUT_S)
-            except (subprocess.TimeoutExpired, ValueError):
+                process.popen.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
                 process.popen.kill()
                 process.popen.wait()
             process.close()

@@ -97,7 +97,7 @@ class Worker:
         return {"sha256": report.sha256()}
 
     def do_estimate(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Time a few steps of a cell."""
+        """Time a few steps of a cell, in this process."""
         from mlintern.engine.cell import seconds_per_step
 
         return seconds_per_step(job["config"], self.load_splits(job["config"], job["folder"]))
@@ -105,6 +105,7 @@ class Worker:
     def do_cell(self, job: dict[str, Any]) -> dict[str, Any]:
         """Train one cell; a cell that another process trains right now is refused."""
         from mlintern.engine.cell import run_cell
+        from mlintern.environment import environment_record
         from mlintern.files import write_problem
 
         out = Path(job["out"])
@@ -119,7 +120,8 @@ class Worker:
             except BlockingIOError:
                 raise UserError(f"{out}: another process is training this cell; wait for it or stop it") from None
             splits = self.load_splits(job["config"], job["folder"])
-            record = run_cell(job["config"], splits, out, job["facts"], self.progress, lambda: self.stopping)
+            facts = {**job["facts"], "environment": environment_record()}
+            record = run_cell(job["config"], splits, out, facts, self.progress, lambda: self.stopping)
         return {"status": record["status"]}
 
 

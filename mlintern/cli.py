@@ -1,0 +1,72 @@
+"""The command line, `python -m mlintern`: subcommands by name; anything with `=` is a Hydra run."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from mlintern import __version__
+from mlintern.errors import UserError
+
+COMMANDS = {
+    "read": ("mlintern.paper.command", "read a paper into a document: sections, tables, figures"),
+    "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
+    "verify": ("mlintern.study.verify", "train a recorded cell again and compare it step by step"),
+    "report": ("mlintern.report.command", "write a paper's report again from its records"),
+    "approve": ("mlintern.approve", "record in pack.lock that you read and approved a pack"),
+    "doctor": ("mlintern.doctor", "what this machine and environment are, and whether they match the lock"),
+}
+
+HELP = """mlintern: does the paper hold up?
+
+  python -m mlintern paper=2011.14439                         the paper's whole study, ending in a report
+  python -m mlintern paper=2011.14439 model=cnn seed=3        one cell of it; any Hydra override works
+  python -m mlintern -m paper=2011.14439 model=mlp,cnn seed=0,1,2      a Hydra multirun, one cell per job
+  python -m mlintern paper=2011.14439 --cfg job               the composed configuration; nothing is run
+
+An argument with `=` makes it a Hydra run. Naming a coordinate (model, data, ablation, protocol, seed) runs one cell;
+every other override applies to the whole study.
+
+commands:
+{commands}
+
+  --debug        show tracebacks
+  --version      print the version
+  --help         this text; `python -m mlintern <command> --help` for a command's own
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line; returns the exit code. A user's mistake is one line on stderr."""
+    try:
+        return dispatch([argument for argument in argv if argument != "--debug"])
+    except UserError as error:
+        if "--debug" in argv:
+            raise
+        print(f"mlintern: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nmlintern: interrupted; the same command continues where it stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stdout = None  # type: ignore[assignment]
+        return 141
+
+
+def dispatch(argv: list[str]) -> int:
+    """Choose between help, a subcommand and a Hydra run."""
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        rows = "\n".join(f"  {name:<10} {what}" for name, (_, what) in COMMANDS.items())
+        print(HELP.format(commands=rows), end="")
+        return 0
+    if argv[0] == "--version":
+        print(f"mlintern {__version__}")
+        return 0
+    if argv[0] in COMMANDS:
+        return int(importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:]))
+    if not any("=" in argument for argument in argv):
+        raise UserError(f"{argv[0]}: no such command; choose {', '.join(COMMANDS)}, or run a paper with paper=<arXiv id>")
+    from mlintern import environment
+    from mlintern.hydra_run import run
+
+    environment.refuse_known_bad()
+    return run(argv)

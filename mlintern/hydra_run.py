@@ -1,0 +1,84 @@
+"""Hydra runs: `paper=<id>` and overrides. A single run composes here; multirun and Hydra's own flags go to Hydra."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from mlintern.config import CONF, no_environment, search_path
+from mlintern.errors import UserError
+from mlintern.pack import Pack
+from mlintern.paper.ids import PaperId, papers_in, rewrite_paper_override
+
+MULTIRUN = {"-m", "--multirun"}
+SHOWING = {"-c", "--cfg", "-i", "--info", "--resolve", "-p", "--package", "--hydra-help", "-sc", "--shell-completion"}
+"""Hydra's flags that show something and run nothing."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command line that holds overrides; returns the exit code."""
+    papers = papers_in(list(argv))
+    if not papers:
+        given = next((a for a in argv if a.lstrip("+").startswith("paper=")), None)
+        raise UserError(f"{given}: no arXiv id, file or slug" if given else "paper: not given; add paper=<arXiv id>")
+    for paper in papers:
+        require_pack(paper)
+    rewritten = rewrite_paper_override(list(argv))
+    flags = {a.split("=")[0] for a in rewritten if a.startswith("-")}
+    if unknown := flags - MULTIRUN - SHOWING:
+        raise UserError(f"{min(unknown)}: no such flag; see --help")
+    slugs = list(dict.fromkeys(paper.slug for paper in papers))
+    if flags:  # packs have options of the same names, so each paper is a multirun of its own
+        named = {s: [f"paper={s}" if a.lstrip("+").startswith("paper=") else a for a in rewritten] for s in slugs}
+        return max(run_hydra(slug, named[slug]) for slug in slugs)
+    if len(slugs) > 1:
+        raise UserError(f"paper={','.join(slugs)}: several papers at once need -m (multirun)")
+    from mlintern.job import run_paper
+
+    return run_paper(slugs[0], [a for a in rewritten if not a.lstrip("+").startswith("paper=")], Console())
+
+
+def require_pack(paper: PaperId) -> None:
+    """Raise a UserError that says what is missing, and what to do, where there is no pack for a paper."""
+    if Pack.exists(paper.slug):
+        return
+    key = "" if os.environ.get("ANTHROPIC_API_KEY") else " and ANTHROPIC_API_KEY is not set;"
+    raise UserError(
+        f"paper={paper}: there is no pack papers/{paper.slug}/,{key} put a pack there (spec.yaml, conf/, modules.py; "
+        "CONTRIBUTING.md says how one is made), or choose a paper that has one"
+    )
+
+
+def run_hydra(slug: str, argv: Sequence[str]) -> int:
+    """Hand a command line to hydra.main: multirun, sweepers, launchers, --cfg and the like."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+
+    from mlintern.job import run_paper
+
+    codes: list[int] = []
+
+    def task(config: Any) -> int:
+        del config  # run_paper composes again, with the checks
+        overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("paper=")]
+        console = Console()
+        console.rule(" ".join(overrides) or slug, style="dim")
+        try:
+            codes.append(run_paper(slug, overrides, console))
+        except UserError as error:
+            print(f"mlintern: {error}", file=sys.stderr)
+            codes.append(error.exit_code)
+        return codes[-1]
+
+    before = sys.argv
+    sys.argv = ["mlintern", *argv, search_path(slug)]
+    try:
+        with no_environment():
+            hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(task)()
+    except SystemExit as stop:
+        codes.append(2 if stop.code else 0)
+    finally:
+        sys.argv = before
+    return max(codes, default=0)

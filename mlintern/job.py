@@ -1,0 +1,153 @@
+"""The main job: one paper's study, or one cell of it, from overrides to report."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mlintern import environment, files, record
+from mlintern.audit.report import AuditReport
+from mlintern.config import Composer
+from mlintern.engine import ENGINE_VERSION
+from mlintern.errors import UserError
+from mlintern.pack import Pack
+from mlintern.study import plan, tracking
+from mlintern.study.plan import CellPlan
+from mlintern.study.run import Planned, run_cells
+
+INDEX_FILE = "study.json"
+COMPOSED_FILE = "composed.yaml"
+
+
+def run_paper(slug: str, overrides: Sequence[str], console: Console) -> int:
+    """Run what the overrides ask for: the pack's whole study, or one cell where they name a coordinate of one."""
+    pack = Pack(slug)
+    with Composer(slug) as composer:
+        one = plan.names_a_cell(overrides)
+        cells = [plan.single(composer, overrides)] if one else plan.study(composer, overrides)
+    config = cells[0].config
+    if drift := environment.check_drift(config["env"]["drift"]):
+        console.print(f"[yellow]{environment.describe(drift)}[/]", highlight=False)
+    console.print(f"[bold]{config['paper']['title']}[/] · arXiv:{config['paper']['id']}", highlight=False)
+    return run_one(pack, cells[0], console) if one else run_study(pack, cells, overrides, console)
+
+
+def run_one(pack: Pack, cell: CellPlan, console: Console) -> int:
+    """Run one cell and print its result."""
+    planned, _, _, failed = run_cells(pack, [cell], console)
+    if failed:
+        raise UserError(f"{cell.name}: {failed[0]['message']}; see the pack's code, or run with --debug")
+    path = planned[0].folder / record.RUN_FILE
+    run: record.RunRecord = files.read_json(path)
+    for part, values in run["metrics"].items():
+        console.print(f"  {part}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()), highlight=False)
+    marks = f", under acknowledged leaks: {', '.join(run['audit']['acknowledged'])}" if run["audit"]["acknowledged"] else ""
+    console.print(
+        f"  checkpoint of step {run['selection']['step']}, chosen on {run['selection']['split']}{marks}\n"
+        f"  weights {run['weights_sha256'][:16]}, losses {run['loss_chain_sha256'][:16]}\n"
+        f"Record: {shown(path)}",
+        highlight=False,
+    )
+    return 0
+
+
+def run_study(pack: Pack, cells: Sequence[CellPlan], overrides: Sequence[str], console: Console) -> int:
+    """Run a whole study, write its report, and bring DVC up to date where nothing was overridden."""
+    began = time.monotonic()
+    if not overrides:
+        write_composed(pack, cells)
+    planned, audits, seconds, failed = run_cells(pack, cells, console)
+    folder = report_folder(cells[0].config, pack.slug, overrides)
+    write_audits(folder, audits)
+    index = index_path(cells[0].config, pack.slug, overrides)
+    write_index(index, pack, planned)
+    cost = {"seconds": {**seconds, "total": time.monotonic() - began}, "failed": failed}
+    report_study(pack, index, folder, cost, console)
+    if not overrides:
+        tracking.commit(pack.slug, console)
+    return 1 if failed else 0
+
+
+def report_folder(config: Mapping[str, Any], slug: str, overrides: Sequence[str]) -> Path:
+    """reports/<slug>/ for the study as the pack has it; a folder of its own below it for one with overrides."""
+    base = Path(config["run"]["report_dir"]) / slug
+    return base / f"with-{record.stable_hash(sorted(overrides))[:8]}" if overrides else base
+
+
+def index_path(config: Mapping[str, Any], slug: str, overrides: Sequence[str]) -> Path:
+    """Where a study's index goes."""
+    name = f"study-{record.stable_hash(sorted(overrides))[:8]}.json" if overrides else INDEX_FILE
+    return Path(config["run"]["dir"]) / slug / name
+
+
+def write_audits(folder: Path, audits: Mapping[str, AuditReport]) -> None:
+    """Copies of the audits beside the report, by `<data>__<protocol>`; without times, so that equal audits are equal bytes."""
+    for name, report in audits.items():
+        value = report.to_json()
+        value["checks"] = [{**check, "seconds": 0.0} for check in value["checks"]]
+        files.write_json(folder / "audit" / name / "audit.json", value)
+
+
+def read_audits(folder: Path) -> dict[str, dict[str, Any]]:
+    """What `write_audits` wrote."""
+    return {path.parent.name: files.read_json(path) for path in sorted((folder / "audit").glob("*/audit.json"))}
+
+
+def write_index(path: Path, pack: Pack, planned: Sequence[Planned]) -> None:
+    """The study's index: its cells and what came out, in bytes that are equal wherever the bits are."""
+    kept = ("status", "loss_chain_sha256", "weights_sha256", "metrics", "selection", "test_readings", "data")
+    rows = []
+    for item in planned:
+        run = files.read_json(item.folder / record.RUN_FILE) if item.finished() else {"status": "failed"}
+        rows.append({**item.row(), **{name: run[name] for name in kept if name in run}})
+    value = {"slug": pack.slug, "engine_version": ENGINE_VERSION, "code_sha256": pack.code_sha256(), "cells": rows}
+    files.write_json(path, value)
+
+
+def report_study(pack: Pack, index: Path, folder: Path, cost: Mapping[str, Any], console: Console) -> None:
+    """From a study's index, its records and its audits to the report's files and the table on the terminal."""
+    from mlintern.report.terminal import show
+    from mlintern.report.write import write_report
+    from mlintern.spec import load_spec
+    from mlintern.study.analyse import analyse, read_outcomes
+
+    rows = files.read_json(index)["cells"]
+    planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
+    records = [index.parent / row["cell_id"] / record.RUN_FILE for row in rows if row["status"] != "failed"]
+    runs = [files.read_json(path) for path in records]
+    spec = load_spec(pack.folder / "spec.yaml")
+    report = analyse(spec, runs, read_audits(folder), planned, cost, read_outcomes(index.parent))
+    write_report(report, folder)
+    show(report, shown(folder / "report.html"), console)
+
+
+def write_composed(pack: Pack, cells: Sequence[CellPlan]) -> None:
+    """papers/<slug>/composed.yaml: what the pack's configuration comes to, in one reviewable file that DVC tracks."""
+    path = pack.folder / COMPOSED_FILE
+    text = composed(cells)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        files.write_text(path, text)
+
+
+def composed(cells: Sequence[CellPlan]) -> str:
+    """The text of composed.yaml: every group of cells with its seeds, its data's source and what determines its result."""
+    import yaml
+
+    groups: dict[str, Any] = {}
+    for cell in cells:
+        group = groups.setdefault(" ".join([cell.variant, *cell.levels.values()]), {"seeds": []})
+        group["seeds"].append(cell.seed)
+        group["source"], group["audit"] = cell.config["data"]["source"], cell.config["audit"]
+        group["determinants"] = {k: v for k, v in record.determinants(cell.config, ENGINE_VERSION).items() if k != "seed"}
+    head = "# Made by the main job from conf/ and this pack's conf/; DVC tracks it. Do not edit.\n"
+    dumper = yaml.SafeDumper
+    dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]
+    return head + yaml.dump(groups, Dumper=dumper, sort_keys=True, allow_unicode=True, width=120)
+
+
+def shown(path: Path) -> Path:
+    """A path as short as it can be said from here."""
+    path = path.absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,67 @@
+"""The gate between audit and training: no audit, no training; no training on a finding that nobody acknowledged."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlintern import files
+from mlintern.audit.report import AuditReport
+from mlintern.errors import LeakRefused
+from mlintern.record import stable_hash
+from mlintern.study.plan import CellPlan
+
+AUDIT_VERSION = 1
+"""Raise when a check changes what it finds, so that audits on disk are made anew."""
+
+
+def audit_name(cell: CellPlan) -> str:
+    """`<data>__<protocol>`: the audits' names in reports and on disk."""
+    return f"{cell.levels['data']}__{cell.levels['protocol']}"
+
+
+def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
+    """Hash of everything that an audit's outcome depends on."""
+    data = {k: cell.config["data"].get(k) for k in ("preprocess", "view", "classes")}
+    options = {k: v for k, v in cell.config["audit"].items() if k not in ("fail_on", "acknowledge", "threads", "memory")}
+    parts = {
+        "version": AUDIT_VERSION,
+        "parts": dict(fingerprints),
+        "data": data,
+        "protocol": cell.config["protocol"],
+        "options": options,
+    }
+    return stable_hash(parts)[:16]
+
+
+def audit_path(folder: Path, cell: CellPlan, fingerprints: Mapping[str, str]) -> Path:
+    """Where the audit of a cell's data and protocol is kept."""
+    return folder / "audits" / audit_key(cell, fingerprints) / "audit.json"
+
+
+def pass_gate(cells: Sequence[CellPlan], audits: Mapping[str, AuditReport]) -> dict[str, dict[str, Any]]:
+    """{audit name: what the record says of it}; raises LeakRefused at the first cell that may not train."""
+    passed: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        name = audit_name(cell)
+        report = audits[name]
+        blocking = report.blocking(cell.config["audit"]["fail_on"], cell.acknowledged)
+        if blocking:
+            kinds = ",".join(sorted({str(finding.kind) for finding in blocking}))
+            raise LeakRefused(
+                f"{cell.levels['data']} under protocol={cell.levels['protocol']} leaks ({kinds}): training refused; "
+                f"repair the split or the protocol, or run with 'audit.acknowledge=[{kinds}]' to train anyway and have "
+                "every number carry the mark"
+            )
+        found = {str(finding.kind) for finding in report.findings}
+        passed[name] = {
+            "sha256": report.sha256(),
+            "clean": report.clean,
+            "summary": report.summary(),
+            "acknowledged": sorted(found & set(cell.acknowledged)),
+        }
+    return passed
+
+
+def read_audit(path: Path) -> AuditReport | None:
+    """The report at `path`, None where there is none yet."""
+    return AuditReport.from_json(files.read_json(path)) if path.exists() else None
