@@ -26,22 +26,24 @@ effect, corrected over the family of claims (Holm):
 | monotone | every step of M from one level of `factor` to the next, in the stated direction | [-tolerance, inf) |
 
 Differences are paired over shared seeds where both sides have at least two in common (a fixed rule: nothing is chosen
-after looking), otherwise Welch's.
+after looking), otherwise Welch's. A run that diverged makes its claims inconclusive: a mean over the rest would flatter
+the method. By default the chance meant is that of the seed, with the test set held fixed; `over: seeds_and_examples`
+counts the choice of test examples too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mlintern.errors import UserError
-from mlintern.study.observation import Observation, Scalar
+from mlintern.study.observation import Observation, Outcomes, Scalar
 from mlintern.study.printed_value import PrintedValue
 
 if TYPE_CHECKING:
-    from mlintern.study.judge import OutcomeReader, Verdict
+    from mlintern.study.judge import Verdict
 
 Selector = dict[str, Scalar]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -76,7 +78,15 @@ class MeasuredClaim(BaseClaim):
         return f"{self.split} {self.metric}" + (f" over {_name(self.where)}" if self.where else "")
 
 
-class PairClaim(MeasuredClaim):
+class _Scoped(MeasuredClaim):
+    """A claim that may speak of new test examples too."""
+
+    over: Literal["seeds", "seeds_and_examples"] = "seeds"
+    """What else might have been drawn: other seeds on this test set, or other test examples as well. The second crosses
+    the runs' per-example outcomes (`mlintern.study.paired.crossed_estimate`)."""
+
+
+class PairClaim(_Scoped):
     a: Selector
     b: Selector
 
@@ -115,7 +125,7 @@ class DifferenceNear(PairClaim):
         return f"{self._on}: {_name(self.a)} minus {_name(self.b)} is {self.value:g} within {self.within:g}"
 
 
-class AtLeast(MeasuredClaim):
+class AtLeast(_Scoped):
     """M of `a` is at least `value`."""
 
     kind: Literal["at_least"] = "at_least"
@@ -126,7 +136,7 @@ class AtLeast(MeasuredClaim):
         return f"{self._on}: {_name(self.a)} reaches at least {self.value:g}"
 
 
-class AtMost(MeasuredClaim):
+class AtMost(_Scoped):
     """M of `a` is at most `value`."""
 
     kind: Literal["at_most"] = "at_most"
@@ -202,7 +212,7 @@ def parse_claim(item: Claim | BaseModel | Mapping[str, Any]) -> Claim:
     the field and what is wrong with it.
     """
     if isinstance(item, BaseClaim):
-        return item
+        return cast(Claim, item)
     data = item.model_dump() if isinstance(item, BaseModel) else dict(item)
     name = data.get("id", "?")
     if data.get("testable") is False:
@@ -233,11 +243,12 @@ def judge(
     *,
     alpha: float = 0.05,
     level: float = 0.95,
-    outcomes: OutcomeReader | None = None,
+    outcomes: Outcomes | None = None,
 ) -> list[Verdict]:
     """A verdict on each claim, in the order given, corrected over all that could be tested; see the module's text.
 
-    `runs` are observations or run records; `outcomes` reads a run's per-example outcomes (`mlintern.study.judge`).
+    `runs` are observations or run records; `outcomes` reads a cell's per-example outcomes, which claims over
+    `seeds_and_examples` need.
     """
     # Here and not at the top: packs are validated without scipy.
     from mlintern.study.judge import judge_claims

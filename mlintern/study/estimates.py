@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats as scipy_stats
 
 Outcome = Literal["supported", "contradicted"]
@@ -108,7 +109,7 @@ def _array(values: Sequence[float]) -> np.ndarray:
     return array
 
 
-def is_constant(values: Sequence[float]) -> bool:
+def is_constant(values: ArrayLike) -> bool:
     """Whether all values are the same up to floating-point rounding (a spread of a few units in the last place)."""
     array = np.asarray(values, dtype=np.float64)
     return bool(np.ptp(array) <= 8 * np.finfo(np.float64).eps * max(1e-300, float(np.abs(array).max())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -26,12 +26,11 @@ from mlintern.study.claims import (
 from mlintern.study.correction import holm
 from mlintern.study.estimates import Estimate, RegionTest, mean_estimate, paired_estimate, region_test, welch_estimate
 from mlintern.study.levels import judge_monotone, judge_peak
-from mlintern.study.observation import Missing, Observation, Seeds, one_cell, select
+from mlintern.study.observation import Missing, Observation, Outcomes, Seeds, one_cell, select
+from mlintern.study.outcomes import paired_examples, per_example
+from mlintern.study.paired import crossed_estimate
 from mlintern.study.power import region_power, seeds_needed, smallest_effect
 from mlintern.study.printed import VerdictWord, printed_test, word
-
-OutcomeReader = Callable[[Observation], Mapping[str, float]]
-"""Reads a run's per-example outcomes (example id to the example's share of the metric, such as 1 for correct)."""
 
 
 class Verdict(BaseModel):
@@ -93,14 +92,14 @@ def judge_claims(
     *,
     alpha: float = 0.05,
     level: float = 0.95,
-    outcomes: OutcomeReader | None = None,
+    outcomes: Outcomes | None = None,
 ) -> list[Verdict]:
     """Verdicts in the claims' order; Holm's correction runs over the claims that could be tested."""
     examined: dict[int, Examined] = {}
     verdicts: dict[int, Verdict] = {}
     for i, claim in enumerate(claims):
         try:
-            examined[i] = _examine(claim, runs, level)
+            examined[i] = _examine(claim, runs, level, outcomes)
         except Missing as missing:
             verdicts[i] = _without_test(claim, "not_tested", str(missing))
         except _Diverged as diverged:
@@ -115,21 +114,21 @@ class _Diverged(Exception):
     """Runs of the claim gave no finite number."""
 
 
-def _examine(claim: Claim, runs: Sequence[Observation], level: float) -> Examined:
+def _examine(claim: Claim, runs: Sequence[Observation], level: float, outcomes: Outcomes | None) -> Examined:
     match claim:
         case NotTestable():
             raise Missing(claim.reason)
         case Greater():
-            return _region(_difference(claim, runs), claim.margin, math.inf, expected=claim.expected)
+            return _region(_difference(claim, runs, outcomes), claim.margin, math.inf, expected=claim.expected)
         case Equivalent():
-            return _region(_difference(claim, runs), -claim.within, claim.within)
+            return _region(_difference(claim, runs, outcomes), -claim.within, claim.within)
         case DifferenceNear():
             low, high = claim.value - claim.within, claim.value + claim.within
-            return _region(_difference(claim, runs), low, high, expected=claim.value)
+            return _region(_difference(claim, runs, outcomes), low, high, expected=claim.value)
         case AtLeast():
-            return _region(mean_estimate(_cell(claim, claim.a, runs).values), claim.value, math.inf)
+            return _region(_mean(claim, runs, outcomes), claim.value, math.inf)
         case AtMost():
-            return _region(mean_estimate(_cell(claim, claim.a, runs).values), -math.inf, claim.value)
+            return _region(_mean(claim, runs, outcomes), -math.inf, claim.value)
         case EqualsPrinted():
             found = printed_test(_cell(claim, claim.a, runs).values, claim.printed, claim.tolerance)
             own = found.own
@@ -177,12 +176,24 @@ def _cell(claim: MeasuredClaim, selector: Selector, runs: Sequence[Observation])
     return _finite(one_cell(found, claim.split, claim.metric, claim.scale))
 
 
-def _difference(claim: PairClaim, runs: Sequence[Observation]) -> Estimate:
+def _mean(claim: AtLeast | AtMost, runs: Sequence[Observation], outcomes: Outcomes | None) -> Estimate:
+    cell = _cell(claim, claim.a, runs)
+    if claim.over == "seeds":
+        return mean_estimate(cell.values)
+    return crossed_estimate(per_example(cell, claim.split, claim.metric, outcomes) * claim.scale)
+
+
+def _difference(claim: PairClaim, runs: Sequence[Observation], outcomes: Outcomes | None) -> Estimate:
     """a - b: paired over the seeds that both sides have when there are two or more of them, Welch's otherwise."""
     a, b = _cell(claim, claim.a, runs), _cell(claim, claim.b, runs)
     if a.runs == b.runs:
         raise Missing("both selectors name the same cell")
     shared = sorted(set(a.seeds) & set(b.seeds))
+    if claim.over == "seeds_and_examples":
+        if not shared:
+            raise Missing("the two sides share no seed, so their test examples cannot be paired")
+        first, second = paired_examples(a.only(shared), b.only(shared), claim.split, claim.metric, outcomes)
+        return crossed_estimate((first - second) * claim.scale)
     if len(shared) < 2:
         return welch_estimate(a.values, b.values)
     return paired_estimate(a.only(shared).values, b.only(shared).values)
@@ -221,7 +232,6 @@ def _without(run: Observation, factor: str) -> Observation:
         run.metrics,
         run.cell_id,
         run.status,
-        run.predictions,
     )
 
 

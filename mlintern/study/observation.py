@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlintern.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Scalar = str | int | float | bool
+Outcomes = Callable[[str], "pd.DataFrame | None"]
+"""Cell id to its test examples: column `id` and one column per per-example metric; None where they are not kept."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,6 @@ class Observation:
     """Split to metric name to value."""
     cell_id: str = ""
     status: str = "finished"
-    predictions: Path | None = None
-    """`predictions.parquet` of the run, for comparisons over shared test examples."""
 
     @property
     def coordinates(self) -> dict[str, Scalar]:
@@ -33,16 +35,11 @@ class Observation:
         return {"variant": self.variant, **self.levels}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], folder: Path | None = None) -> Observation:
-        """An observation from a `run.json` dict; `folder` is where its `predictions.parquet` may stand.
-
-        Raises UserError naming the field that is missing.
-        """
+    def from_record(cls, record: Mapping[str, Any]) -> Observation:
+        """An observation from a `run.json` dict. Raises UserError naming the field that is missing."""
         for key in ("variant", "levels", "seed", "metrics"):
             if key not in record:
-                name = record.get("cell_id", "?") if folder is None else folder / "run.json"
-                raise UserError(f"run record {name}: no field {key!r}; run the cell again")
-        predictions = folder / "predictions.parquet" if folder is not None else None
+                raise UserError(f"run record {record.get('cell_id', '?')}: no field {key!r}; run the cell again")
         return cls(
             variant=str(record["variant"]),
             seed=int(record["seed"]),
@@ -50,11 +47,13 @@ class Observation:
             metrics=record["metrics"],
             cell_id=str(record.get("cell_id", "")),
             status=str(record.get("status", "finished")),
-            predictions=predictions if predictions is not None and predictions.is_file() else None,
         )
 
     def value(self, split: str, metric: str) -> float | None:
-        """The metric's value, or None when the run has not measured it. A null of a JSON record is a NaN."""
+        """The metric's value; NaN for a run that diverged and for a null in its record, None when it was not
+        measured."""
+        if self.status == "diverged":
+            return float("nan")
         values = self.metrics.get(split, {})
         if metric not in values:
             return None
@@ -95,14 +94,17 @@ def same(wanted: object, found: object) -> bool:
 
 
 def select(runs: Sequence[Observation], selector: Mapping[str, Scalar]) -> list[Observation]:
-    """The finished runs that have every coordinate of the selector. Raises Missing when there are none."""
+    """The runs that have every coordinate of the selector and came to an end, diverged ones among them.
+
+    Raises Missing when there are none.
+    """
     named = ", ".join(f"{key}={value}" for key, value in selector.items()) or "any"
     matching = [
         run
         for run in runs
         if all(key in run.coordinates and same(value, run.coordinates[key]) for key, value in selector.items())
     ]
-    finished = [run for run in matching if run.status == "finished"]
+    finished = [run for run in matching if run.status in ("finished", "diverged")]
     if not finished:
         states = sorted({run.status for run in matching})
         raise Missing(f"no finished run of {named}" + (f" ({len(matching)} {', '.join(states)})" if matching else ""))
