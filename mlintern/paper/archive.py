@@ -5,6 +5,7 @@ devices are refused rather than skipped (a paper that needs one would be read wr
 that is checked while unpacking, not believed from a header. The first violation ends the matter with one clear error.
 """
 
+import errno
 import gzip
 import io
 import lzma
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from mlintern.errors import UserError
+from mlintern.files import write_problem
 
 BodyKind = Literal["gzip", "tar", "zip", "pdf", "postscript", "html", "text", "unknown"]
 
@@ -106,6 +108,10 @@ def unpack(archive: Path, folder: Path, name: str, limits: Limits = Limits()) ->
     except (OverflowError, ValueError, IndexError, RecursionError, NotImplementedError, struct.error) as error:
         # what tarfile and zipfile raise on numbers that make no sense and on headers for headers for headers
         raise UserError(f"{name}: the archive's headers make no sense ({error}); download it again") from None
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a seek to before the beginning
+            raise UserError(f"{name}: the archive is damaged (it points outside itself); download it again") from None
+        raise write_problem(folder, error) from error
     if writer.files == 0:
         raise UserError(f"{name}: the archive holds no files")
 
