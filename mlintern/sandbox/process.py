@@ -1,0 +1,379 @@
+"""Starting, feeding and ending sandboxed programs; the module other parts call."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from mlintern.errors import UserError
+from mlintern.sandbox import bubblewrap, view
+from mlintern.sandbox.limits import GIB, Backend, Completed, Limits
+from mlintern.sandbox.usage import descendants
+
+_SECRET_VARIABLE = re.compile(r"(?i)(api_?key|token|secret|passw|credential|(^|_)key($|_)|(^|_)auth($|_))")
+_BARE = "run it bare only if you trust the code, with sandbox=none"
+_GRACE_S = 10.0  # what the supervisor may take to end a sandbox before the host does it
+_CHUNK = 1 << 16
+
+
+class SandboxedProcess:
+    """A running sandbox: like `subprocess.Popen`, and everything in it ends together.
+
+    Ends when the program ends, a limit is passed, `kill` is called, the context is left, or this process dies.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes], control: socket.socket, backend: str):
+        self._popen = popen
+        self._control = control
+        self._buffer = bytearray()
+        self._started_at = time.monotonic()
+        self.backend = backend
+        self.stdin: IO[bytes] | None = popen.stdin
+        self.stdout: IO[bytes] | None = popen.stdout
+        self.stderr: IO[bytes] | None = popen.stderr
+        self.layers: tuple[str, ...] = ()
+        """The layers that hold, as the supervisor verified them."""
+        self.returncode: int | None = None
+        self.ended_by: str | None = None
+        """The limit that ended it, `killed` after `kill`, or None."""
+        self.peak_memory_bytes = 0
+
+    @property
+    def pid(self) -> int:
+        """The host's PID of the outermost process."""
+        return self._popen.pid
+
+    def poll(self) -> int | None:
+        """The return code once everything has ended, else None."""
+        if self.returncode is None and self._popen.poll() is not None:
+            self._finish()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for the end and returns the return code; raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            self._popen.wait(timeout)
+            self._finish()
+        assert self.returncode is not None
+        return self.returncode
+
+    def kill(self) -> None:
+        """Ends every process of the sandbox and waits until they are gone."""
+        if self.poll() is not None:
+            return
+        self.ended_by = self.ended_by or "killed"
+        self._control.shutdown(socket.SHUT_WR)
+        try:
+            self._popen.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            for pid in [*descendants(self.pid), self.pid]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            self._popen.wait()
+        self._finish()
+
+    def close(self) -> None:
+        """Kills what runs and closes the pipes."""
+        self.kill()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass  # what was not flushed had no reader any more
+
+    def __enter__(self) -> SandboxedProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _message(self) -> dict[str, Any] | None:
+        """The supervisor's next message, None when it has closed its end."""
+        while b"\n" not in self._buffer:
+            try:
+                chunk = self._control.recv(_CHUNK)
+            except ConnectionResetError:
+                return None
+            if not chunk:
+                return None
+            self._buffer += chunk
+        line, _, rest = bytes(self._buffer).partition(b"\n")
+        self._buffer = bytearray(rest)
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _finish(self) -> None:
+        code = self._popen.returncode
+        while (message := self._message()) is not None:
+            if message["event"] == "ended":
+                code = message["returncode"]
+                self.ended_by = self.ended_by or message["ended_by"]
+                self.peak_memory_bytes = message["peak_memory_bytes"]
+        self._control.close()
+        self.returncode = code
+
+    def _await_start(self) -> None:
+        message = self._message()
+        if message is not None and message["event"] == "started":
+            self.layers = (*(["bubblewrap"] if self.backend == "bwrap" else []), *message["layers"])
+            return
+        self._popen.wait()
+        reason = message["reason"] if message else self._last_words()
+        self.close()
+        raise UserError(f"sandbox: {self.backend} could not start {self._popen.args[0]!r}: {reason}")  # type: ignore[index]
+
+    def _last_words(self) -> str:
+        if self.stderr is None:
+            return f"exit code {self._popen.returncode}"
+        return self.stderr.read(2000).decode(errors="replace").strip() or f"exit code {self._popen.returncode}"
+
+
+def popen_sandboxed(
+    argv: Sequence[str],
+    *,
+    readonly: Sequence[Path],
+    scratch: Path,
+    limits: Limits,
+    env: Mapping[str, str],
+    backend: Backend = "auto",
+    cwd: Path | None = None,
+    devices: Sequence[Path] = (),
+    stdin: int | IO[bytes] | None = subprocess.PIPE,
+    stdout: int | IO[bytes] | None = subprocess.PIPE,
+    stderr: int | IO[bytes] | None = subprocess.PIPE,
+) -> SandboxedProcess:
+    """Starts `argv` behind every layer that the host offers, with pipes; returns when the program itself runs.
+
+    It sees the system's libraries, this interpreter, `readonly`, and may write to `scratch` (also its HOME and, unless
+    `cwd` is given, its working folder), its own /tmp and /dev/shm. Of the environment it gets `env` alone, on top of
+    PATH, HOME, LANG and a PYTHONPATH that finds mlintern. `devices` are passed through, for instance /dev/nvidia0.
+    Standard output is whatever the program writes: it is not capped here, unlike in `run_sandboxed`.
+
+    Raises UserError when the host offers no sandbox, when a path would defeat it, or when `env` holds a secret's name.
+    """
+    chosen = _choose(backend)
+    mounts = view.build(readonly, scratch, devices)
+    _refuse_secrets(env)
+    scratch = scratch.resolve()
+    work = str(cwd.absolute() if cwd is not None else scratch)
+    writable = [mount.target for mount in mounts if mount.kind in ("write", "device")]
+    job = {
+        "backend": chosen,
+        "argv": [str(part) for part in argv],
+        "env": {**_base_environment(scratch), **env},
+        "cwd": work,
+        "scratch": str(scratch),
+        "limits": asdict(limits),
+        "view": [asdict(mount) for mount in mounts],
+        "inner_id": bubblewrap.INNER_ID,
+        "readable": [*(m.target for m in mounts if m.kind == "read"), "/proc", "/dev"],
+        "writable": [*writable, "/tmp", *(f"/dev/{name}" for name in ("shm", "null", "zero", "full"))],
+        "host_namespaces": _host_namespaces() if chosen != "none" else {},
+        "absent": _absent(mounts),
+    }
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")), str(theirs.fileno())]
+    if chosen == "bwrap":
+        command = bubblewrap.command(bubblewrap.executable() or "bwrap", mounts, limits, command)
+    try:
+        popen = subprocess.Popen(
+            command,
+            stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env={"PATH": "/usr/bin:/bin"},
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            cwd="/",
+        )
+    finally:
+        theirs.close()
+    process = SandboxedProcess(popen, ours, chosen)
+    try:
+        ours.sendall(json.dumps(job).encode() + b"\n")
+    except OSError:
+        pass  # it did not start; the next line says why
+    process._await_start()
+    return process
+
+
+def run_sandboxed(
+    argv: Sequence[str],
+    *,
+    readonly: Sequence[Path],
+    scratch: Path,
+    limits: Limits,
+    env: Mapping[str, str],
+    backend: Backend = "auto",
+    cwd: Path | None = None,
+    devices: Sequence[Path] = (),
+    input: bytes = b"",
+) -> Completed:
+    """Runs `argv` to its end, `input` on its stdin, and returns what it wrote; otherwise as `popen_sandboxed`.
+
+    Passing a limit is no error here: see `Completed.ended_by`.
+    """
+    started = time.monotonic()
+    with popen_sandboxed(
+        argv, readonly=readonly, scratch=scratch, limits=limits, env=env, backend=backend, cwd=cwd, devices=devices
+    ) as process:
+        stdout, stderr, overflow = _communicate(process, input, limits)
+        if overflow:
+            process.kill()
+            process.ended_by = "output_bytes"
+        return Completed(
+            returncode=process.wait(),
+            stdout=stdout,
+            stderr=stderr,
+            ended_by=process.ended_by,
+            wall_s=time.monotonic() - started,
+            peak_memory_bytes=process.peak_memory_bytes,
+            layers=process.layers,
+        )
+
+
+def capabilities(backend: Backend = "auto") -> list[str]:
+    """The layers that hold on this host, found by starting a sandbox; empty when there is none to be had."""
+    if backend == "auto":
+        return next((list(layers) for name in ("bwrap", "unshare") if (layers := _probe(name)[0])), [])
+    return list(_probe(backend)[0])
+
+
+@functools.cache
+def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
+    """(layers that hold with this backend, why it does not work), one of them empty."""
+    if sys.platform != "linux":
+        return (), "Linux namespaces are needed"
+    if backend == "bwrap" and bubblewrap.executable() is None:
+        return (), "bubblewrap is not installed"
+    limits = Limits(cpu_s=10, wall_s=20, memory_bytes=GIB, processes=16, file_size_bytes=1 << 20)
+    with tempfile.TemporaryDirectory(prefix="mlintern-probe-") as folder:
+        try:
+            done = _run_probe(backend, Path(folder), limits)
+        except UserError as error:
+            return (), str(error).removeprefix("sandbox: ")
+    if done.returncode != 0:
+        return (), f"{backend} runs nothing: {done.stderr.decode(errors='replace').strip()[-300:]}"
+    return done.layers, ""
+
+
+def _run_probe(backend: Backend, folder: Path, limits: Limits) -> Completed:
+    argv = [sys.executable, "-I", "-S", "-c", "pass"]
+    return run_sandboxed(argv, readonly=[], scratch=folder, limits=limits, env={}, backend=_Probed(backend))
+
+
+class _Probed(str):
+    """A backend that is being tried out, so that choosing it does not try it out again."""
+
+
+def _choose(backend: str) -> str:
+    if isinstance(backend, _Probed):
+        return str(backend)
+    if backend == "none":
+        return "none"
+    if backend not in ("auto", "bwrap", "unshare"):
+        raise UserError(f"sandbox={backend} is unknown; use auto, bwrap, unshare or none")
+    reasons = []
+    names: tuple[Backend, ...] = ("bwrap", "unshare") if backend == "auto" else (backend,)  # type: ignore[assignment]
+    for name in names:
+        layers, reason = _probe(name)
+        if layers:
+            return name
+        reasons.append(reason)
+    raise UserError(
+        f"sandbox: this host offers none ({'; '.join(reasons)}). Install bubblewrap and allow unprivileged user "
+        f"namespaces, or {_BARE}"
+    )
+
+
+def _host_namespaces() -> dict[str, int]:
+    return {name: os.stat(f"/proc/self/ns/{name}").st_ino for name in ("user", "pid", "net", "mnt", "ipc")}
+
+
+def _base_environment(scratch: Path) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(scratch),
+        "USER": "sandbox",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _refuse_secrets(env: Mapping[str, str]) -> None:
+    for name in env:
+        if _SECRET_VARIABLE.search(name):
+            raise UserError(f"sandbox: the variable {name} looks like a secret and may not enter a sandbox; leave it out")
+
+
+def _absent(mounts: Sequence[view.Mount]) -> list[str]:
+    """Host paths that must not exist inside, for the supervisor to verify: /etc/shadow and its like, home's secrets."""
+    names = ["/etc/shadow", "/etc/passwd", "/run", "/var", "/srv", "/boot"]
+    names += [str(home / name) for home in view.homes() for name in (".ssh", ".aws", ".netrc", ".config", ".bashrc")]
+    targets = [Path(mount.target) for mount in mounts]
+    return [
+        name
+        for name in names
+        if not any(Path(name).is_relative_to(target) or target.is_relative_to(name) for target in targets)
+    ]
+
+
+def _communicate(process: SandboxedProcess, input: bytes, limits: Limits) -> tuple[bytes, bytes, bool]:
+    """Feeds stdin and reads both outputs until they end or one grows past the limit (then True)."""
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    collected = {process.stdout: bytearray(), process.stderr: bytearray()}
+    waiting = memoryview(input)
+    with selectors.DefaultSelector() as selector:
+        for stream in collected:
+            selector.register(stream, selectors.EVENT_READ)
+        if waiting:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        else:
+            process.stdin.close()
+        while selector.get_map():
+            for key, _ in selector.select():
+                if key.fileobj is process.stdin:
+                    waiting = _feed(process.stdin, waiting)
+                    if not waiting:
+                        selector.unregister(process.stdin)
+                        process.stdin.close()
+                    continue
+                chunk = os.read(key.fd, _CHUNK)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                    continue
+                kept = collected[key.fileobj]  # type: ignore[index]
+                kept += chunk
+                if len(kept) > limits.output_bytes:
+                    return bytes(collected[process.stdout]), bytes(collected[process.stderr]), True
+    return bytes(collected[process.stdout]), bytes(collected[process.stderr]), False
+
+
+def _feed(stdin: IO[bytes], waiting: memoryview) -> memoryview:
+    try:
+        return waiting[os.write(stdin.fileno(), waiting[:_CHUNK]) :]
+    except BrokenPipeError:
+        return waiting[:0]  # it reads no more; its exit code says whether that matters
