@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from mlintern.report import numbers
 from mlintern.report.model import VERDICTS, AuditSection, ClaimRow, Contrast, Headline, TableCell, Verdict
 
+_NAMED = 3  # more open cells or claims than this are counted, not named
+
 
 def headline(
     table: Sequence[TableCell],
@@ -51,19 +53,16 @@ def _sentence(table: Sequence[TableCell], cells: dict[Verdict, int], claims: dic
     parts = []
     if measured:
         within = sum(bool(cell.within_printed) for cell in measured)
-        parts.append(
-            f"{within} of {len(measured)} measured means lie within what the paper prints "
-            f"({_tally(cells)}, intervals considered)"
-        )
+        what = f"{within} of {len(measured)} table cells have their mean within what the paper prints"
+        parts.append(f"{what}; tested with intervals over seeds, {_tally(cells)}.")
     if judged:
-        verb = "holds" if claims["supported"] == 1 else "hold"
-        rest = _tally({verdict: n for verdict, n in claims.items() if verdict != "supported"})
-        parts.append(f"{claims['supported']} of {judged} tested claims {verb}" + (f" ({rest})" if rest else ""))
-    return "; ".join(parts) + "." if parts else "Nothing of this paper has been tested yet."
+        parts.append(f"Of {judged} {'further ' if measured else ''}{_plural('claim', judged)}, {_tally(claims)}.")
+    return " ".join(parts) or "Nothing of this paper has been tested yet."
 
 
 def _tally(counts: Mapping[Verdict, int]) -> str:
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n and verdict != "not tested")
+    said = [f"{n} {'is' if n == 1 else 'are'} {word}" for word, n in counts.items() if n and word != "not tested"]
+    return _list(said) if said else "none could be tested"
 
 
 def _cell_against(cell: TableCell) -> str:
@@ -83,14 +82,30 @@ def _claim_against(claim: ClaimRow) -> str:
 
 
 def _open(table: Sequence[TableCell], claims: Sequence[ClaimRow]) -> list[str]:
-    cells = [f"{cell.column} ({cell.row})" for cell in table if cell.verdict == "inconclusive"]
-    names = [claim.statement.rstrip(".") for claim in claims if claim.verdict == "inconclusive"]
     lines = []
+    cells = [cell for cell in table if cell.verdict == "inconclusive"]
     if cells:
-        lines.append(f"Too few seeds to tell for {_list(cells)}.")
-    if names:
-        lines.append(f"Not settled: {'; '.join(names)}.")
+        named = (
+            _list([f"{cell.column} ({cell.row})" for cell in cells]) if len(cells) <= _NAMED else f"{len(cells)} cells"
+        )
+        lines.append(f"Not settled: {named}{_needed([cell.judgement.seeds_needed for cell in cells])}.")
+    rows = [claim for claim in claims if claim.verdict == "inconclusive"]
+    if rows:
+        said = (
+            "; ".join(claim.statement.rstrip(".") for claim in rows) if len(rows) <= _NAMED else f"{len(rows)} claims"
+        )
+        lines.append(f"Not settled: {said}{_needed([claim.seeds_needed for claim in rows])}.")
     return lines
+
+
+def _needed(seeds: Sequence[int | None]) -> str:
+    """How many seeds would settle what is open, from the least to the most demanding."""
+    known = sorted(n for n in seeds if n is not None)
+    if not known:
+        return ""
+    span = f"{known[0]}" if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
+    beyond = ", and more than can be planned for the rest" if len(known) < len(seeds) else ""
+    return f" (about {span} seeds would settle {'it' if len(seeds) == 1 else 'them'}{beyond})"
 
 
 def _protocols(contrasts: Sequence[Contrast], audit: Sequence[AuditSection]) -> list[str]:

@@ -66,6 +66,7 @@ def render_html(report: Report) -> str:
         "ci": lambda item, unit, sign=False: numbers.interval(item.ci_low, item.ci_high, unit, sign=sign),
         "p": numbers.p_value,
         "setting": numbers.setting,
+        "stop": lambda text: text if text.endswith((".", "!", "?")) else f"{text}.",
         "where": numbers.where,
     }
     protocol = main_protocol(report)
@@ -82,6 +83,7 @@ def render_html(report: Report) -> str:
         panels=plots.panels(report, protocol),
         datasets=plots.datasets_drawn(report, protocol),
         curve_units=", ".join(sorted({f"{c.metric} in {c.unit}" for c in report.curves})),
+        names={variant.id: variant.name for variant in report.variants},
         sections=_sections(report, groups),
         environment=[(key, numbers.setting(value)) for key, value in report.environment.items() if value is not None],
         cost=[(_COST_NAMES.get(key, key.replace("_", " ")), _cost(key, value)) for key, value in report.cost.items()],
@@ -100,6 +102,7 @@ def ordered_claims(claims: Sequence[ClaimRow]) -> list[ClaimRow]:
 
 def contrast_groups(report: Report) -> list[ContrastGroup]:
     """Contrasts by factor and level, protocols first."""
+    names = {variant.id: variant.name for variant in report.variants}
     found: dict[tuple[str, str, str, str], list[Contrast]] = {}
     for contrast in sorted(report.contrasts, key=lambda c: c.factor != "protocol"):
         found.setdefault((contrast.factor, contrast.base, contrast.level, contrast.metric), []).append(contrast)
@@ -118,7 +121,7 @@ def contrast_groups(report: Report) -> list[ContrastGroup]:
                 level=level,
                 contrasts=contrasts,
                 settings=settings,
-                forest=plots.contrast_forest(contrasts),
+                forest=plots.contrast_forest(contrasts, names),
             )
         )
     return groups

@@ -96,8 +96,6 @@ class Judgement(_Model):
     """What had to be assumed about the paper's printed spread."""
     tolerance: float | None = None
     """What counted as the same number as the printed one."""
-    sensitivity: dict[str, str] = Field(default_factory=dict)
-    """Verdict under each other reading of the print that would change it."""
 
 
 class OtherProtocol(_Model):
@@ -140,6 +138,13 @@ class TableCell(_Model):
     cells: list[str]
     """Cell ids behind the number."""
     others: list[OtherProtocol] = Field(default_factory=list)
+
+
+class Variant(_Model):
+    """A model or method of the paper."""
+
+    id: str
+    name: str
 
 
 class Table(_Model):
@@ -318,6 +323,7 @@ class Report(_Model):
     schema_version: int = SCHEMA
     paper: Paper
     headline: Headline
+    variants: list[Variant]
     tables: list[Table]
     table: list[TableCell]
     claims: list[ClaimRow]

@@ -5,10 +5,13 @@ Percentages let one drawing fit a phone and a desk without scaling its text, and
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlintern.report import numbers
 from mlintern.report.model import Contrast, Curve, Report, TableCell, Verdict
+
+_MARGIN = 1.05  # of a forest plot's axis beyond its farthest end
+_FAR = 3.0  # intervals that reach so many times farther than the middle one are cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +108,7 @@ def table_forest(cells: Sequence[TableCell]) -> Forest | None:
     return _forest(unit, scale, drawn)
 
 
-def contrast_forest(contrasts: Sequence[Contrast]) -> Forest | None:
+def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str]) -> Forest | None:
     """Level minus base, one row per contrast, one bar per kind of pairing."""
     if not contrasts:
         return None
@@ -114,7 +117,7 @@ def contrast_forest(contrasts: Sequence[Contrast]) -> Forest | None:
     scale = _axis([span for group in spans for span in group], [])
     rows = [
         ForestRow(
-            label=c.variant,
+            label=names.get(c.variant, c.variant),
             detail=c.data,
             text=f"{numbers.value(group[0][0], unit, sign=True)} "
             f"{numbers.interval(group[0][1], group[0][2], unit, sign=True)}",
@@ -129,12 +132,13 @@ def contrast_forest(contrasts: Sequence[Contrast]) -> Forest | None:
 
 
 def _axis(spans: Sequence[tuple[float, float | None, float | None]], bands: Sequence[float]) -> Axis:
-    """An axis around zero; an interval far wider than the differences is cut, not allowed to set the scale."""
-    widest = max([abs(mean) for mean, _, _ in spans] + list(bands))
-    ends = [abs(end) for _, low, high in spans for end in (low, high) if end is not None]
-    typical = sorted(ends)[len(ends) * 3 // 4] if ends else widest
-    reach = max(widest, min(max(ends, default=0.0), max(3 * widest, typical))) or 1.0
-    return axis([-reach, reach])
+    """An axis around zero; an interval far wider than the others is cut, not allowed to set the scale."""
+    means = [abs(mean) for mean, _, _ in spans]
+    ends = sorted(abs(end) for _, low, high in spans for end in (low, high) if end is not None)
+    usual = ends[len(ends) // 2] if ends else 0.0
+    reach = max([*means, *bands, min(ends[-1], _FAR * usual) if ends else 0.0]) * _MARGIN or 1.0
+    ticks = axis([-reach, reach], most=8).ticks
+    return Axis(-reach, reach, tuple(tick for tick in ticks if abs(tick) <= reach))
 
 
 def _bar(kind: str, span: tuple[float, float | None, float | None], scale: Axis) -> Bar:
@@ -187,18 +191,20 @@ def panels(report: Report, protocol: str) -> list[Panel]:
         return []
     datasets = list(dict.fromkeys(c.data for c in shown))
     groups: dict[tuple[str, str, str], list[Curve]] = {}
+    names = {variant.id: variant.name for variant in report.variants}
     for curve in shown:
-        groups.setdefault((curve.variant, numbers.where(curve.levels), curve.metric), []).append(curve)
+        groups.setdefault(
+            (names.get(curve.variant, curve.variant), numbers.where(curve.levels), curve.metric), []
+        ).append(curve)
     result = []
     for metric in dict.fromkeys(c.metric for c in shown):
         of_metric = [c for c in shown if c.metric == metric]
         x = axis([0.0, *(float(p.step) for c in of_metric for p in c.points)], most=4)
         y = axis([v for c in of_metric for p in c.points for v in (p.low, p.high)], most=5)
         result += [
-            _panel(title, curves, datasets, x, y)
-            for title, curves in (
-                (" · ".join(part for part in key if part), value) for key, value in groups.items() if key[2] == metric
-            )
+            _panel(" · ".join(part for part in key if part), curves, datasets, x, y)
+            for key, curves in groups.items()
+            if key[2] == metric
         ]
     return result
 

@@ -27,15 +27,16 @@ from mlintern.report.model import (
     SettingRow,
     Table,
     TableCell,
+    Variant,
 )
 from mlintern.report.places import place_in_paper
 from mlintern.sourced import AssumedSetting, CodeLocator, PaperLocator, Setting
 from mlintern.spec import PaperSpec
 from mlintern.study import contrasts as paired
-from mlintern.study.claim_rows import judge_spec_claims
+from mlintern.study.claim_rows import judge_all
 from mlintern.study.comparison import compare_tables
-from mlintern.study.contrasts import Outcomes
 from mlintern.study.evidence import Evidence, Place, Planned
+from mlintern.study.observation import Outcomes
 
 CLEAN = "clean"
 _EVIDENCE = 5
@@ -72,8 +73,8 @@ def analyse(
     """
     evidence = Evidence(spec, runs, audits, plan)
     protocol = _main_protocol(evidence)
-    table = compare_tables(spec, evidence, protocol)
-    claims = judge_spec_claims(spec, evidence, protocol)
+    claims, judged_cells = judge_all(spec, evidence, protocol, outcomes)
+    table = compare_tables(spec, evidence, protocol, judged_cells)
     contrasts = _contrasts(spec, evidence, protocol, outcomes)
     sections = _audit_sections(evidence)
     reductions = [reduction.model_dump(mode="json") for reduction in spec.scale.reductions]
@@ -83,6 +84,7 @@ def analyse(
     return Report(
         paper=Paper(**paper, scale=spec.scale.published),
         headline=headline(table, claims, contrasts, sections, len(reductions)),
+        variants=[Variant(id=variant.id, name=variant.name) for variant in spec.variants],
         tables=[Table(**t.model_dump(include=shape)) for t in spec.tables],
         table=table,
         claims=claims,
@@ -114,19 +116,21 @@ def _units(spec: PaperSpec) -> dict[str, str]:
 
 
 def _contrasts(spec: PaperSpec, evidence: Evidence, protocol: str, outcomes: Outcomes) -> list[Contrast]:
-    """Every other protocol against the main one, and every ablation's level against its base, variant by variant."""
-    factors = {"protocol": protocol, **{factor.id: factor.base for factor in spec.ablations}}
+    """Every other protocol against the main one, and every ablation against none, variant by variant."""
+    factors = {key for _, levels in evidence.places for key, _ in levels} - {"data"}
     found: list[Contrast] = []
     for metric, unit in _units(spec).items():
-        for factor, base in factors.items():
-            sides: dict[tuple[str, str, str], list[tuple[str, Place, Place]]] = {}
+        for factor in sorted(factors, key=lambda name: (name != "protocol", name)):
+            base = protocol if factor == "protocol" else evidence.bases.get(factor)
+            sides: dict[tuple[str, str, str], list[tuple[Place, Place]]] = {}
             for variant, levels in evidence.places:
-                level = dict(levels).get(factor, base)
-                base_place = evidence.place(variant, {**dict(levels), factor: base})
-                if level != base and evidence.counting(base_place):
-                    rest = {key: value for key, value in levels if key not in ("data", factor)}
-                    group = (str(level), str(dict(levels).get("data", "")), stable_hash(rest))
-                    sides.setdefault(group, []).append((variant, base_place, (variant, levels)))
+                there = dict(levels)
+                if there.get(factor, base) != base:
+                    rest = {key: value for key, value in levels if key != factor}
+                    base_place = evidence.place(variant, {**rest, factor: base} if base is not None else rest)
+                    shared = stable_hash({key: value for key, value in rest.items() if key != "data"})
+                    group = (str(there[factor]), str(there.get("data", "")), shared)
+                    sides.setdefault(group, []).append((base_place, (variant, levels)))
             for members in sides.values():
                 found += _group_contrasts(evidence, members, factor, metric, unit, outcomes)
     return found
@@ -134,7 +138,7 @@ def _contrasts(spec: PaperSpec, evidence: Evidence, protocol: str, outcomes: Out
 
 def _group_contrasts(
     evidence: Evidence,
-    members: Sequence[tuple[str, Place, Place]],
+    members: Sequence[tuple[Place, Place]],
     factor: str,
     metric: str,
     unit: str,
@@ -143,7 +147,7 @@ def _group_contrasts(
     """The contrasts of one level on one dataset, and their mean over variants."""
     found: list[Contrast] = []
     examples: list[pd.Series | None] = []
-    for _, base_place, place in members:
+    for base_place, place in members:
         pairs = paired.shared_seeds(evidence.counting(base_place), evidence.counting(place), metric)
         if pairs:
             marks = sorted({*evidence.marks(base_place), *evidence.marks(place)})

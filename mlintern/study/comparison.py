@@ -1,37 +1,41 @@
-"""The paper's tables beside ours, cell by cell, the cells that nobody tested included."""
+"""The paper's tables beside ours, cell by cell, the cells that nobody tested included.
+
+A cell's verdict under the main protocol comes from the judge, in one family with the claims; its numbers under another
+protocol are a family of their own.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlintern.record import RunRecord
 from mlintern.report import numbers
-from mlintern.report.model import Judgement, OtherProtocol, Printed, TableCell, Verdict
+from mlintern.report.model import ClaimRow, Judgement, OtherProtocol, Printed, TableCell
 from mlintern.spec import PaperSpec, ResultCell, ResultTable
 from mlintern.spec import Printed as SpecPrinted
+from mlintern.study.claim_rows import VERDICT, CellKey, cell_key, lost_seeds, printed_value, settled
 from mlintern.study.contrasts import measured
-from mlintern.study.evidence import Evidence, Place
+from mlintern.study.evidence import Evidence, Place, Planned
 from mlintern.study.printed import PrintedComparison, compare_rows
-from mlintern.study.printed_value import PrintedValue, Spread
 
 
-def compare_tables(spec: PaperSpec, evidence: Evidence, protocol: str) -> list[TableCell]:
+def compare_tables(
+    spec: PaperSpec, evidence: Evidence, protocol: str, judged: Mapping[CellKey, ClaimRow]
+) -> list[TableCell]:
     """Every cell in the paper's order, measured under `protocol`, with the numbers under other protocols beside it."""
-    reductions = [(f"reduced:{r.key}", r.where) for r in spec.scale.reductions]
+    others = sorted({place_protocol(place) for place in evidence.places} - {protocol})
     rows: list[TableCell] = []
     for table in spec.tables:
-        tested = [cell for cell in table.cells if cell.testable]
-        names = [protocol, *sorted({place_protocol(place) for place in evidence.places} - {protocol})]
-        compared = {
-            name: dict(zip(map(id, tested), _compare(evidence, table, tested, name), strict=True)) for name in names
-        }
+        tested = [cell for cell in table.cells if cell_key(table, cell) in judged]
+        beside = {name: _under(evidence, table, tested, name) for name in others}
         for cell in table.cells:
-            if cell.testable:
-                marks = [mark for mark, where in reductions if _applies(where, cell)]
-                rows.append(
-                    _measured_cell(evidence, table, cell, names, {n: compared[n][id(cell)] for n in names}, marks)
-                )
-            else:
-                rows.append(_untested_cell(table, cell))
+            if cell not in tested:
+                reason = cell.not_tested_reason or "the paper prints a bound without a number"
+                rows.append(_untested_cell(table, cell, reason))
+                continue
+            marks = [f"reduced:{r.key}" for r in spec.scale.reductions if _applies(r.where, cell)]
+            there = [found[cell_key(table, cell)] for found in beside.values() if cell_key(table, cell) in found]
+            marked = [other.model_copy(update={"marks": sorted({*marks, *other.marks})}) for other in there]
+            rows.append(_measured_cell(evidence, table, cell, protocol, judged[cell_key(table, cell)], marks, marked))
     return rows
 
 
@@ -45,32 +49,25 @@ def cell_place(evidence: Evidence, cell: ResultCell, protocol: str) -> Place:
     return evidence.place(cell.variant or "", {**cell.levels, "data": cell.data, "protocol": protocol})
 
 
-def printed_value(printed: SpecPrinted) -> PrintedValue:
-    """The printed number as statistics want it: a spread over a stated number of runs is a standard deviation."""
-    spread: Spread = "std" if printed.std is not None and printed.n is not None else "unknown"
-    return PrintedValue(
-        mean=printed.mean if printed.mean is not None else math.nan,
-        std=printed.std,
-        n=printed.n,
-        bound=printed.bound,
-        spread=spread,
-        decimals=printed.decimals,
-    )
-
-
-def downgraded(verdict: Verdict, lost: Sequence[str]) -> Verdict:
-    """What survivors support is not settled: seeds that diverged or failed might have said otherwise."""
-    return "inconclusive" if lost and verdict == "supported" else verdict
-
-
-def _compare(
+def _under(
     evidence: Evidence, table: ResultTable, tested: Sequence[ResultCell], protocol: str
-) -> list[PrintedComparison]:
-    rows = []
-    for cell in tested:
-        runs = _with_metric(evidence.counting(cell_place(evidence, cell, protocol)), cell)
-        rows.append((_values(runs, table, cell), printed_value(cell.printed)))
-    return compare_rows(rows)
+) -> dict[CellKey, OtherProtocol]:
+    """The tested cells that have runs under another protocol, each compared with what the paper prints."""
+    places = [cell_place(evidence, cell, protocol) for cell in tested]
+    runs = [_with_metric(evidence.counting(place), cell) for place, cell in zip(places, tested, strict=True)]
+    values = [_values(found, table, cell) for found, cell in zip(runs, tested, strict=True)]
+    compared = compare_rows([(v, printed_value(cell.printed)) for v, cell in zip(values, tested, strict=True)])
+    return {
+        cell_key(table, cell): OtherProtocol(
+            protocol=protocol,
+            measured=measured(v, [run["seed"] for run in found]),
+            judgement=_comparison(comparison, [p for p in evidence.at(place) if p.refused]),
+            marks=evidence.marks(place),
+            cells=[run["cell_id"] for run in found],
+        )
+        for cell, place, found, v, comparison in zip(tested, places, runs, values, compared, strict=True)
+        if found
+    }
 
 
 def _with_metric(runs: Sequence[RunRecord], cell: ResultCell) -> list[RunRecord]:
@@ -90,12 +87,12 @@ def _measured_cell(
     evidence: Evidence,
     table: ResultTable,
     cell: ResultCell,
-    protocols: Sequence[str],
-    compared: dict[str, PrintedComparison],
+    protocol: str,
+    claim: ClaimRow,
     marks: Sequence[str],
+    others: Sequence[OtherProtocol],
 ) -> TableCell:
-    main, *others = protocols
-    place = cell_place(evidence, cell, main)
+    place = cell_place(evidence, cell, protocol)
     runs = _with_metric(evidence.counting(place), cell)
     planned = evidence.at(place)
     lost = [f"seed {p.seed}: {p.refused}" for p in planned if p.refused]
@@ -104,45 +101,31 @@ def _measured_cell(
         for run in evidence.counting(place)
         if run not in runs
     ]
-    judgement = _judgement(compared[main], lost, bool(planned))
-    beside = []
-    for name in others:
-        at = cell_place(evidence, cell, name)
-        there = _with_metric(evidence.counting(at), cell)
-        if there:
-            refused = [f"seed {p.seed}: {p.refused}" for p in evidence.at(at) if p.refused]
-            beside.append(
-                OtherProtocol(
-                    protocol=name,
-                    measured=measured(_values(there, table, cell), [run["seed"] for run in there]),
-                    judgement=_judgement(compared[name], refused, planned=True),
-                    marks=sorted({*marks, *evidence.marks(at)}),
-                    cells=[run["cell_id"] for run in there],
-                )
-            )
+    found = measured(_values(runs, table, cell), [run["seed"] for run in runs]) if runs else None
+    judgement = _judgement(claim, cell.printed, planned=bool(planned))
     return TableCell(
         **_printed_side(table, cell),
-        protocol=main,
-        measured=measured(_values(runs, table, cell), [run["seed"] for run in runs]) if runs else None,
-        within_printed=_within(compared[main], cell.printed) if runs else None,
+        protocol=protocol,
+        measured=found,
+        within_printed=_within(found.mean, cell.printed) if found else None,
         verdict=judgement.verdict,
         judgement=judgement,
         marks=sorted({*marks, *evidence.marks(place)}),
         planned=len(planned),
         lost=lost,
         cells=[run["cell_id"] for run in runs],
-        others=beside,
+        others=list(others),
     )
 
 
-def _untested_cell(table: ResultTable, cell: ResultCell) -> TableCell:
+def _untested_cell(table: ResultTable, cell: ResultCell, reason: str) -> TableCell:
     return TableCell(
         **_printed_side(table, cell),
         protocol=None,
         measured=None,
         within_printed=None,
         verdict="not tested",
-        judgement=Judgement(verdict="not tested", reason=cell.not_tested_reason or ""),
+        judgement=Judgement(verdict="not tested", reason=reason),
         marks=[],
         planned=None,
         lost=[],
@@ -175,36 +158,58 @@ def _printed_side(table: ResultTable, cell: ResultCell) -> dict[str, object]:
     }
 
 
-def _within(comparison: PrintedComparison, printed: SpecPrinted) -> bool:
-    if printed.bound in (">", ">="):
-        return comparison.difference >= 0
-    if printed.bound in ("<", "<="):
-        return comparison.difference <= 0
-    return abs(comparison.difference) <= comparison.tolerance
+def _within(mean: float, printed: SpecPrinted) -> bool:
+    value = printed_value(printed)
+    if value.bound in (">", ">="):
+        return mean >= value.mean
+    if value.bound in ("<", "<="):
+        return mean <= value.mean
+    return abs(mean - value.mean) <= value.tolerance
 
 
-def _judgement(comparison: PrintedComparison, lost: Sequence[str], planned: bool) -> Judgement:
-    if comparison.verdict == "not_tested":
-        reason = "no planned run gave a number" if planned else "not part of this study's plan"
-        return Judgement(verdict="not tested", reason=reason)
-    verdict = downgraded(comparison.verdict, lost)
-    reason = comparison.reason
-    if verdict != comparison.verdict:
-        reason += f"; {len(lost)} planned seed{'s' if len(lost) > 1 else ''} gave no number, so this is not settled"
+def _judgement(claim: ClaimRow, printed: SpecPrinted, planned: bool) -> Judgement:
+    """The judge's answer, its effect as ours minus the printed number."""
+    if not planned:
+        return Judgement(verdict="not tested", reason="not part of this study's plan")
+    value = printed_value(printed)
+
+    def minus(number: float | None) -> float | None:
+        return None if number is None else number - value.mean
+
+    return Judgement(
+        verdict=claim.verdict,
+        reason=claim.reason,
+        test=claim.test,
+        effect=minus(claim.effect),
+        ci_low=minus(claim.ci_low),
+        ci_high=minus(claim.ci_high),
+        p=claim.p,
+        p_adjusted=claim.p_adjusted,
+        n=claim.n,
+        power=claim.power,
+        smallest_effect=claim.smallest_effect,
+        seeds_needed=claim.seeds_needed,
+        assumed=claim.assumed,
+        tolerance=None if value.bound in (">", ">=", "<", "<=") else value.tolerance,
+    )
+
+
+def _comparison(found: PrintedComparison, lost: Sequence[Planned]) -> Judgement:
+    said = VERDICT[found.verdict]
+    verdict = settled(said, lost)
     return Judgement(
         verdict=verdict,
-        reason=reason,
-        test=comparison.test,
-        effect=comparison.difference,
-        ci_low=finite(comparison.ci_low - (comparison.mean - comparison.difference)),
-        ci_high=finite(comparison.ci_high - (comparison.mean - comparison.difference)),
-        p=comparison.p,
-        p_adjusted=comparison.p_adjusted,
-        n=comparison.n,
-        seeds_needed=comparison.seeds_needed,
-        assumed="; ".join(comparison.assumptions) or None,
-        tolerance=finite(comparison.tolerance),
-        sensitivity={name: verdict.replace("_", " ") for name, verdict in comparison.sensitivity.items()},
+        reason=found.reason if verdict == said else f"{lost_seeds(lost)}; without them, {said}: {found.reason}",
+        test=found.test,
+        effect=found.difference,
+        ci_low=finite(found.ci_low - (found.mean - found.difference)),
+        ci_high=finite(found.ci_high - (found.mean - found.difference)),
+        p=found.p,
+        p_adjusted=found.p_adjusted,
+        n=found.n,
+        seeds_needed=found.seeds_needed,
+        assumed="; ".join(found.assumptions) or None,
+        tolerance=finite(found.tolerance),
     )
 
 

@@ -5,7 +5,7 @@ Two paired differences answer two questions. Over shared seeds: would another se
 examples (mean over the seeds of each side first): would another test sample of this size? Neither contains the other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,9 @@ from mlintern.record import RunRecord
 from mlintern.report import numbers
 from mlintern.report.model import Contrast, Difference, Measured
 from mlintern.study.estimates import Estimate, mean_estimate, paired_estimate
+from mlintern.study.observation import Outcomes
 
 CONFIDENCE = 0.95
-Outcomes = Callable[[str], pd.DataFrame | None]
-"""Cell id to its test examples: column `id`, and one column per per-example metric."""
 
 
 def measured(values: Sequence[float], seeds: Sequence[int]) -> Measured:
@@ -72,7 +71,7 @@ def contrast(
     first, levels = pairs[0][0], pairs[0][1]["levels"]
     return Contrast(
         factor=factor,
-        base=str(first["levels"].get(factor, "base")),
+        base=str(first["levels"].get(factor, "none")),
         level=str(levels[factor]),
         variant=first["variant"],
         data=str(levels.get("data", "")),

@@ -15,6 +15,7 @@ from mlintern.record import RunRecord, stable_hash
 from mlintern.spec import PaperSpec
 
 Levels = tuple[tuple[str, Any], ...]
+NO_ABLATION = ("ablation", "none")
 Place = tuple[str, Levels]
 """(variant, levels) with base levels of the factors left out: what seeds are pooled over."""
 
@@ -45,7 +46,9 @@ class Evidence:
         audits: Mapping[str, Mapping[str, Any]],
         plan: Sequence[Mapping[str, Any]] | None,
     ):
-        self._bases = {factor.id: factor.base for factor in spec.ablations}
+        self.bases: dict[str, Any] = {NO_ABLATION[0]: NO_ABLATION[1]}
+        """The level at which a factor counts as not varied."""
+        self.bases |= {factor.id: factor.base for factor in spec.ablations}
         self.audits = {key: AuditReport.from_json(value) for key, value in sorted(audits.items())}
         entries = _from_runs(runs) if plan is None else [dict(entry) for entry in plan]
         by_id = {run["cell_id"]: run for run in runs}
@@ -67,12 +70,18 @@ class Evidence:
                     marks=() if run is None else self._marks(run),
                 )
             )
-        self.planned.sort(key=lambda p: (p.variant, [(k, str(v)) for k, v in p.place[1]], p.seed))
+        order = [variant.id for variant in spec.variants] + sorted({p.variant for p in self.planned})
+        self.planned.sort(key=lambda p: (order.index(p.variant), [(k, str(v)) for k, v in p.place[1]], p.seed))
 
     def place(self, variant: str, levels: Mapping[str, Any]) -> Place:
         """Where a run belongs; a factor at its base level is the same as no factor."""
-        kept = {key: level for key, level in levels.items() if self._bases.get(key) != level}
+        kept = {key: level for key, level in levels.items() if self.bases.get(key) != level}
         return variant, tuple(sorted(kept.items()))
+
+    def coordinates(self, variant: str, levels: Mapping[str, Any]) -> dict[str, Any]:
+        """Every coordinate that a claim can name, factors that are not varied at their base."""
+        varied = {key: self.bases.get(key, "none") for p in self.planned for key in p.levels}
+        return {**varied, **levels, "variant": variant}
 
     def at(self, place: Place) -> list[Planned]:
         """What was planned at a place, by seed."""
