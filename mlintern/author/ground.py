@@ -42,6 +42,11 @@ def quote_hash(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
 
 
+def text_hash(document: Document) -> str:
+    """sha256 (hex) of the Document's plain text, which spans point into."""
+    return hashlib.sha256(document.text.encode()).hexdigest()
+
+
 def ground_quote(document: Document, quote: str) -> PaperLocator | Ungrounded:
     """The place of `quote`, for a claim or a caption."""
     problem = _unfit(quote)

@@ -1,0 +1,99 @@
+"""How a pack came to be: by whom, from which text, with which prompts and answers, and what grounding found.
+
+`provenance.yaml` holds hashes and counts, never the paper's sentences, a prompt or an answer.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictFloat, StrictInt
+
+from mlintern import files, strict_yaml, yaml_out
+from mlintern.paper.document import Document
+from mlintern.sourced import Name, Record, Sha256, Text
+from mlintern.spec import PaperSpec
+
+
+class SourceFile(Record):
+    name: Text
+    sha256: Sha256
+
+
+class DocumentRecord(Record):
+    """The text that the spec rests on."""
+
+    text_sha256: Sha256
+    """Of the Document's plain text, which spans point into."""
+    sources: list[SourceFile]
+
+
+class Grounding(Record):
+    """What grounding did: counts."""
+
+    locators: StrictInt = Field(ge=0)
+    """Places of the paper that the spec rests on."""
+    broken: StrictInt = Field(ge=0)
+    """Locators that did not hold when the pack was written; a written pack has none."""
+    became_assumptions: list[Text] = Field(default_factory=list)
+    """Keys of settings whose quote did not hold, and which stand as assumptions."""
+    dropped: list[Text] = Field(default_factory=list)
+    """Claims and cells that were left out, each with the reason."""
+
+
+class ModelRecord(Record):
+    """What a language model had to do with it."""
+
+    provider: Text
+    models: list[Text]
+    prompts: dict[Name, Sha256]
+    """{stage: sha256 of its prompt file}."""
+    requests: list[Sha256]
+    """Hashes of the requests whose answers were used, in order."""
+    usd: Annotated[StrictFloat, Field(ge=0)]
+    input_tokens: StrictInt = Field(ge=0)
+    output_tokens: StrictInt = Field(ge=0)
+
+
+class Provenance(Record):
+    """One pack's `provenance.yaml`."""
+
+    schema_version: Literal[1]
+    made_by: Literal["hand", "model"]
+    tool: Text
+    """mlintern and its version."""
+    document: DocumentRecord
+    grounding: Grounding
+    model: ModelRecord | None = None
+    """None for a pack made by hand."""
+    notes: list[Text] = Field(default_factory=list)
+
+
+def document_record(document: Document) -> DocumentRecord:
+    """The hashes of a Document's text and files."""
+    from mlintern.author.ground import text_hash
+
+    sources = [SourceFile(name=source.name, sha256=source.sha256) for source in document.sources]
+    return DocumentRecord(text_sha256=text_hash(document), sources=sources)
+
+
+def grounding_record(spec: PaperSpec, document: Document, assumed: list[str], dropped: list[str]) -> Grounding:
+    """Counts of what holds and what does not, checked anew against `document`."""
+    from mlintern.author.ground import reground
+
+    return Grounding(
+        locators=sum(1 for _ in spec.locators()),
+        broken=len(reground(spec, document)),
+        became_assumptions=assumed,
+        dropped=dropped,
+    )
+
+
+def write_provenance(provenance: Provenance, path: Path) -> None:
+    """Write `provenance.yaml`, all of it or nothing."""
+    value = provenance.model_dump(exclude_none=True)
+    files.write_text(path, yaml_out.dump(value, "How this pack came to be; see mlintern/author/provenance.py."))
+
+
+def load_provenance(path: Path) -> Provenance:
+    """Read `provenance.yaml`. Raises UserError naming file, line and field for anything that is off."""
+    return strict_yaml.validate(Provenance, strict_yaml.load(path), str(path))

@@ -1,0 +1,89 @@
+"""The bundled pack's spec: agrees with its configuration, and rests on the paper where the paper is at hand."""
+
+from pathlib import Path
+
+import pytest
+
+from mlintern.spec import load_spec
+from mlintern.study.claims import parse_claims
+
+ROOT = Path(__file__).resolve().parent.parent
+PACK = ROOT / "papers" / "arxiv_2011_14439"
+PAPER = ROOT.parent / "shared" / "papers" / "2011.14439" / "main.tex"
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return load_spec(PACK / "spec.yaml")
+
+
+def test_the_eight_measurable_cells_are_table_1s(spec):
+    printed = {(c.variant, c.data): (c.printed.mean, c.printed.std, c.printed.n) for _, c in spec.testable_cells()}
+    assert printed == {
+        ("logistic", "mnist1d"): (32, 1, 3),
+        ("mlp", "mnist1d"): (68, 2, 3),
+        ("cnn", "mnist1d"): (94, 2, 3),
+        ("gru", "mnist1d"): (91, 2, 3),
+        ("logistic", "mnist1d_shuffled"): (32, 1, 3),
+        ("mlp", "mnist1d_shuffled"): (68, 2, 3),
+        ("cnn", "mnist1d_shuffled"): (56, 2, 3),
+        ("gru", "mnist1d_shuffled"): (57, 2, 3),
+    }
+    assert len(list(spec.tables[0].cells)) == 15
+
+
+def test_claims_are_well_typed_and_name_known_coordinates(spec):
+    claims = parse_claims(spec.claims)
+    assert sum(claim.kind != "not_testable" for claim in claims) >= 20
+    known = {"variant": {v.id for v in spec.variants}, "data": {d.id for d in spec.datasets}, "protocol": {"clean"}}
+    for claim in spec.claims:
+        if claim.testable:
+            for part in ("a", "b", "where"):
+                for coordinate, level in claim.check.get(part, {}).items():
+                    assert level in known[coordinate], (claim.id, part)
+            assert {**claim.check["a"], **claim.check["where"]}.keys() == known.keys(), claim.id
+
+
+def test_every_setting_is_what_the_pack_composes(spec):
+    from mlintern.config import Composer
+
+    with Composer("arxiv_2011_14439") as composer:
+        for setting in spec.settings:
+            if not setting.in_config:
+                continue
+            where = dict(setting.where)
+            where["model"] = where.pop("variant", "mlp")
+            config, choices = composer.compose([f"{group}={choice}" for group, choice in where.items()])
+            if setting.key in choices:
+                assert choices[setting.key] == setting.value, setting.key
+                continue
+            value = config
+            for part in setting.key.split("."):
+                value = value[part]
+            assert value == setting.value, setting.key
+
+
+def test_assumptions_say_why_and_what_else(spec):
+    assert len(spec.unsaid) >= 10
+    assert all(item.locator.probe_range for item in spec.unsaid)
+
+
+@pytest.mark.skipif(not PAPER.exists(), reason="the paper's text is not part of the project")
+def test_every_locator_holds_in_the_paper(spec):
+    from mlintern.author.ground import reground
+    from mlintern.paper.read import read
+
+    document = read(PAPER)
+    assert reground(spec, document) == []
+
+
+@pytest.mark.skipif(not PAPER.exists(), reason="the paper's text is not part of the project")
+@pytest.mark.parametrize("name", ["spec.yaml", "provenance.yaml"])
+def test_no_sentence_of_the_paper_stands_in_the_pack(name):
+    """No run of eight words of the paper, its title and caption labels aside."""
+    from mlintern.author.supports import words_of
+
+    words = words_of(PAPER.read_text())
+    runs = {" ".join(words[i : i + 8]) for i in range(len(words))}
+    ours = words_of((PACK / name).read_text())
+    assert [run for i in range(len(ours)) if (run := " ".join(ours[i : i + 8])) in runs] == []
