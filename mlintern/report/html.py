@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from mlintern.report import numbers, plots
 from mlintern.report.model import ClaimRow, Contrast, ProtocolDifference, Report, Table, TableCell, Verdict
+from mlintern.report.signs import SIGNS
 
-SIGNS: dict[Verdict, str] = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not tested": "–"}
 _ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported", "not tested")
 _DURATIONS = ("wall_s", "_s")
 _COST_NAMES = {
@@ -150,7 +150,7 @@ def _source(report: Report) -> Markup | str:
 def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str, str]]:
     """(anchor, title) of what the page has."""
     rows = [("claims", "Claims")] if report.claims else []
-    rows += [("table", "Table"), ("smells", f"Smells ({len(report.smells)})")]
+    rows += [("table", "Table"), ("smells", "Smells" if report.smells is None else f"Smells ({len(report.smells)})")]
     rows += [(f"contrast-{i}", group.title) for i, group in enumerate(groups, 1)]
     rows += [("curves", "Curves")] if report.curves else []
     return [

@@ -335,7 +335,8 @@ class Report(_Model):
     settings: list[SettingRow]
     """Values that the paper or its code gives."""
     reductions: list[dict[str, Any]]
-    smells: list[Smell]
+    smells: list[Smell] | None
+    """None where nobody looked for them."""
     not_tested: list[NotTested]
     runs: list[Run]
     marks: dict[str, str]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern import files
+from mlintern.report.card import render_card
 from mlintern.report.html import render_html
 from mlintern.report.model import Report, Run
 
@@ -19,8 +20,9 @@ def write_report(report: Report, folder: Path) -> Path:
     Everything is rendered before the first byte is written. Raises UserError where the folder cannot be written.
     """
     folder = Path(folder)
-    page = render_html(report)
+    page, card = render_html(report), render_card(report)
     files.write_json(folder / METRICS_FILE, metrics(report))
+    files.write_text(folder / CARD_FILE, card)
     files.write_text(folder / PAGE_FILE, page)
     files.write_json(folder / REPORT_FILE, report.model_dump(mode="json"))
     return folder / PAGE_FILE

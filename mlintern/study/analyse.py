@@ -95,7 +95,7 @@ def analyse(
         assumptions=[_setting(setting) for setting in spec.unsaid],
         settings=[_setting(setting) for setting in spec.settings if not isinstance(setting, AssumedSetting)],
         reductions=reductions,
-        smells=[],
+        smells=None,
         not_tested=_not_tested(spec),
         runs=[_run(spec, planned) for planned in evidence.planned],
         marks=_meanings(table, contrasts, reductions),
