@@ -43,7 +43,9 @@ def run_one(pack: Pack, cell: CellPlan, console: Console) -> int:
     run: record.RunRecord = files.read_json(path)
     for part, values in run["metrics"].items():
         console.print(f"  {part}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()), highlight=False)
-    marks = f", under acknowledged leaks: {', '.join(run['audit']['acknowledged'])}" if run["audit"]["acknowledged"] else ""
+    marks = (
+        f", under acknowledged leaks: {', '.join(run['audit']['acknowledged'])}" if run["audit"]["acknowledged"] else ""
+    )
     console.print(
         f"  checkpoint of step {run['selection']['step']}, chosen on {run['selection']['split']}{marks}\n"
         f"  weights {run['weights_sha256'][:16]}, losses {run['loss_chain_sha256'][:16]}\n"
@@ -63,8 +65,8 @@ def run_study(pack: Pack, cells: Sequence[CellPlan], overrides: Sequence[str], c
     write_audits(folder, audits)
     index = index_path(cells[0].config, pack.slug, overrides)
     write_index(index, pack, planned)
-    cost = {"seconds": {**seconds, "total": time.monotonic() - began}, "failed": failed}
-    report_study(pack, index, folder, cost, console)
+    write_cost(index, {**seconds, "total": time.monotonic() - began}, failed)
+    report_study(pack, index, folder, console)
     if not overrides:
         tracking.commit(pack.slug, console)
     return 1 if failed else 0
@@ -106,7 +108,13 @@ def write_index(path: Path, pack: Pack, planned: Sequence[Planned]) -> None:
     files.write_json(path, value)
 
 
-def report_study(pack: Pack, index: Path, folder: Path, cost: Mapping[str, Any], console: Console) -> None:
+def write_cost(index: Path, seconds: Mapping[str, float], failed: Sequence[Mapping[str, Any]]) -> None:
+    """What the study took, beside its index: the one thing that differs from rerun to rerun."""
+    rounded = {stage: round(value, 1) for stage, value in seconds.items()}
+    files.write_json(index.with_suffix(".cost.json"), {"seconds": rounded, "failed": list(failed)})
+
+
+def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> None:
     """From a study's index, its records and its audits to the report's files and the table on the terminal."""
     from mlintern.report.terminal import show
     from mlintern.report.write import write_report
@@ -117,6 +125,8 @@ def report_study(pack: Pack, index: Path, folder: Path, cost: Mapping[str, Any],
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
     records = [index.parent / row["cell_id"] / record.RUN_FILE for row in rows if row["status"] != "failed"]
     runs = [files.read_json(path) for path in records]
+    cost_path = index.with_suffix(".cost.json")
+    cost = files.read_json(cost_path) if cost_path.exists() else {}
     spec = load_spec(pack.folder / "spec.yaml")
     report = analyse(spec, runs, read_audits(folder), planned, cost, read_outcomes(index.parent))
     write_report(report, folder)
@@ -137,10 +147,12 @@ def composed(cells: Sequence[CellPlan]) -> str:
 
     groups: dict[str, Any] = {}
     for cell in cells:
-        group = groups.setdefault(" ".join([cell.variant, *cell.levels.values()]), {"seeds": []})
+        group = groups.setdefault("_".join([cell.variant, *cell.levels.values()]), {"seeds": []})
         group["seeds"].append(cell.seed)
         group["source"], group["audit"] = cell.config["data"]["source"], cell.config["audit"]
-        group["determinants"] = {k: v for k, v in record.determinants(cell.config, ENGINE_VERSION).items() if k != "seed"}
+        group["determinants"] = {
+            k: v for k, v in record.determinants(cell.config, ENGINE_VERSION).items() if k != "seed"
+        }
     head = "# Made by the main job from conf/ and this pack's conf/; DVC tracks it. Do not edit.\n"
     dumper = yaml.SafeDumper
     dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]

@@ -1,6 +1,5 @@
 """DVC: after a whole study, the tracked files and dvc.lock say what was made from what."""
 
-import os
 import subprocess
 import sys
 
@@ -10,8 +9,6 @@ from mlintern.config import ROOT
 from mlintern.errors import UserError
 
 STAGES = ("prepare", "audit", "study", "report")
-INSIDE_STAGE = "DVC_STAGE"
-"""Set by DVC in the environment of a stage's command."""
 
 
 def papers() -> list[str]:
@@ -31,7 +28,7 @@ def commit(slug: str, console: Console) -> None:
     Outside a DVC project (a plain copy of the files), and for a paper that papers.yaml does not list, there is nothing
     to record.
     """
-    if INSIDE_STAGE in os.environ or not (ROOT / ".dvc").is_dir() or slug not in papers():
+    if not (ROOT / ".dvc").is_dir() or slug not in papers():
         return
     stages = [f"{stage}@{slug}" for stage in STAGES]
     command = [sys.executable, "-m", "dvc", "commit", "--quiet", "--force", *stages]

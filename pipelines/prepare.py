@@ -1,0 +1,18 @@
+"""Stage `prepare`: build the datasets into data/<slug>/."""
+
+from rich.console import Console
+
+from mlintern.pack import Pack
+from mlintern.study.plan import CellPlan
+from mlintern.study.run import Session
+from pipelines.stage import main
+
+
+def prepare(pack: Pack, cells: list[CellPlan], console: Console) -> int:
+    with Session(pack, cells, console) as session:
+        session.prepare()
+    return 0
+
+
+if __name__ == "__main__":
+    main(prepare)

@@ -1,0 +1,40 @@
+"""What every stage starts with: the paper's slug from the command line, its pack, its cells, and errors as one line."""
+
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+from mlintern.config import Composer
+from mlintern.errors import UserError
+from mlintern.job import COMPOSED_FILE, composed
+from mlintern.pack import Pack
+from mlintern.study import plan
+from mlintern.study.plan import CellPlan
+
+
+def cells_of(slug: str) -> tuple[Pack, list[CellPlan]]:
+    """A pack and its study's cells; refuses a composed.yaml that no longer says what the configuration comes to."""
+    pack = Pack(slug)
+    with Composer(slug) as composer:
+        cells = plan.study(composer, [])
+    path = pack.folder / COMPOSED_FILE
+    if not path.exists() or path.read_text(encoding="utf-8") != composed(cells):
+        raise UserError(
+            f"papers/{slug}/{COMPOSED_FILE}: is not what conf/ and the pack's conf/ come to now; "
+            f"run `python -m mlintern paper={slug}`, which writes it, and commit it"
+        )
+    return pack, cells
+
+
+def main(stage: Callable[[Pack, list[CellPlan], Console], int]) -> None:
+    """Run a stage for the slug in argv and exit with its code."""
+    try:
+        if len(sys.argv) != 2:
+            raise UserError("usage: python -m pipelines.<stage> <slug>")
+        sys.exit(stage(*cells_of(sys.argv[1]), Console()))
+    except UserError as error:
+        print(f"mlintern: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
