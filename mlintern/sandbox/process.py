@@ -157,6 +157,7 @@ def popen_sandboxed(
     backend: Backend = "auto",
     cwd: Path | None = None,
     devices: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
     stdin: int | IO[bytes] | None = subprocess.PIPE,
     stdout: int | IO[bytes] | None = subprocess.PIPE,
     stderr: int | IO[bytes] | None = subprocess.PIPE,
@@ -166,16 +167,17 @@ def popen_sandboxed(
     It sees the system's libraries, this interpreter, `readonly`, and may write to `scratch` (also its HOME and, unless
     `cwd` is given, its working folder), its own /tmp and /dev/shm. Of the environment it gets `env` alone, on top of
     PATH, HOME, LANG and a PYTHONPATH that finds mlintern. `devices` are passed through, for instance /dev/nvidia0.
+    `writable` are further folders that it may change; they do not count towards `scratch_bytes`.
     Standard output is whatever the program writes: it is not capped here, unlike in `run_sandboxed`.
 
     Raises UserError when the host offers no sandbox, when a path would defeat it, or when `env` holds a secret's name.
     """
     chosen = _choose(backend)
-    mounts = view.build(readonly, scratch, devices)
+    mounts = view.build(readonly, [scratch, *writable], devices)
     _refuse_secrets(env)
     scratch = scratch.resolve()
     work = str(cwd.absolute() if cwd is not None else scratch)
-    writable = [mount.target for mount in mounts if mount.kind in ("write", "device")]
+    changeable = [mount.target for mount in mounts if mount.kind in ("write", "device")]
     job = {
         "backend": chosen,
         "argv": [str(part) for part in argv],
@@ -186,7 +188,7 @@ def popen_sandboxed(
         "view": [asdict(mount) for mount in mounts],
         "inner_id": bubblewrap.INNER_ID,
         "readable": [*(m.target for m in mounts if m.kind == "read"), "/proc", "/dev"],
-        "writable": [*writable, "/tmp", *(f"/dev/{name}" for name in ("shm", "null", "zero", "full"))],
+        "writable": [*changeable, "/tmp", *(f"/dev/{name}" for name in ("shm", "null", "zero", "full"))],
         "host_namespaces": _host_namespaces() if chosen != "none" else {},
         "absent": _absent(mounts),
     }
@@ -226,6 +228,7 @@ def run_sandboxed(
     backend: Backend = "auto",
     cwd: Path | None = None,
     devices: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
     input: bytes = b"",
 ) -> Completed:
     """Runs `argv` to its end, `input` on its stdin, and returns what it wrote; otherwise as `popen_sandboxed`.
@@ -234,7 +237,15 @@ def run_sandboxed(
     """
     started = time.monotonic()
     with popen_sandboxed(
-        argv, readonly=readonly, scratch=scratch, limits=limits, env=env, backend=backend, cwd=cwd, devices=devices
+        argv,
+        readonly=readonly,
+        scratch=scratch,
+        limits=limits,
+        env=env,
+        backend=backend,
+        cwd=cwd,
+        devices=devices,
+        writable=writable,
     ) as process:
         stdout, stderr, overflow = _communicate(process, input, limits)
         if overflow:
@@ -325,7 +336,9 @@ def _base_environment(scratch: Path) -> dict[str, str]:
 def _refuse_secrets(env: Mapping[str, str]) -> None:
     for name in env:
         if _SECRET_VARIABLE.search(name):
-            raise UserError(f"sandbox: the variable {name} looks like a secret and may not enter a sandbox; leave it out")
+            raise UserError(
+                f"sandbox: the variable {name} looks like a secret and may not enter a sandbox; leave it out"
+            )
 
 
 def _absent(mounts: Sequence[view.Mount]) -> list[str]:

@@ -49,9 +49,7 @@ def main(control: socket.socket) -> NoReturn:
     returncode, ended_by, usage = _watch(child, job, control, isolated)
     if not isolated:
         usage.end_descendants(child)
-    _send(
-        control, event="ended", returncode=returncode, ended_by=ended_by, peak_memory_bytes=usage.peak_memory_bytes
-    )
+    _send(control, event="ended", returncode=returncode, ended_by=ended_by, peak_memory_bytes=usage.peak_memory_bytes)
     os._exit(0)
 
 
@@ -148,7 +146,9 @@ def _set_rlimits(limits: dict[str, Any]) -> None:
     if limits["cpu_s"] is not None:
         hold(resource.RLIMIT_CPU, limits["cpu_s"] + 1)
     version = tuple(int(part) for part in os.uname().release.split(".")[:2])
-    if sys.platform == "linux" and version >= _NPROC_IS_PER_NAMESPACE:  # before, the kernel counted all of the user's processes on the host
+    if (
+        sys.platform == "linux" and version >= _NPROC_IS_PER_NAMESPACE
+    ):  # before, the kernel counted all of the user's processes on the host
         hold(resource.RLIMIT_NPROC, limits["processes"])
 
 

@@ -84,15 +84,15 @@ def interpreter_paths() -> list[Path]:
     return [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), package]
 
 
-def build(readonly: Sequence[Path], scratch: Path, devices: Sequence[Path] = ()) -> list[Mount]:
+def build(readonly: Sequence[Path], writable: Sequence[Path], devices: Sequence[Path] = ()) -> list[Mount]:
     """The mounts of a sandbox, parents before children. Raises UserError for paths that would defeat it."""
-    scratch = scratch.resolve()
-    if not scratch.is_dir():
-        raise UserError(f"sandbox: scratch folder {scratch} does not exist; create it")
     needed = interpreter_paths()
-    for path in [*needed, *homes(), Path("/usr")]:
-        if path.resolve().is_relative_to(scratch):
-            raise UserError(f"sandbox: scratch folder {scratch} holds {path}; choose a folder of its own")
+    for folder in writable:
+        if not folder.is_dir():
+            raise UserError(f"sandbox: writable folder {folder} does not exist; create it")
+        for path in [*needed, *homes(), Path("/usr")]:
+            if path.resolve().is_relative_to(folder.resolve()):
+                raise UserError(f"sandbox: writable folder {folder} holds {path}; choose a folder of its own")
     mounts = {mount.target: mount for mount in _system()}
     for path in [*needed, *readonly]:
         if not path.exists():
@@ -108,7 +108,9 @@ def build(readonly: Sequence[Path], scratch: Path, devices: Sequence[Path] = ())
             mounts[cover] = Mount("cover", cover, cover)
     for device in devices:
         mounts[str(device)] = Mount("device", str(device), str(device.resolve()))
-    mounts[str(scratch)] = Mount("write", str(scratch), str(scratch))
+    for folder in writable:
+        for target in {folder.resolve(), Path(os.path.abspath(folder))}:
+            mounts[str(target)] = Mount("write", str(target), str(folder.resolve()))
     return sorted(mounts.values(), key=lambda mount: (len(Path(mount.target).parts), mount.target))
 
 
