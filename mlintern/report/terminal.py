@@ -38,11 +38,9 @@ def _grid(report: Report, table: Table) -> Grid:
     columns = [c for c in table.columns if any(_has_number(places.get((row, c), [])) for row in rows)]
     protocol = next((cell.protocol for cell in report.table if cell.protocol), "")
     grid = Grid(
-        title=Text(
-            f"{numbers.plain(report.paper.title)} · {table.label} ({table.unit}, protocol {protocol})", no_wrap=True
-        ),
+        title=Text(f"{numbers.plain(report.paper.title)}\n{table.label}, {table.unit}, protocol {protocol}"),
         title_justify="left",
-        caption=Text("ours with the 95 % interval over seeds · (paper)"),
+        caption=Text("our mean, its 95 % interval over seeds, (the paper's number)"),
         caption_justify="left",
     )
     grid.add_column("")
@@ -63,8 +61,8 @@ def _cell(cell: TableCell) -> Text:
     if cell.measured is None:
         return text.append(f"({numbers.plain(cell.paper.raw)})", style="dim")
     text.append(numbers.value(cell.measured.mean, cell.unit) + ("*" if cell.marks else ""), style="bold")
-    text.append(f" ({numbers.plain(cell.paper.raw)})", style="dim")
-    return text.append(f"\n  {numbers.interval(cell.measured.ci_low, cell.measured.ci_high, cell.unit)}")
+    text.append(f"\n{numbers.interval(cell.measured.ci_low, cell.measured.ci_high, cell.unit)}")
+    return text.append(f"\n({numbers.plain(cell.paper.raw)})", style="dim")
 
 
 def _sentence(report: Report) -> Text:
