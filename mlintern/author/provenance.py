@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
-from mlintern import files, strict_yaml, yaml_out
+from mlintern import strict_yaml, yaml_out
 from mlintern.paper.document import Document
 from mlintern.sourced import Name, Record, Sha256, Text
 from mlintern.spec import PaperSpec
@@ -88,10 +88,10 @@ def grounding_record(spec: PaperSpec, document: Document, assumed: list[str], dr
     )
 
 
-def write_provenance(provenance: Provenance, path: Path) -> None:
-    """Write `provenance.yaml`, all of it or nothing."""
+def provenance_text(provenance: Provenance) -> str:
+    """The text of `provenance.yaml`."""
     value = provenance.model_dump(exclude_none=True)
-    files.write_text(path, yaml_out.dump(value, "How this pack came to be; see mlintern/author/provenance.py."))
+    return yaml_out.dump(value, "How this pack came to be; see mlintern/author/provenance.py.")
 
 
 def load_provenance(path: Path) -> Provenance:

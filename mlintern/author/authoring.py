@@ -1,0 +1,220 @@
+"""The stages of authoring, in order: outline, extract, ground, write, vet, critique, repair.
+
+A language model proposes in five of them; what it proposes is grounded, checked and vetted by deterministic code, and
+what fails goes back to it with the reason, a bounded number of times. Every answer is recorded, so that running again
+after a crash goes on from there. The result is a draft until all of it holds; only then does it become papers/<slug>/.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from mlintern import __version__, files, yaml_out
+from mlintern.author import drafting, ground, grounding, provenance
+from mlintern.author.asking import Asker
+from mlintern.author.forms import Component, Critique, Extraction, Mended, Outline, Written
+from mlintern.author.messages import TextBlock
+from mlintern.author.prompting import prompt_hashes, request
+from mlintern.author.rendering import figure_blocks, paper_block
+from mlintern.errors import NothingToTrain, UserError
+from mlintern.paper.document import Document
+from mlintern.paper.ids import PaperId
+from mlintern.spec import PaperSpec
+
+Vet = Callable[[Path, PaperSpec], list[str]]
+"""Composes and runs a draft inside the sandbox; returns what is wrong with it, each naming file and line."""
+
+Say = Callable[[str], None]
+"""Called with one line per stage begun or finished."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Authored:
+    """A finished pack."""
+
+    pack: Path
+    spec: PaperSpec
+    assumed: list[str]
+    """Settings that were given as stated and became assumptions."""
+    dropped: list[str]
+    doubts: list[str]
+    """What the critique could not settle; for the human who reviews."""
+
+
+@dataclasses.dataclass
+class Authoring:
+    """One paper's authoring."""
+
+    document: Document
+    paper: PaperId
+    asker: Asker
+    work: Path
+    """Folder of this paper's drafts, results and record."""
+    packs: Path
+    """Where finished packs go."""
+    vet: Vet
+    example: str = ""
+    """A finished pack's files, shown to the writer."""
+    max_repairs: int = 3
+    figures: Path | None = None
+    """What the Document's image paths are relative to."""
+    say: Say = lambda line: None
+
+    def run(self) -> Authored:
+        """All stages. Raises NothingToTrain (exit 3, no pack), UserError with what is open and where the draft is."""
+        target = self.packs / self.paper.slug
+        if target.exists():
+            raise UserError(f"papers/{self.paper.slug} exists already; move it away to author the paper again")
+        outline = self.outline()
+        extraction = self.extract(outline)
+        grounded = self.ground(outline, extraction)
+        written, doubts = self.write(grounded.spec, self.work / "pack")
+        made = {
+            "spec.yaml": self._spec_text(grounded.spec),
+            "provenance.yaml": provenance.provenance_text(self._provenance(grounded, doubts)),
+        }
+        drafting.put_down(written, made, target)
+        return Authored(target, grounded.spec, grounded.assumed, grounded.dropped, doubts)
+
+    def outline(self) -> Outline:
+        """What kind of paper it is. Raises NothingToTrain where nothing in it can be trained."""
+        self.say("outline: what kind of paper this is")
+
+        def check(outline: Outline) -> str:
+            place = ground.ground_quote(self.document, outline.evidence)
+            if isinstance(place, ground.Ungrounded):
+                return f"evidence: {place.reason}; quote one sentence exactly"
+            if outline.trainable and not any(e.trainable_here for e in outline.experiments):
+                return "trainable is true, but no experiment is trainable_here"
+            return ""
+
+        outline = self.asker.ask(request("outline", self._paper, Outline), Outline, check)
+        self._save("outline", outline.model_dump_json(indent=1))
+        if not outline.trainable:
+            raise NothingToTrain(
+                f"{self.paper}: nothing to train: {outline.why} (kind of paper: {outline.kind}; no pack was written)"
+            )
+        return outline
+
+    def extract(self, outline: Outline) -> Extraction:
+        """Settings, tables, claims and factors, each with the words that should prove it."""
+        self.say("extract: settings, tables, claims")
+        images = figure_blocks(self.document, outline.figures, self.figures) if self.figures else []
+        asked = request("extract", self._paper, Extraction, *images, ("outline", outline.model_dump_json(indent=1)))
+        extraction = self.asker.ask(asked, Extraction, grounding.complaints)
+        settings, claims = grounding.failures(extraction, self.document)
+        if settings or claims:
+            self.say(f"extract: {len(settings)} settings and {len(claims)} claims do not hold; asking once more")
+            lines = [
+                *(f"setting {k}: {v}" for k, v in settings.items()),
+                *(f"claim {k}: {v}" for k, v in claims.items()),
+            ]
+            again = request(
+                "mend",
+                self._paper,
+                Mended,
+                ("extraction", extraction.model_dump_json(indent=1)),
+                ("problems", "\n".join(lines)),
+            )
+            extraction = grounding.mend(extraction, self.asker.ask(again, Mended))
+        self._save("extraction", extraction.model_dump_json(indent=1))
+        return extraction
+
+    def ground(self, outline: Outline, extraction: Extraction) -> grounding.Grounded:
+        """The spec that the paper bears out; no language model has a part in it."""
+        grounded = grounding.build_spec(outline, extraction, self.document, self.paper)
+        broken = ground.reground(grounded.spec, self.document)
+        if broken:
+            raise UserError(f"{self.paper}: grounding disagrees with itself at {broken[0].path}: {broken[0].reason}")
+        self.say(
+            f"ground: {len(list(grounded.spec.locators()))} places hold, {len(grounded.assumed)} became assumptions, "
+            f"{len(grounded.dropped)} were dropped"
+        )
+        return grounded
+
+    def write(self, spec: PaperSpec, draft: Path) -> tuple[Written, list[str]]:
+        """Files that pass vetting and critique, and the critique's open doubts. Raises UserError with what is open."""
+        spec_text = self._spec_text(spec)
+        given = [("spec", spec_text), ("slug", self.paper.slug)]
+        if self.example:
+            given.append(("example_pack", self.example))
+        self.say("write: configuration and modules")
+        written = self.asker.ask(request("write", self._paper, Written, *given), Written, self._check_written)
+        for round_number in range(self.max_repairs + 1):
+            drafting.put_down(written, {"spec.yaml": spec_text}, draft)
+            self.say("vet: composing and running the draft in the sandbox")
+            doubts: list[str] = []
+            problems = self.vet(draft, spec)
+            if not problems:
+                problems, doubts = self.critique(spec_text, written)
+            if not problems:
+                return written, doubts
+            self._save("problems", "\n".join(problems))
+            if round_number < self.max_repairs:
+                self.say(f"repair {round_number + 1} of {self.max_repairs}: {len(problems)} problems")
+                parts = [*given, ("files", drafting.plain(written)), ("problems", "\n".join(problems))]
+                asked = request("repair", self._paper, Written, *parts)
+                written = self.asker.ask(asked, Written, self._check_written)
+        raise UserError(
+            f"{self.paper}: {len(problems)} problems are open after {self.max_repairs} repairs (llm.max_repairs), the "
+            f"first: {problems[0]}; the draft is {draft}, all problems in {self.work / 'problems.txt'}"
+        )
+
+    def critique(self, spec_text: str, written: Written) -> tuple[list[str], list[str]]:
+        """(problems, doubts): where the code is not the paper's, and what cannot be told.
+
+        A difference counts as a problem only with the paper's own words for it; without them it is a doubt.
+        """
+        self.say("critique: code against paper, component by component")
+        asked = request("critique", self._paper, Critique, ("spec", spec_text), ("files", drafting.numbered(written)))
+        critique = self.asker.ask(asked, Critique)
+        self._save("critique", critique.model_dump_json(indent=1))
+        problems, doubts = [], []
+        for component in critique.components:
+            if component.verdict == "matches":
+                continue
+            line = f"{component.component}: {component.code}; {component.fix}"
+            if component.verdict in ("differs", "missing") and self._has_place(component):
+                problems.append(line)
+            else:
+                doubts.append(line)
+        return problems, doubts
+
+    def _has_place(self, component: Component) -> bool:
+        return not isinstance(ground.ground_quote(self.document, component.quote), ground.Ungrounded)
+
+    def _check_written(self, written: Written) -> str:
+        return "\n".join(drafting.problems_of(written, self.paper.slug)[:30])
+
+    @cached_property
+    def _paper(self) -> TextBlock:
+        return paper_block(self.document)
+
+    def _spec_text(self, spec: PaperSpec) -> str:
+        head = f"What {self.paper} says, value by value, and where it says it (locators and hashes only)."
+        return yaml_out.dump(spec.model_dump(exclude_none=True), head)
+
+    def _provenance(self, grounded: grounding.Grounded, doubts: list[str]) -> provenance.Provenance:
+        incoming, outgoing = self.asker.ledger.tokens
+        return provenance.Provenance(
+            schema_version=1,
+            made_by="model",
+            tool=f"mlintern {__version__}",
+            document=provenance.document_record(self.document),
+            grounding=provenance.grounding_record(grounded.spec, self.document, grounded.assumed, grounded.dropped),
+            model=provenance.ModelRecord(
+                provider=self.asker.provider.name,
+                models=sorted(self.asker.models),
+                prompts=prompt_hashes(),
+                requests=self.asker.asked,
+                usd=self.asker.ledger.spent_usd,
+                input_tokens=incoming,
+                output_tokens=outgoing,
+            ),
+            notes=[f"Open after the critique: {doubt}" for doubt in doubts],
+        )
+
+    def _save(self, name: str, text: str) -> None:
+        suffix = "json" if text.startswith(("{", "[")) else "txt"
+        files.write_text(self.work / f"{name}.{suffix}", text + "\n")

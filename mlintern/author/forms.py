@@ -1,0 +1,210 @@
+"""The answers that a language model gives, one form per stage. Nothing in a form is believed before it is grounded.
+
+Structured output allows no free mappings, so coordinates and overrides are lists of pairs, and values are JSON in text
+(`0.1`, `[0.9, 0.98]`, `true`, `adam`).
+"""
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlintern.sourced import Scalar, Value
+
+
+class Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Pair(Form):
+    """One coordinate (`variant`: `cnn`) or one override (`optimizer.lr`: `0.1`)."""
+
+    name: str
+    value: str
+
+
+class Experiment(Form):
+    id: str
+    what: str
+    trainable_here: bool
+    reason: str = Field(description="Why it can or cannot be trained with this tool.")
+
+
+class OutOfReach(Form):
+    what: str
+    reason: str
+
+
+class Outline(Form):
+    """What kind of paper it is and what of it can be trained."""
+
+    kind: Literal[
+        "architecture", "optimizer", "loss", "training_method", "augmentation", "dataset", "analysis", "sampling",
+        "survey", "theory", "other",
+    ]  # fmt: skip
+    trainable: bool = Field(description="Whether the paper trains anything whose training this tool could repeat.")
+    why: str
+    evidence: str = Field(description="A sentence of the paper, word for word, that shows what is or is not trained.")
+    experiments: list[Experiment]
+    out_of_reach: list[OutOfReach]
+    published_scale: str = Field(description="Compute, data and model sizes of the paper, in your words.")
+    beyond_one_machine: bool
+    figures: list[str] = Field(description="Ids of figures that the extraction must see, because a claim rests on one.")
+
+
+class FoundDataset(Form):
+    id: str
+    description: str
+    available: bool
+    reason: str = Field(description="Why it is not available; empty if it is.")
+
+
+class FoundVariant(Form):
+    id: str
+    name: str
+    description: str
+    parameters: int | None
+    parameters_quote: str | None
+
+
+class FoundSetting(Form):
+    """A value that training needs: from the text (quote), from a table (table, row, column), or unsaid (neither)."""
+
+    key: str = Field(description="Dotted configuration key: optimizer.lr, trainer.batch_size, model.hidden, ...")
+    value: str = Field(description="JSON: 0.1, [0.9, 0.98], true, or a bare word such as adam.")
+    unit: str | None
+    where: list[Pair] = Field(description="Coordinates it holds for; empty for all.")
+    quote: str | None = Field(
+        description="The paper's words, exactly, with the value in them and what it is a value of."
+    )
+    table: str | None
+    row: int | None
+    column: int | None
+    in_config: bool = Field(description="False for what a module builds in and no key changes.")
+    reason: str = Field(description="For an unsaid value: why this one. Empty for a stated one.")
+    alternatives: list[str] = Field(
+        description="Other values to try if the paper does not state it; at least one, JSON."
+    )
+
+
+class FoundCell(Form):
+    row: int
+    column: int
+    row_name: str
+    column_name: str
+    variant: str | None
+    data: str | None
+    levels: list[Pair]
+    metric: str
+    split: Literal["train", "valid", "test"]
+    testable: bool
+    reason: str = Field(description="Why it is not tested; empty if it is.")
+
+
+class FoundTable(Form):
+    id: str
+    table: str = Field(description="Id or label of the table in the paper's text as given.")
+    description: str
+    metric: str
+    unit: Literal["percent", "fraction", "nats", "bits", "points", "count", "seconds", "none"]
+    better: Literal["higher", "lower"]
+    runs: int | None
+    runs_quote: str | None
+    spread: Literal["std", "standard_error", "ci95", "unknown"]
+    caption_quote: str
+    cells: list[FoundCell]
+
+
+class FoundClaim(Form):
+    id: str
+    statement: str = Field(description="In your own words.")
+    quote: str
+    check: str = Field(description="The typed form as a JSON object; empty if it has none.")
+    testable: bool
+    reason: str
+
+
+class FoundLevel(Form):
+    id: str
+    overrides: list[Pair]
+    quote: str | None
+
+
+class FoundFactor(Form):
+    id: str
+    description: str
+    base: str
+    levels: list[FoundLevel]
+
+
+class FoundReduction(Form):
+    key: str
+    published: str
+    reduced: str
+    reason: str
+
+
+class Extraction(Form):
+    """What the paper says, with the words that prove it."""
+
+    licence: str | None
+    year: int | None
+    datasets: list[FoundDataset]
+    variants: list[FoundVariant]
+    settings: list[FoundSetting]
+    tables: list[FoundTable]
+    claims: list[FoundClaim]
+    ablations: list[FoundFactor]
+    reductions: list[FoundReduction]
+
+
+class Mended(Form):
+    """Second quotes for what did not hold at first."""
+
+    settings: list[FoundSetting]
+    claims: list[FoundClaim]
+
+
+class WrittenFile(Form):
+    path: str
+    content: str
+
+
+class Written(Form):
+    """The files of a pack."""
+
+    files: list[WrittenFile]
+
+
+class Component(Form):
+    component: str
+    quote: str = Field(description="The paper's words on it, exactly; empty if the paper says nothing.")
+    code: str = Field(description="What the code does, in your words, with file and line.")
+    verdict: Literal["matches", "differs", "missing", "unclear"]
+    fix: str
+
+
+class Critique(Form):
+    """Paper and code, component by component."""
+
+    components: list[Component]
+
+
+def value_of(text: str) -> Value | None:
+    """The value in a form's text: JSON where it is JSON, else the word itself. Raises ValueError for a mapping."""
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return text.strip()
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
+        raise ValueError(f"{text[:80]!r} must be a number, a word, true, false, null or a flat list of these")
+    return value
+
+
+def coordinates(pairs: list[Pair]) -> dict[str, Scalar]:
+    """Pairs as a mapping; a list or null as a level is kept as its text."""
+    found: dict[str, Scalar] = {}
+    for pair in pairs:
+        value = value_of(pair.value)
+        found[pair.name] = pair.value if value is None or isinstance(value, list) else value
+    return found
