@@ -19,5 +19,7 @@ def main(argv: Sequence[str]) -> int:
     pack = Pack(arguments.slug)
     changed = pack.changed()
     pack.approve(arguments.by or getpass.getuser())
-    print(f"approved {len(pack.hashes())} files of papers/{pack.slug} ({len(changed)} new or changed): {LOCK_FILE} written")
+    print(
+        f"approved {len(pack.hashes())} files of papers/{pack.slug}, {len(changed)} new or changed: {LOCK_FILE} written"
+    )
     return 0

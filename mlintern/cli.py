@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         print("\nmlintern: interrupted; the same command continues where it stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `| head` has seen enough
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 141
 
 
@@ -64,7 +64,9 @@ def dispatch(argv: list[str]) -> int:
     if argv[0] in COMMANDS:
         return int(importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:]))
     if not any("=" in argument for argument in argv):
-        raise UserError(f"{argv[0]}: no such command; choose {', '.join(COMMANDS)}, or run a paper with paper=<arXiv id>")
+        raise UserError(
+            f"{argv[0]}: no such command; choose {', '.join(COMMANDS)}, or run a paper with paper=<arXiv id>"
+        )
     from mlintern import environment
     from mlintern.hydra_run import run
 

@@ -137,7 +137,9 @@ def no_environment() -> Iterator[None]:
     """Switch `${oc.env:…}` off: a config must not be able to read a secret."""
 
     def refuse(*names: str) -> str:
-        raise UserError(f"${{oc.env:{','.join(names)}}}: configs cannot read environment variables; write the value out")
+        raise UserError(
+            f"${{oc.env:{','.join(names)}}}: configs cannot read environment variables; write the value out"
+        )
 
     OmegaConf.clear_resolver("oc.env")
     OmegaConf.register_new_resolver("oc.env", refuse, replace=True)
@@ -240,14 +242,18 @@ def explain(error: BaseException, slug: str) -> UserError:
         if isinstance(cause, UserError):
             return cause
         cause = cause.__cause__
-    if missing := re.search(r"Could not find '([^']+)'", text) or re.search(r"In '[^']+': Could not find '([^']+)'", text):
+    if missing := re.search(r"Could not find '([^']+)'", text) or re.search(
+        r"In '[^']+': Could not find '([^']+)'", text
+    ):
         group, _, name = missing[1].rpartition("/")
         options = options_of(group, slug)
         if not options:
             return UserError(f"{group}={name}: no such group; see conf/ and papers/{slug}/conf/ for those that exist")
         return UserError(f"{group}={name}: no such option;{_nearest(name, options)} choose {', '.join(options)}")
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        return UserError(f"{unknown[1]}: no such key;{_nearest(unknown[1], known_keys(slug))} see `--cfg job` for all keys")
+        return UserError(
+            f"{unknown[1]}: no such key;{_nearest(unknown[1], known_keys(slug))} see `--cfg job` for all keys"
+        )
     if struct := re.search(r"Key '([^']+)' (?:is )?not in '(\w+)'", text):
         full = re.search(r"full_key: (\S+)", text)
         return UserError(f"{full[1] if full else struct[1]}: no such key; see `--cfg job` for all keys")

@@ -85,7 +85,7 @@ def index_path(config: Mapping[str, Any], slug: str, overrides: Sequence[str]) -
 
 
 def write_audits(folder: Path, audits: Mapping[str, AuditReport]) -> None:
-    """Copies of the audits beside the report, by `<data>__<protocol>`; without times, so that equal audits are equal bytes."""
+    """Copies of the audits beside the report, by `<data>__<protocol>`; without times, so equal ones are equal bytes."""
     for name, report in audits.items():
         value = report.to_json()
         value["checks"] = [{**check, "seconds": 0.0} for check in value["checks"]]
@@ -116,7 +116,7 @@ def write_cost(index: Path, seconds: Mapping[str, float], failed: Sequence[Mappi
 
 def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> None:
     """From a study's index, its records and its audits to the report's files and the table on the terminal."""
-    from mlintern.report.terminal import show
+    from mlintern.report.terminal import print_report
     from mlintern.report.write import write_report
     from mlintern.spec import load_spec
     from mlintern.study.analyse import analyse, read_outcomes
@@ -130,7 +130,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     spec = load_spec(pack.folder / "spec.yaml")
     report = analyse(spec, runs, read_audits(folder), planned, cost, read_outcomes(index.parent))
     write_report(report, folder)
-    show(report, shown(folder / "report.html"), console)
+    print_report(report, console, shown(folder / "report.html"))
 
 
 def write_composed(pack: Pack, cells: Sequence[CellPlan]) -> None:
@@ -142,7 +142,7 @@ def write_composed(pack: Pack, cells: Sequence[CellPlan]) -> None:
 
 
 def composed(cells: Sequence[CellPlan]) -> str:
-    """The text of composed.yaml: every group of cells with its seeds, its data's source and what determines its result."""
+    """The text of composed.yaml: every group of cells, its seeds, its data and what determines its result."""
     import yaml
 
     groups: dict[str, Any] = {}

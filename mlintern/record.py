@@ -65,7 +65,7 @@ class RunRecord(TypedDict, total=False):
 
 
 def canonical(value: Any, where: str = "config") -> Any:
-    """`value` in the one form that hashes the same everywhere; refuses what has no stable form instead of str()-ing it."""
+    """`value` in the one form that hashes the same everywhere; what has none is refused, never str()-ed."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):

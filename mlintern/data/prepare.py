@@ -22,10 +22,12 @@ DATASET_FILE = "dataset.json"
 
 
 def as_examples(part: str, columns: Mapping[str, Any]) -> Examples:
-    """Check what a source gave for one part and make it Examples; ids are made from the row number where there are none."""
+    """Check what a source gave for one part and make it Examples; without ids, the row number makes them."""
     unknown = set(columns) - set(Examples.__dataclass_fields__)
     if unknown or not {"features", "labels"} <= set(columns):
-        raise UserError(f"data.source: part {part!r} must hold features and labels, and may hold ids, groups, times, sources")
+        raise UserError(
+            f"data.source: part {part!r} must hold features and labels, and may hold ids, groups, times, sources"
+        )
     features, labels = np.asarray(columns["features"]), np.asarray(columns["labels"])
     n = len(features)
     given = columns.get("ids")
@@ -53,7 +55,9 @@ def prepare(source: Callable[[], Mapping[str, Mapping[str, Any]]], folder: Path,
         raise UserError(f"data.source: gave the parts {sorted(parts)}; it must give train and test, and may give valid")
     everyone = np.concatenate([part.ids for part in parts.values()])
     if len(np.unique(everyone)) != len(everyone):
-        raise UserError("data.source: example ids are not unique over all parts; make them so (prefix them by part, say)")
+        raise UserError(
+            "data.source: example ids are not unique over all parts; make them so (prefix them by part, say)"
+        )
     for name, part in parts.items():
         arrays = {column: values for column, values in part.columns().items() if values is not None}
         with files.atomic_path(folder / f"{name}.npz") as draft, open(draft, "wb") as handle:

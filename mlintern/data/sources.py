@@ -29,7 +29,9 @@ def _arrays(table: Mapping[str, Any], where: str, columns: "Columns") -> dict[st
     blocks = [np.asarray(table[name]) for name in features]
     for name, block in zip(features, blocks, strict=True):
         if block.dtype.kind not in "biuf":
-            raise UserError(f"{where}: column {name!r} is not numeric ({block.dtype}); name the columns in data.source.features")
+            raise UserError(
+                f"{where}: column {name!r} is not numeric ({block.dtype}); name the columns in data.source.features"
+            )
     joined = blocks[0] if len(blocks) == 1 else np.stack(blocks, axis=1)
     return {
         "features": joined,
@@ -72,8 +74,8 @@ class HuggingFace(Columns):
         else:
             if self.revision is None or not _REVISION.fullmatch(self.revision):
                 raise UserError(
-                    f"data.source.revision={self.revision}: {self.path} is a hub dataset and must be pinned to a commit "
-                    "(40 hex digits, from its page's history); branches and tags move"
+                    f"data.source.revision={self.revision}: {self.path} is a hub dataset and must be pinned "
+                    "to a commit (40 hex digits, from its page's history); branches and tags move"
                 )
             loaded = datasets.load_dataset(self.path, self.config_name, revision=self.revision)
         if not isinstance(loaded, datasets.DatasetDict):
@@ -83,7 +85,9 @@ class HuggingFace(Columns):
             if split not in loaded:
                 raise UserError(f"data.source.parts.{part}={split}: {self.path} has the splits {', '.join(loaded)}")
             columns = loaded[split].with_format("numpy")
-            parts[part] = _arrays({name: columns[name][:] for name in columns.column_names}, f"{self.path}[{split}]", self)
+            parts[part] = _arrays(
+                {name: columns[name][:] for name in columns.column_names}, f"{self.path}[{split}]", self
+            )
         return parts
 
 
@@ -112,7 +116,7 @@ class Tables(Columns):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Npz:
-    """A numpy archive with x_train, y_train, x_test, y_test (and x_valid, y_valid, if there is a published hold-out)."""
+    """A numpy archive with x_train, y_train, x_test, y_test (x_valid and y_valid, if there is a hold-out)."""
 
     path: str
 

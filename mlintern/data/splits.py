@@ -47,7 +47,7 @@ class Examples:
 
     def take(self, rows: np.ndarray) -> "Examples":
         """The given rows, in the given order."""
-        return Examples(*(None if column is None else column[rows] for column in self.columns().values()))
+        return Examples(**{name: column[rows] for name, column in self.columns().items() if column is not None})
 
     def columns(self) -> dict[str, np.ndarray | None]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

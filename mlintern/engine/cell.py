@@ -109,7 +109,9 @@ class Cell:
 
 def to_inputs(features: np.ndarray) -> torch.Tensor:
     """Features [n, ...] as torch sees them: real numbers as float32, whole numbers (token ids) as int64."""
-    return torch.from_numpy(np.ascontiguousarray(features.astype(np.float32 if features.dtype.kind == "f" else np.int64)))
+    return torch.from_numpy(
+        np.ascontiguousarray(features.astype(np.float32 if features.dtype.kind == "f" else np.int64))
+    )
 
 
 def to_targets(labels: np.ndarray) -> torch.Tensor:
@@ -169,7 +171,9 @@ def run_cell(
     result: record.RunRecord = {
         **facts,  # type: ignore[typeddict-item]
         "status": "finished" if diverged is None else "diverged",
-        "message": "" if diverged is None else f"the loss is not finite from step {diverged} on; try a lower learning rate",
+        "message": ""
+        if diverged is None
+        else f"the loss is not finite from step {diverged} on; try a lower learning rate",
         "seed": cell.seed,
         "config": dict(config),
         "data": splits.fingerprints(),

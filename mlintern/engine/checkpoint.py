@@ -30,8 +30,8 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch
                 scalars[f"{index}/{name}"] = value
             else:
                 raise UserError(
-                    f"optimizer {type(optimizer).__name__}: its state {name!r} is a {type(value).__name__}, which cannot be "
-                    "checkpointed without pickle; keep tensors and numbers only"
+                    f"optimizer {type(optimizer).__name__}: its state {name!r} is a {type(value).__name__}, which "
+                    "cannot be checkpointed without pickle; keep tensors and numbers only"
                 )
     groups = [
         {name: value for name, value in group.items() if isinstance(value, _SCALARS)} for group in state["param_groups"]

@@ -20,9 +20,9 @@ class Determinism:
     """One level, as the config group gives it."""
 
     level: Literal["strict", "portable", "fast"]
-    """strict: same bits on the same type of machine. portable: same bits on any x86-64 CPU with AVX2. fast: no promise."""
+    """strict: same bits on the same type of machine. portable: on any x86-64 CPU with AVX2. fast: no promise."""
     threads: int
-    """Threads per training process. One: a second thread changes sums, and on a busy machine costs more than it gives."""
+    """Threads per training process. One: a second changes sums, and on a busy machine costs more than it gives."""
     deterministic_algorithms: bool
     """torch.use_deterministic_algorithms, never with warn_only: an op that has none is an error that names it."""
     environment: Mapping[str, str]
@@ -37,10 +37,14 @@ class Determinism:
     def pins(self) -> dict[str, str]:
         """Every environment variable that this level sets, threads included."""
         threads = str(self.threads)
-        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **{k: str(v) for k, v in self.environment.items()}}
+        return {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            **{k: str(v) for k, v in self.environment.items()},
+        }
 
     def check_pins(self) -> None:
-        """Refuse a process that was started without this level's variables: setting them after the import is too late."""
+        """Refuse a process that was started without this level's variables: after the import it is too late."""
         for name, value in self.pins().items():
             if os.environ.get(name) != value:
                 raise UserError(

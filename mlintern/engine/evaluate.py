@@ -53,7 +53,9 @@ def evaluate(
             x, y = inputs[at : at + batch_size], targets[at : at + batch_size]
             outputs = model(x)
             losses.append(criterion(outputs, y).double() * len(x))
-            predictions.append(outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten())
+            predictions.append(
+                outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten()
+            )
             for metric in metrics:
                 scores[metric.name].append(metric.per_example(outputs, y))
     model.train(was_training)

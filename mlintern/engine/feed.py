@@ -106,7 +106,7 @@ class LoaderFeed:
         """Batches of the steps start … stop-1."""
         loader = DataLoader(
             self.dataset,
-            batch_sampler=_Places(self.order, start, stop),  # type: ignore[arg-type]
+            batch_sampler=_Places(self.order, start, stop),
             num_workers=self.workers,
             worker_init_fn=_one_thread,
             generator=seeding.torch_generator(self.seed, "loader"),  # else each iterator draws from the global one

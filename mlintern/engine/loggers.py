@@ -83,7 +83,7 @@ class WandB:
 
     def close(self, metrics: Mapping[str, Mapping[str, float]]) -> None:
         self.run.summary.update({f"final/{part}/{k}": v for part, row in metrics.items() for k, v in row.items()})
-        self.run.finish(quiet=True)
+        self.run.finish()
 
 
 def make(config: Mapping[str, Any], folder: Path) -> Logger:

@@ -140,7 +140,9 @@ class Loop:
         state.trace.flush()
         for split, evaluation in self.evaluate(state.step).items():
             state.history.append(evaluation.row(state.step, split))
-            self.log(state.step, {f"{split}/{k}": v for k, v in {"loss": evaluation.loss, **evaluation.metrics}.items()})
+            self.log(
+                state.step, {f"{split}/{k}": v for k, v in {"loss": evaluation.loss, **evaluation.metrics}.items()}
+            )
             value = evaluation.metrics.get(protocol.metric)
             if split == protocol.select_on and value is not None and better(value, state.best, protocol.mode):
                 state.best, state.selected_step = value, state.step

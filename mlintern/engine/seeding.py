@@ -98,14 +98,14 @@ def legacy_globals(seed: int, name: str, *counters: int | str) -> Iterator[None]
     """
     import random
 
-    numpy_state, python_state = np.random.get_state(), random.getstate()
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002 - other packages' global, restored
     value = key(seed, name, *counters)
-    np.random.seed(value % 2**32)
+    np.random.seed(value % 2**32)  # noqa: NPY002
     random.seed(value)
     try:
         yield
     finally:
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
 
 

@@ -47,8 +47,8 @@ class Shards:
         for name, module in model.named_modules():
             if self.count > 1 and isinstance(module, _BATCH_STATISTICS) and module.track_running_stats:
                 raise UserError(
-                    f"trainer.shards={self.count}: {name} ({type(module).__name__}) keeps batch statistics, which depend on "
-                    "how a batch is divided; use trainer.shards=1 or a model without them"
+                    f"trainer.shards={self.count}: {name} ({type(module).__name__}) keeps batch statistics, which "
+                    "depend on how a batch is divided; use trainer.shards=1 or a model without them"
                 )
 
     def mine(self) -> range:
@@ -57,7 +57,7 @@ class Shards:
         return range(self.rank * per, (self.rank + 1) * per)
 
     def split(self, batch: Batch) -> list[Batch]:
-        """The batch in `count` contiguous pieces; sizes differ by one at most, a piece of a short batch may be empty."""
+        """The batch in `count` contiguous pieces; sizes differ by one at most."""
         inputs, targets = batch.inputs.tensor_split(self.count), batch.targets.tensor_split(self.count)
         return [Batch(x, y) for x, y in zip(inputs, targets, strict=True)]
 

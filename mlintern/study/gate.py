@@ -22,7 +22,9 @@ def audit_name(cell: CellPlan) -> str:
 def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
     """Hash of everything that an audit's outcome depends on."""
     data = {k: cell.config["data"].get(k) for k in ("preprocess", "view", "classes")}
-    options = {k: v for k, v in cell.config["audit"].items() if k not in ("fail_on", "acknowledge", "threads", "memory")}
+    options = {
+        k: v for k, v in cell.config["audit"].items() if k not in ("fail_on", "acknowledge", "threads", "memory")
+    }
     parts = {
         "version": AUDIT_VERSION,
         "parts": dict(fingerprints),

@@ -9,6 +9,10 @@ from mlintern.config import COORDINATES, Composer
 from mlintern.errors import UserError
 
 
+LEVELS: tuple[str, ...] = ("data", "protocol", "ablation")
+"""Coordinates beside variant and seed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class CellPlan:
     """One cell to run: variant x levels x seed."""
@@ -60,7 +64,7 @@ def names_a_cell(overrides: Sequence[str]) -> bool:
 def single(composer: Composer, overrides: Sequence[str]) -> CellPlan:
     """The one cell that the overrides name, with the pack's defaults for what they leave out."""
     config, choices = composer.compose(overrides)
-    levels = {name: choices[name] for name in ("data", "protocol", "ablation") if name in choices}
+    levels = {name: choices[name] for name in LEVELS if name in choices}
     rest = tuple(o for o in overrides if not o.lstrip("+").startswith("paper="))
     return CellPlan(choices["model"], levels, config["seed"], config, rest)
 
@@ -79,14 +83,15 @@ def study(composer: Composer, overrides: Sequence[str]) -> list[CellPlan]:
         unknown = set(block) - {*COORDINATES, "acknowledge"} | ({"seed"} & set(block))
         if unknown or "model" not in block or "data" not in block:
             raise UserError(
-                f"paper.grid: a block names model, data and, if it likes, protocol, ablation, acknowledge; not {sorted(unknown)}"
+                "paper.grid: a block names model, data and, if it likes, protocol, ablation and acknowledge; "
+                f"not {sorted(unknown)}"
             )
         names = [name for name in COORDINATES if name in block]
         for options in itertools.product(*(block[name] for name in names)):
             chosen = [f"{name}={option}" for name, option in zip(names, options, strict=True)]
             extra = [f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else []
             config, choices = composer.compose([*chosen, *extra, *rest])
-            levels = {name: choices[name] for name in ("data", "protocol", "ablation") if name in choices}
+            levels = {name: choices[name] for name in LEVELS if name in choices}
             for seed in seeds:
                 place = (*chosen, f"seed={seed}")
                 seeded = {**config, "seed": seed}

@@ -9,13 +9,12 @@ import dataclasses
 import json
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from mlintern.config import ROOT
 from mlintern.errors import UserError
@@ -24,7 +23,18 @@ STOP_TIMEOUT_S = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE", "WANDB_API_KEY")
 """What a worker's environment takes over from ours; everything else that could matter is set by the level's pins."""
 
-Launch = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], subprocess.Popen[bytes]]
+
+class WorkerProcess(Protocol):
+    """What the pool needs of a process, bare or sandboxed."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+
+
+Launch = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], WorkerProcess]
 
 
 @dataclasses.dataclass
@@ -119,8 +129,8 @@ class Pool:
     def __enter__(self) -> "Pool":
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.close(hard=kind is not None)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Run all tasks, in order as workers come free; yields what happens. Raises UserError for a user's mistake."""
@@ -199,15 +209,13 @@ class Pool:
         process.popen.wait()
         process.close()
 
-    def close(self, hard: bool = False) -> None:
-        """End the workers: idle ones by closing their input, busy ones (`hard`) by SIGTERM after a checkpoint."""
+    def close(self) -> None:
+        """End the workers by closing their input: idle ones end at once, busy ones after writing a checkpoint."""
         for process in self.processes:
-            if hard and process.task is not None:
-                process.popen.send_signal(signal.SIGTERM)
             if process.popen.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     process.popen.stdin.close()
-        for process in list(self.processes):
+        for process in self.processes:
             try:
                 process.popen.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:

@@ -25,7 +25,9 @@ def duration(seconds: float) -> str:
 class Progress:
     """Cells done, running and to come, with the time left from the estimates and what has been measured since."""
 
-    def __init__(self, console: Console, expected_s: Mapping[str, float], steps: Mapping[str, int], jobs: int, done: int):
+    def __init__(
+        self, console: Console, expected_s: Mapping[str, float], steps: Mapping[str, int], jobs: int, done: int
+    ):
         self.console, self.expected, self.steps, self.jobs = console, dict(expected_s), steps, jobs
         self.finished: set[str] = set()
         self.before = done

@@ -57,7 +57,7 @@ class Session:
         self.data = Path(config["run"]["data_dir"]).absolute() / pack.slug
         pins = Determinism(**config["determinism"]).pins()
         self.jobs = min(config["study"]["jobs"] or len(os.sched_getaffinity(0)), len(cells))
-        launch = launcher(pack, config["sandbox"], writable=[self.runs, self.data], console=console)
+        launch = launcher(pack, config["sandbox"], [self.runs, self.data], self.jobs, console)
         self.pool = Pool(self.jobs, pins, config["study"]["retries"], launch)
         self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
@@ -65,8 +65,8 @@ class Session:
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.pool.close(hard=kind is not None)
+    def __exit__(self, *_: object) -> None:
+        self.pool.close()
 
     def prepare(self) -> None:
         """Build the datasets that are not there yet."""
@@ -145,7 +145,8 @@ class Session:
         total = sum(expected.values()) / self.jobs
         kept = f" ({done} of {len(todo) + done} are finished already)" if done else ""
         self.console.print(
-            f"Training {len(todo)} cell{'s' * (len(todo) > 1)}{kept}, {self.jobs} at a time: about [bold]{duration(total)}[/].",
+            f"Training {len(todo)} cell{'s' * (len(todo) > 1)}{kept}, {self.jobs} at a time: "
+            f"about [bold]{duration(total)}[/].",
             highlight=False,
         )
         git = git_state()

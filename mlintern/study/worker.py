@@ -1,19 +1,21 @@
 """A worker process: reads jobs as JSON lines on stdin, answers with events as JSON lines on stdout.
 
 It is started with the determinism level's environment already set, imports torch once and runs one job after the
-other. Whatever a library or a pack prints goes to stderr, so that it cannot end up among the events. When the parent
-dies, the next event cannot be written: the worker saves a checkpoint and ends.
+other. Whatever a library or a pack prints goes to stderr, so that it cannot end up among the events. The end of stdin
+means stop, whether the parent closed it or died: the running cell writes a checkpoint and the worker ends.
 """
 
 import fcntl
 import json
 import os
+import queue
 import signal
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from mlintern.errors import Interrupted, UserError
@@ -30,9 +32,19 @@ class Worker:
         self.last_progress = 0.0
         self.splits: dict[str, Any] = {}
 
-    def stop(self, _signal: int, _frame: FrameType | None) -> None:
-        """SIGTERM: finish the running step, write a checkpoint, end."""
-        self.stopping = True
+    def jobs(self, lines: IO[str]) -> Iterator[dict[str, Any]]:
+        """The jobs as they come; a thread reads them, so that the end of the input is seen in the middle of one."""
+        waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+        def read() -> None:
+            for line in lines:
+                waiting.put(line)
+            self.stopping = True
+            waiting.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        while (line := waiting.get()) is not None:
+            yield json.loads(line)
 
     def tell(self, **event: Any) -> None:
         """Send one event; a parent that is gone means stop."""
@@ -125,10 +137,9 @@ class Worker:
         return {"status": record["status"]}
 
 
-def serve(jobs: IO[str], worker: Worker) -> None:
-    """Answer jobs until there are no more, or until asked to stop."""
-    for line in jobs:
-        job = json.loads(line)
+def serve(lines: IO[str], worker: Worker) -> None:
+    """Answer jobs until there are no more."""
+    for job in worker.jobs(lines):
         try:
             worker.tell(event="done", result=worker.run(job))
         except UserError as error:
@@ -138,18 +149,14 @@ def serve(jobs: IO[str], worker: Worker) -> None:
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; the parent decides what follows
             text = f"{type(error).__name__}: {error}"
             worker.tell(event="error", message=text, user=False, traceback=traceback.format_exc())
-        if worker.stopping:
-            return
 
 
 def main() -> None:
     """Entry point of `python -m mlintern.study.worker`."""
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints, prints to stderr
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which then says SIGTERM
-    worker = Worker(events)
-    signal.signal(signal.SIGTERM, worker.stop)
-    serve(sys.stdin, worker)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which then closes our input
+    serve(sys.stdin, Worker(events))
 
 
 if __name__ == "__main__":

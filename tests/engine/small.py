@@ -13,8 +13,8 @@ from mlintern.engine.checkpoint import Cadence
 from mlintern.engine.evaluate import evaluate
 from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
 from mlintern.engine.loop import Loop, Plan
-from mlintern.engine.metrics import Accuracy
 from mlintern.engine.methods import Supervised
+from mlintern.engine.metrics import Accuracy
 from mlintern.engine.module import CellModule
 from mlintern.engine.schedules import WarmupCosine
 from mlintern.engine.shards import Shards

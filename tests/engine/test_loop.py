@@ -180,8 +180,13 @@ def test_a_plain_trainer_can_fit_the_module(tmp_path):
     loaders = [DataLoader(TensorDataset(a, b), batch_size=8) for a, b in ((x[:50], y[:50]), (x[50:], y[50:]))]
     before = module.model.body[0].weight.detach().clone()
     trainer = lightning.Trainer(
-        max_steps=10, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=tmp_path,
+        max_steps=10,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
     )
     trainer.fit(module, *loaders)
     assert trainer.global_step == 10

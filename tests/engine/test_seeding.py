@@ -10,7 +10,10 @@ from mlintern.engine import seeding
 from mlintern.errors import UserError
 
 SEEDS = st.integers(0, seeding.MAX_SEED)
-PATHS = st.tuples(SEEDS, st.text(max_size=8), st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=6)), max_size=4))
+COUNTERS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=6))
+PATHS = st.tuples(
+    SEEDS, st.text(max_size=8), st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=6)), max_size=4)
+)
 
 
 @given(PATHS, PATHS)
@@ -20,7 +23,12 @@ def test_different_paths_have_different_keys(a, b):
 
 
 def test_counters_do_not_run_together():
-    keys = {seeding.key(0, "s", 1, 23), seeding.key(0, "s", 12, 3), seeding.key(0, "s", "1", 23), seeding.key(0, "s1", 23)}
+    keys = {
+        seeding.key(0, "s", 1, 23),
+        seeding.key(0, "s", 12, 3),
+        seeding.key(0, "s", "1", 23),
+        seeding.key(0, "s1", 23),
+    }
     assert len(keys) == 4
 
 
