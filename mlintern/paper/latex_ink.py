@@ -40,11 +40,23 @@ class Ink:
         """Position of each HOLE and the key it waits for."""
         self.cites: list[tuple[int, int]] = []
         self._space: Token | None = None
+        self._math_space = False
         self._empty = True
 
-    def space(self, token: Token) -> None:
+    def space(self, token: Token, math: bool = False) -> None:
+        """Asks for a space; one asked for inside a formula is typography and goes if the formula ends there."""
         if not self._empty and self._space is None:
-            self._space = token
+            self._space, self._math_space = token, math
+
+    @property
+    def spaced(self) -> bool:
+        """Whether a space has been asked for."""
+        return self._space is not None
+
+    def unspace(self, math: bool) -> None:
+        """Takes back a space that was asked for inside a formula."""
+        if self._space is not None and self._math_space == math:
+            self._space = None
 
     def put(self, text: str, token: Token, style: Style = PLAIN, exact: bool = False) -> None:
         """Writes text that came from `token`; `exact` if it is spelled so in the source, character by character."""

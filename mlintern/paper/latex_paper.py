@@ -989,10 +989,10 @@ class PaperReader(Typesetter):
                 self.leave("$$", token)
                 return
             if name == "(":
-                self.enter("$", math=True)
+                self.open_formula()
                 return
             if name == ")":
-                self.leave("$", token)
+                self.close_formula("$", token)
                 return
             if "cite" in name and _CITE.fullmatch(name):
                 self.cite(token)
@@ -1004,6 +1004,10 @@ class PaperReader(Typesetter):
                 self.leave("env " + name[3:], token)
                 return
         super().command(token)
+
+    def unknown_command(self, token: Token) -> None:
+        if self.body:
+            super().unknown_command(token)
 
 
 def _roman(value: int) -> str:

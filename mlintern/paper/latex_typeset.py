@@ -187,7 +187,7 @@ class Typesetter:
             if kind == TEXT:
                 ink_of.word(token)
             elif kind == SPACE or kind == TIE:
-                self.ink.space(token)
+                self.ink.space(token, self.scopes[-1].math)
             elif kind == CS:
                 self.command(token)
             elif kind == BEGIN:
@@ -265,7 +265,7 @@ class Typesetter:
                 after = self.g.raw()
                 if after.kind != MATH and after.kind != EOF:
                     self.g.push([after])
-            self.leave(scope.name, token)
+            self.close_formula(scope.name, token)
             return
         after = self.g.raw()
         if after.kind == MATH:
@@ -273,10 +273,16 @@ class Typesetter:
             return
         if after.kind != EOF:
             self.g.push([after])
-        self.enter("$", math=True, style=self._math_style())
+        self.open_formula()
 
-    def _math_style(self) -> Style:
-        return self.style
+    def open_formula(self) -> None:
+        """Begins an inline formula; the spaces at its edges print nothing."""
+        self.g.skip_spaces()
+        self.enter("$", math=True)
+
+    def close_formula(self, name: str, token: Token) -> None:
+        self.ink.unspace(math=True)
+        self.leave(name, token)
 
     def display(self, name: str, token: Token) -> None:
         """Opens a displayed formula."""
@@ -559,7 +565,10 @@ class Typesetter:
         elif name in _BLANKS:
             self.ink.space(token)
         elif name in SYMBOLS:
+            spaced = self.math and self.ink.spaced and SYMBOLS[name] in _BINARY
             self.put(SYMBOLS[name], token)
+            if spaced:  # TeX swallowed the space behind the name; the operator still stands between two
+                self.ink.space(token, True)
         elif name in SIGNATURES:
             self.arguments(SIGNATURES[name])
         else:
@@ -589,12 +598,16 @@ class Typesetter:
             self.put(found, token)
         elif token.text[:1].isalpha():
             self.unknown.setdefault(token.text, token)
+            if self.g.peek().kind != BEGIN:
+                self.put("\\" + token.text, token)
+                self.ink.space(token._replace(exact=False))
 
 
 _TEXTUAL = frozenset(
     "mathrm text textrm mathsf mathtt mathcal mathbb mathfrak mathscr textsc textsf texttt textnormal textup mbox ensuremath".split()
 )
 _NOWHERE = Token(TEXT, "", -1, 0, 0, False)
+_BINARY = frozenset("±∓×·÷≤≥≈~≠≡∈⊂⊆∪∩→←⇒⇔∝≪≫≃≺≻⊕⊗∘∖∧∨↦")
 
 
 def _fallback(name: str) -> str | None:
