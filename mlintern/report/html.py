@@ -14,16 +14,15 @@ from mlintern.report.model import ClaimRow, Contrast, ProtocolDifference, Report
 from mlintern.report.signs import SIGNS
 
 _ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported", "not tested")
-_DURATIONS = ("wall_s", "_s")
 _COST_NAMES = {
-    "wall_s": "whole command",
-    "training_s": "training",
-    "audit_s": "audit checks",
+    "prepare_s": "preparing data",
+    "audit_s": "audit",
+    "train_s": "training",
+    "total_s": "whole command",
     "cells": "runs in this report",
     "cells_wall_s": "runs, one after another",
     "cells_wall_s_by_variant": "runs, by variant",
     "peak_memory_bytes": "largest memory of a run",
-    "llm_usd": "language model (USD)",
 }
 
 
@@ -85,8 +84,8 @@ def render_html(report: Report) -> str:
         curve_units=", ".join(sorted({f"{c.metric} in {c.unit}" for c in report.curves})),
         names={variant.id: variant.name for variant in report.variants},
         sections=_sections(report, groups),
-        environment=[(key, numbers.setting(value)) for key, value in report.environment.items() if value is not None],
-        cost=[(_COST_NAMES.get(key, key.replace("_", " ")), _cost(key, value)) for key, value in report.cost.items()],
+        environment=_environment(report),
+        cost=_costs(report),
     )
 
 
@@ -163,11 +162,34 @@ def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str
     ]
 
 
+def _environment(report: Report) -> list[tuple[str, str]]:
+    """(name, value) of the environment, what is empty left out, packages that drifted from the lock spelled out."""
+    rows = []
+    for key, value in report.environment.items():
+        if key == "drift" and isinstance(value, list):
+            flat = [row for item in value for row in (item if isinstance(item, list) else [item])]
+            packages = [f"{row['package']} {row['installed']} (lock: {row['locked']})" for row in flat]
+            rows.append(("differs from the lock", ", ".join(dict.fromkeys(packages)) or "nothing"))
+        elif value is not None and value not in ([], ""):
+            rows.append((key.replace("_", " "), numbers.setting(value)))
+    return rows
+
+
+def _costs(report: Report) -> list[tuple[str, str]]:
+    """(name, value) of what the study took; stages by their seconds."""
+    stages = {f"{stage}_s": seconds for stage, seconds in report.cost.get("seconds", {}).items()}
+    rest = {key: value for key, value in report.cost.items() if key not in ("seconds", "failed")}
+    return [
+        (_COST_NAMES.get(key, key.removesuffix("_s").replace("_", " ")), _cost(key, value))
+        for key, value in {**stages, **rest}.items()
+    ]
+
+
 def _cost(key: str, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_cost(key.removesuffix('_by_variant'), item)}" for name, item in value.items())
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if key.endswith(_DURATIONS):
+        if key.endswith("_s"):
             return numbers.duration(float(value))
         if key.endswith("_bytes"):
             return numbers.size(float(value))

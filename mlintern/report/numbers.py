@@ -79,6 +79,8 @@ def setting(item: Any) -> str:
         return f"{item:g}"
     if isinstance(item, list):
         return "[" + ", ".join(map(setting, item)) + "]"
+    if isinstance(item, dict):
+        return ", ".join(f"{key} {setting(value)}" for key, value in item.items())
     return str(item)
 
 

@@ -1,7 +1,7 @@
 """From records to a report: join runs to the paper's cells, compare, judge, and say why a run does not count.
 
-`analyse` is a pure function of its arguments and imports no torch; the only files behind it are the per-example
-outcomes, handed in as `outcomes` (`read_outcomes` reads them from a study's folder).
+`analyse` is a pure function of its arguments and imports no torch; the only files behind it are those beside the
+records, handed in as readers (`read_outcomes`, `read_steps`).
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlintern.record import PREDICTIONS_FILE, RunRecord, stable_hash
+from mlintern.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
 from mlintern.report import commands
 from mlintern.report.curves import learning_curves
 from mlintern.report.headline import headline
@@ -37,6 +37,7 @@ from mlintern.study.claim_rows import judge_all
 from mlintern.study.comparison import compare_tables
 from mlintern.study.evidence import Evidence, Place, Planned
 from mlintern.study.observation import Outcomes
+from mlintern.study.smells import find_smells
 
 CLEAN = "clean"
 _EVIDENCE = 5
@@ -45,16 +46,24 @@ _LISTED = 3  # a key of the environment that takes more values than this over th
 
 def read_outcomes(folder: Path) -> Outcomes:
     """Per-example outcomes of the cells below `runs/<slug>/`, read when asked for and kept."""
+    return _reader(folder, PREDICTIONS_FILE)
 
+
+def read_steps(folder: Path) -> Outcomes:
+    """Loss, learning rate and hash chain per step of the cells below `runs/<slug>/`, read when asked for and kept."""
+    return _reader(folder, STEPS_FILE)
+
+
+def _reader(folder: Path, name: str) -> Outcomes:
     @functools.cache
     def read(cell_id: str) -> pd.DataFrame | None:
-        path = Path(folder) / cell_id / PREDICTIONS_FILE
+        path = Path(folder) / cell_id / name
         return pd.read_parquet(path) if path.is_file() else None
 
     return read
 
 
-def _no_outcomes(_: str) -> pd.DataFrame | None:
+def _nothing(_: str) -> pd.DataFrame | None:
     return None
 
 
@@ -64,14 +73,17 @@ def analyse(
     audits: Mapping[str, Mapping[str, Any]],
     plan: Sequence[Mapping[str, Any]] | None,
     cost: Mapping[str, Any],
-    outcomes: Outcomes = _no_outcomes,
+    outcomes: Outcomes = _nothing,
+    steps: Outcomes = _nothing,
 ) -> Report:
     """The report of one study.
 
     `audits` holds audit.json by `<data>__<protocol>`; `plan` lists the study's cells as {"cell_id", "variant",
-    "levels", "seed"} (None: read off the records); `cost` goes into the report as it stands, with the sums over cells.
+    "levels", "seed"} (None: read off the records); `cost` goes into the report as it stands, with the sums over cells;
+    its "failed" (rows with "cell_id" and "message") says why a planned cell has no record. `outcomes` and `steps` read
+    a cell's files; what only they can show is left out without them.
     """
-    evidence = Evidence(spec, runs, audits, plan)
+    evidence = Evidence(spec, runs, audits, plan, {row["cell_id"]: row["message"] for row in cost.get("failed", [])})
     protocol = _main_protocol(evidence)
     claims, judged_cells = judge_all(spec, evidence, protocol, outcomes)
     table = compare_tables(spec, evidence, protocol, judged_cells)
@@ -95,7 +107,7 @@ def analyse(
         assumptions=[_setting(setting) for setting in spec.unsaid],
         settings=[_setting(setting) for setting in spec.settings if not isinstance(setting, AssumedSetting)],
         reductions=reductions,
-        smells=None,
+        smells=find_smells(spec, groups, table=table, audits=audits, outcomes=outcomes, steps=steps),
         not_tested=_not_tested(spec),
         runs=[_run(spec, planned) for planned in evidence.planned],
         marks=_meanings(table, contrasts, reductions),
@@ -254,8 +266,8 @@ def _run(spec: PaperSpec, planned: Planned) -> Run:
         protocol=str(levels.get("protocol", "")),
         levels={key: level for key, level in levels.items() if key not in ("data", "protocol")},
         seed=planned.seed,
-        status=run.get("status", "not run"),
-        message=run.get("message", ""),
+        status=run.get("status", "failed" if planned.failure else "not run"),
+        message=run.get("message", planned.failure),
         used=not planned.refused,
         refused=planned.refused,
         metrics=run.get("metrics", {}) if run.get("status") == "finished" else {},
@@ -268,7 +280,7 @@ def _run(spec: PaperSpec, planned: Planned) -> Run:
         command=commands.reproduce(
             spec.paper.id, planned.variant, levels, planned.seed, run.get("overrides", []), acknowledged
         ),
-        verify=commands.verify(planned.cell_id) if planned.run else None,
+        verify=commands.verify(run["cell_id"]) if run else None,
     )
 
 
@@ -298,7 +310,7 @@ def _environment(runs: Sequence[RunRecord]) -> dict[str, Any]:
 
 def _git(run: RunRecord) -> dict[str, Any]:
     git = run.get("git", {})
-    return {"commit": git.get("commit"), "uncommitted changes": git.get("dirty")}
+    return {"commit": git.get("commit"), "uncommitted_changes": git.get("dirty")}
 
 
 def _distinct(values: Sequence[Any]) -> Any:
@@ -321,5 +333,4 @@ def _cost(evidence: Evidence, cost: Mapping[str, Any]) -> dict[str, Any]:
             for variant in sorted({run["variant"] for run in runs})
         },
         "peak_memory_bytes": max((run.get("peak_memory_bytes", 0) for run in runs), default=0),
-        "audit_s": sum(check.seconds for audit in evidence.audits.values() for check in audit.checks),
     }

@@ -78,7 +78,7 @@ def _values(runs: Sequence[RunRecord], table: ResultTable, cell: ResultCell) -> 
     return [run["metrics"][cell.split][cell.metric] * numbers.scale(table.unit) for run in runs]
 
 
-def _applies(where: dict[str, object], cell: ResultCell) -> bool:
+def _applies(where: Mapping[str, object], cell: ResultCell) -> bool:
     coordinates = {**cell.levels, "variant": cell.variant, "data": cell.data}
     return all(coordinates.get(key) == level for key, level in where.items())
 

@@ -8,6 +8,7 @@ does not count, so that a mean over two of three seeds says so.
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from mlintern.audit.report import AuditReport, Severity
@@ -30,6 +31,8 @@ class Planned:
     seed: int
     cell_id: str | None
     run: RunRecord | None
+    failure: str
+    """Why there is no record; empty where there is one, or where nobody knows."""
     refused: str
     """Why the run counts for nothing; empty when it counts."""
     marks: tuple[str, ...]
@@ -45,6 +48,7 @@ class Evidence:
         runs: Sequence[RunRecord],
         audits: Mapping[str, Mapping[str, Any]],
         plan: Sequence[Mapping[str, Any]] | None,
+        failures: Mapping[str, str] = MappingProxyType({}),
     ):
         self.bases: dict[str, Any] = {NO_ABLATION[0]: NO_ABLATION[1]}
         """The level at which a factor counts as not varied."""
@@ -58,6 +62,7 @@ class Evidence:
             cell_id = entry.get("cell_id")
             place = self.place(entry["variant"], entry["levels"])
             run = by_id.get(cell_id) if cell_id is not None else by_place.get((*place, entry["seed"]))
+            failure = failures.get(str(cell_id), "") if run is None else ""
             self.planned.append(
                 Planned(
                     place=place,
@@ -66,7 +71,8 @@ class Evidence:
                     seed=entry["seed"],
                     cell_id=cell_id if run is None else run["cell_id"],
                     run=run,
-                    refused=self._refusal(run),
+                    failure=failure,
+                    refused=f"failed: {failure}" if failure else self._refusal(run),
                     marks=() if run is None else self._marks(run),
                 )
             )

@@ -291,7 +291,7 @@ def run(variant: str, data: str, protocol: str, seed: int) -> RunRecord:
         data=fingerprints(data, protocol),
         environment={
             "lock_sha256": _hash("lock"),
-            "drift": [],
+            "drift": [{"package": "somepackage", "locked": "1.0", "installed": "1.1"}],
             "python": "3.11.2",
             "host": "laptop",
             "cpu": "some CPU, 2 cores",
@@ -409,7 +409,7 @@ def audits() -> dict[str, dict[str, Any]]:
 
 
 def cost() -> dict[str, Any]:
-    return {"wall_s": 612.4, "training_s": 580.1, "audit_s": 4.2, "workers": 2, "llm_usd": 0.0}
+    return {"seconds": {"prepare": 3.1, "audit": 4.2, "train": 580.1, "total": 612.4}, "failed": []}
 
 
 def write_runs(folder: Path, records: list[RunRecord]) -> None:
