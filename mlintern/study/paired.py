@@ -35,13 +35,13 @@ def crossed_estimate(outcomes: ArrayLike) -> Estimate:
         raise ValueError(f"expected finite outcomes of shape (seeds, examples), got shape {x.shape}")
     seeds, examples = x.shape
     if seeds == 1:
-        alone = mean_estimate(x[0])
+        alone = mean_estimate(x[0].tolist())
         said = ("one seed: this speaks of one trained model on new examples",)
         return Estimate(alone.value, alone.se, alone.df, 1, f"t over {examples} examples of one run", said)
     method = f"crossed {seeds} seeds and {examples} shared examples"
     grand = float(x.mean())
     if examples == 1:
-        return mean_estimate(x[:, 0])
+        return mean_estimate(x[:, 0].tolist())
     by_seed, by_example = x.mean(axis=1), x.mean(axis=0)
     rest_df = (seeds - 1) * (examples - 1)
     ms_seed = examples * float(by_seed.var(ddof=1))

@@ -1,0 +1,270 @@
+"""What a supervisor would ask about: every smell of a study, from its records and their files.
+
+A smell is no verdict. Each names its evidence and the cheapest experiment that would settle it; the checks themselves
+stand in `smell_scores`, `smell_curves` and `smell_examples`. Not looked for here: label-shuffle controls and the
+nearest-neighbour ceiling, which need runs and distances that no record holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlintern.audit.report import Kind, Severity
+from mlintern.record import RunRecord
+from mlintern.report.model import OtherProtocol, Smell, TableCell
+from mlintern.spec import PaperSpec
+from mlintern.study import smell_curves, smell_examples, smell_scores
+from mlintern.study.smell_curves import Curve
+from mlintern.study.smell_examples import Predicted
+
+Tables = Callable[[str], "pd.DataFrame | None"]
+"""Cell id to one of its files as a table; None where it is not kept."""
+RANK = {"high": 0, "medium": 1, "low": 2}
+_BEST = {"accuracy": 1.0, "squared_error": 0.0}
+_LOWER = ("loss", "squared_error")
+
+
+def _nothing(_: str) -> pd.DataFrame | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The finished runs of one variant and its levels, one per seed."""
+
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        return {"variant": self.runs[0]["variant"], **self.runs[0]["levels"]}
+
+    @property
+    def where(self) -> str:
+        return " · ".join(str(level) for level in self.coordinates.values())
+
+    def scores(self, split: str, metric: str) -> list[float]:
+        """The metric at the chosen checkpoint, one per seed; empty unless every seed has it."""
+        found = [run["metrics"].get(split, {}).get(metric) for run in self.runs]
+        return [float(value) for value in found if value is not None] if None not in found else []
+
+    def evaluated(self, split: str, metric: str) -> list[Curve]:
+        """The learning curves of the seeds that were evaluated on the way."""
+        curves = []
+        for run in self.runs:
+            rows = [row for row in run.get("evaluations", []) if row.get("split") == split and metric in row]
+            rows.sort(key=lambda row: row["step"])
+            if rows:
+                steps, values = tuple(int(row["step"]) for row in rows), tuple(float(row[metric]) for row in rows)
+                curves.append(Curve(run["seed"], steps, values))
+        return curves
+
+
+def find_smells(
+    spec: PaperSpec,
+    groups: Sequence[Sequence[RunRecord]],
+    *,
+    table: Sequence[TableCell] = (),
+    audits: Mapping[str, Mapping[str, Any]] | None = None,
+    outcomes: Tables = _nothing,
+    steps: Tables = _nothing,
+) -> list[Smell]:
+    """Every smell of the study, worst first.
+
+    `groups` are finished records, one group per variant and levels, one record per seed; `table` the paper's cells
+    beside ours; `audits` audit.json by `<data>__<protocol>`; `outcomes` and `steps` read predictions.parquet and
+    steps.parquet of a cell. What a file is missing for is not looked at.
+    """
+    studied = [Group(tuple(runs)) for runs in groups if runs]
+    higher = _directions(spec, studied)
+    found: list[Smell | None] = []
+    for group in studied:
+        for metric in sorted(higher):
+            found += _score_smells(group, metric, higher[metric], audits or {}, outcomes)
+        found += _curve_smells(group, higher, steps)
+    for metric in sorted(higher):
+        values = {
+            g.where: {run["seed"]: score for run, score in zip(g.runs, g.scores("test", metric), strict=False)}
+            for g in studied
+        }
+        found += smell_scores.hangs_on_one_seed(values, metric)
+    for cell in table:
+        found.append(_better_than_paper(cell, cell))
+        found += [_better_than_paper(cell, other) for other in cell.others]
+    found += _unwired(studied)
+    found += _test_readings(studied)
+    smells = [smell for smell in found if smell is not None]
+    return sorted(smells, key=lambda smell: (RANK[smell.severity], smell.kind, smell.where))
+
+
+def _directions(spec: PaperSpec, groups: Sequence[Group]) -> dict[str, bool]:
+    """Metric to whether higher is better, for the metrics that the records hold and whose direction is known."""
+    known = {table.metric: table.better == "higher" for table in spec.tables}
+    known |= {metric: metric not in _LOWER for metric in _BEST}
+    for group in groups:
+        selection = group.runs[0].get("selection", {})
+        if selection.get("metric") and selection.get("mode"):
+            known.setdefault(str(selection["metric"]), selection["mode"] == "max")
+    recorded = {name for group in groups for name in group.runs[0]["metrics"].get("test", {})} - {"loss"}
+    return {metric: known[metric] for metric in recorded if metric in known}
+
+
+def _score_smells(
+    group: Group, metric: str, higher: bool, audits: Mapping[str, Mapping[str, Any]], outcomes: Tables
+) -> list[Smell | None]:
+    where = group.where
+    test, train, valid = (group.scores(split, metric) for split in ("test", "train", "valid"))
+    if not test:
+        return []
+    weights = [run["weights_sha256"] for run in group.runs]
+    found = [smell_scores.zero_variance(where, metric, test, group.scores("test", "loss"), weights, _BEST.get(metric))]
+    if valid and train and higher:
+        on_the_way = [value for curve in group.evaluated("valid", metric) for value in curve.values]
+        size = smell_scores.examples_behind([*valid, *on_the_way])
+        if size is not None:
+            found.append(smell_scores.above_train(where, metric, "valid", train, valid, size))
+    found += _disagreeing(group, metric, outcomes)
+    tested = _tested(group, metric, outcomes)
+    if tested is None:
+        return found
+    found.append(smell_examples.below_constant_guess(where, metric, tested, higher))
+    guess = smell_examples.constant_guess(metric, tested.targets)
+    if train and guess is not None:
+        found.append(smell_scores.train_test_gap(where, metric, train, test, float(guess.mean())))
+    if train and metric == "accuracy":
+        found.append(smell_scores.above_train(where, metric, "test", train, test, tested.outcomes.shape[1]))
+        levels = group.runs[0]["levels"]
+        audit = audits.get(f"{levels.get('data')}__{levels.get('protocol')}", {})
+        share = _conflicting(audit)
+        found.append(smell_examples.above_label_ceiling(where, metric, tested.outcomes, float(np.mean(train)), share))
+    return found
+
+
+def _conflicting(audit: Mapping[str, Any]) -> float:
+    """Share of test rows that stand in train with another label, chance repeats aside."""
+    shares = [
+        float(finding["fraction"])
+        for finding in audit.get("findings", [])
+        if finding["kind"] == Kind.LABEL_CONFLICT and Severity.of(finding["severity"]) > Severity.INFO
+    ]
+    return max(shares, default=0.0)
+
+
+def _tables(group: Group, metric: str, outcomes: Tables) -> list[tuple[RunRecord, pd.DataFrame]]:
+    """The runs whose test examples are kept with this metric, target and prediction."""
+    kept = []
+    for run in group.runs:
+        examples = outcomes(run["cell_id"])
+        if examples is not None and {"id", "target", "prediction", metric} <= set(examples.columns) and len(examples):
+            kept.append((run, examples.sort_values("id", ignore_index=True)))
+    return kept
+
+
+def _tested(group: Group, metric: str, outcomes: Tables) -> Predicted | None:
+    """The test examples over all seeds; None unless every seed has the same ones."""
+    kept = [examples for _, examples in _tables(group, metric, outcomes)]
+    if len(kept) != len(group.runs) or any(not examples["id"].equals(kept[0]["id"]) for examples in kept):
+        return None
+    scores = np.stack([examples[metric].to_numpy(dtype=np.float64) for examples in kept])
+    if not np.isfinite(scores).all():
+        return None
+    predictions = np.stack([examples["prediction"].to_numpy() for examples in kept])
+    return Predicted(scores, kept[0]["target"].to_numpy(), predictions)
+
+
+def _disagreeing(group: Group, metric: str, outcomes: Tables) -> list[Smell | None]:
+    found = []
+    for run, examples in _tables(group, metric, outcomes):
+        recorded = {split: values[metric] for split, values in run["metrics"].items() if metric in values}
+        where = f"{group.where} · seed {run['seed']}"
+        scores, targets = examples[metric].to_numpy(dtype=np.float64), examples["target"].to_numpy()
+        found.append(smell_examples.not_its_examples(where, metric, recorded, scores, targets))
+    return found
+
+
+def _curve_smells(group: Group, higher: Mapping[str, bool], steps: Tables) -> list[Smell | None]:
+    traces = {run["seed"]: trace for run in group.runs if (trace := steps(run["cell_id"])) is not None}
+    losses = {seed: trace["loss"].to_numpy() for seed, trace in traces.items()}
+    found = [
+        smell_curves.flat_from_start(group.where, list(losses.values())),
+        smell_curves.loss_spikes(group.where, list(losses.items())),
+    ]
+    selection = group.runs[0].get("selection", {})
+    metric = str(selection.get("metric", ""))
+    if metric not in higher:
+        return found
+    for part in dict.fromkeys([str(selection.get("split", "")), "valid", "test", "train"]):
+        curves = group.evaluated(part, metric)
+        if curves:
+            rates = [traces[c.seed]["lr"].to_numpy() if c.seed in traces else None for c in curves]
+            found.append(smell_curves.still_improving(group.where, metric, part, curves, higher[metric]))
+            found.append(smell_curves.leaps(group.where, metric, part, curves, rates))
+            break
+    return found
+
+
+def _better_than_paper(cell: TableCell, side: TableCell | OtherProtocol) -> Smell | None:
+    paper, ours = cell.paper, side.measured
+    if ours is None or paper.mean is None or paper.bound is not None:
+        return None
+    decimals = len(f"{paper.mean:.10g}".partition(".")[2])
+    levels = [str(part) for part in (cell.variant, cell.data, side.protocol, *cell.levels.values()) if part]
+    return smell_scores.better_than_paper(
+        " · ".join(levels), paper.mean, paper.std, 0.5 * 10.0**-decimals, ours.values, cell.better == "higher"
+    )
+
+
+def _unwired(groups: Sequence[Group]) -> list[Smell]:
+    """Pairs of cells that differ in one coordinate and nowhere else: the factor (or the variant) was not wired.
+
+    Protocols pass: two that differ in the choice of a checkpoint alone train alike by design.
+    """
+    found = []
+    for i, first in enumerate(groups):
+        for second in groups[i + 1 :]:
+            a, b = first.coordinates, second.coordinates
+            apart = [key for key in {**a, **b} if a.get(key) != b.get(key)]
+            if len(apart) != 1 or apart[0] == "protocol":
+                continue
+            key = apart[0]
+            bits = [{run["seed"]: (run["loss_chain_sha256"], _frozen(run)) for run in g.runs} for g in (first, second)]
+            shared = sorted(set(bits[0]) & set(bits[1]))
+            if shared and all(bits[0][seed] == bits[1][seed] for seed in shared):
+                found.append(
+                    Smell(
+                        kind="changes_nothing",
+                        severity="high",
+                        where=f"{first.where} / {second.where}",
+                        evidence=f"{key} {a.get(key, 'base')} and {key} {b.get(key, 'base')} give the "
+                        f"same losses at every step and the same scores, over {len(shared)} "
+                        f"seed{'s' if len(shared) > 1 else ''}: the change does not reach training",
+                        next_experiment="compare the two composed configurations, then the modules that they build",
+                    )
+                )
+    return found
+
+
+def _frozen(run: RunRecord) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(run["metrics"].get("test", {}).items()))
+
+
+def _test_readings(groups: Sequence[Group]) -> list[Smell | None]:
+    """One smell per protocol, whatever the number of its cells."""
+    by_protocol: dict[str, list[RunRecord]] = {}
+    for group in groups:
+        for run in group.runs:
+            by_protocol.setdefault(str(run["levels"].get("protocol", "")), []).append(run)
+    found = []
+    for protocol, runs in sorted(by_protocol.items()):
+        readings = [int(run.get("test_readings", 0)) for run in runs]
+        again = [run for run, n in zip(runs, readings, strict=True) if n > 1]
+        allowed = all(
+            {Kind.SELECTION_ON_TEST, Kind.TEST_REUSE} & set(run.get("audit", {}).get("acknowledged", []))
+            for run in again
+        )
+        found.append(smell_scores.read_again(f"protocol {protocol}" if protocol else "all cells", readings, allowed))
+    return found
