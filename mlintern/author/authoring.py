@@ -153,7 +153,9 @@ class Authoring:
             self._save("problems", "\n".join(problems))
             if round_number < self.max_repairs:
                 self.say(f"repair {round_number + 1} of {self.max_repairs}: {len(problems)} problems")
-                parts = [*given, ("files", drafting.plain(written)), ("problems", "\n".join(problems))]
+                round_name = f"Round {round_number + 1} of {self.max_repairs}."
+                listed = "\n".join([round_name, *problems])
+                parts = [*given, ("files", drafting.plain(written)), ("problems", listed)]
                 asked = request("repair", self._paper, Written, *parts)
                 written = self.asker.ask(asked, Written, self._check_written)
         raise UserError(

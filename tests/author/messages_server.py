@@ -68,7 +68,8 @@ class Server:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 if self.path.split("?")[0] == "/v1/messages/count_tokens":
                     server.counted.append(body)
-                    return self.send(200, {"input_tokens": server.tokens}, {})
+                    self.send(200, {"input_tokens": server.tokens}, {})
+                    return
                 assert self.path.split("?")[0] == "/v1/messages"
                 server.requests.append(body)
                 server.headers.append({name.lower(): value for name, value in self.headers.items()})
@@ -80,9 +81,8 @@ class Server:
             def answer(self, body: dict[str, Any], reply: Reply) -> None:
                 if reply.status != 200:
                     error = {"type": ERROR_TYPES[reply.status], "message": reply.message}
-                    return self.send(
-                        reply.status, {"type": "error", "error": error, "request_id": "req_1"}, reply.headers
-                    )
+                    self.send(reply.status, {"type": "error", "error": error, "request_id": "req_1"}, reply.headers)
+                    return
                 assert body["stream"] is True
                 wire = "".join(events(body["model"], reply)).encode()
                 self.send_response(200)
