@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit code 0: nothing at or above --fail-on; 1: findings; 2: the input cannot be used.",
     )
     made.add_argument("path", nargs="?", type=Path, help="an .npz (x_train, y_train, x_test, y_test), a folder of "
-                      "images (train/<class>/…), a saved Hugging Face dataset, or a table with --split-column")  # fmt: skip
+                      "images (train/<class>/…), a saved dataset folder, or a table with --split-column")  # fmt: skip
     files = made.add_argument_group("tables, one per part (.parquet, .csv, .feather, .jsonl)")
     files.add_argument("--train", type=Path)
     files.add_argument("--test", type=Path)

@@ -7,8 +7,10 @@ from typing import Any
 from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
 from mlintern.audit.frames import subject_from_anything
+from mlintern.audit.near import augmented_before_split, near_duplicates
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.report import AuditReport, Check, Finding, Kind
+from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.scope import preprocessing_scope
 from mlintern.audit.selection import selection_on_test
 from mlintern.audit.subject import Outcome, Subject
@@ -19,6 +21,9 @@ from mlintern.errors import UserError
 CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.EXACT_DUPLICATE, exact_duplicates),
     (Kind.LABEL_CONFLICT, label_conflicts),
+    (Kind.NEAR_DUPLICATE, near_duplicates),
+    (Kind.AUGMENTED_BEFORE_SPLIT, augmented_before_split),
+    (Kind.RESAMPLED_BEFORE_SPLIT, resampled_before_split),
     (Kind.GROUP_OVERLAP, group_overlap),
     (Kind.TEMPORAL_OVERLAP, temporal_overlap),
     (Kind.PREPROCESSING_SCOPE, preprocessing_scope),

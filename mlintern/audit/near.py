@@ -1,0 +1,194 @@
+"""`near_duplicate`, `augmented_before_split`: test rows that are jittered, rounded or edited copies of training rows.
+
+A copy is named by one of two kinds of evidence, each against the training half: it lies nearer than the training rows'
+own spacing allows (neighbours.py), or it agrees with its neighbour to the last digit in more of the columns than
+training rows agree among themselves (an edited cell moves a row far, and leaves its other cells alone).
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from mlintern.audit.duplicates import severity_of_share
+from mlintern.audit.neighbourhood import Neighbourhood, neighbourhood
+from mlintern.audit.neighbours import Spacing, discoveries, nearest, spacing_of
+from mlintern.audit.report import Finding, Kind, Severity, Status
+from mlintern.audit.resampled import resampled_before_split
+from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, row_numbers
+
+_STRICT = 1e-3  # false discovery rate at which copies are held to exist at all
+_WIDE = 0.05  # and at which, once they do, the rest of them are named
+_RARE = 0.1  # a shared value is evidence where at most this share of the training rows has it
+_SURPRISE = 20.0  # bits of agreement beyond the training rows' own
+_PERVASIVE = 0.15  # share of training rows with a training twin from which copies were made before the split
+_MEASURED = 0.2  # a column with this share of distinct values is measured, not coded
+
+
+@dataclasses.dataclass(frozen=True)
+class Twins:
+    """Test rows with a training twin."""
+
+    train: np.ndarray
+    test: np.ndarray
+    in_train: float
+    """Share of training rows that have a twin in train itself, by the same evidence."""
+    dimension: float
+    looked_at: dict[str, int]
+    """{part: rows looked at}."""
+
+
+def _surprise(points: np.ndarray, base: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per row: bits of exact agreement with the best of its neighbours [n, k], and that neighbour.
+
+    A column counts by how rare the shared value is in `base`, common values (zeros, codes) not at all. Neighbours that
+    agree in all columns (exact duplicates) or in under 60 % of them count nothing.
+    """
+    values = [np.unique(column, return_counts=True) for column in base.T]
+    best, partner = np.zeros(len(points)), found[:, 0].copy()
+    bits = np.zeros(points.shape, np.float32)
+    for column, (distinct, counts) in enumerate(values):
+        place = np.clip(np.searchsorted(distinct, points[:, column]), 0, len(distinct) - 1)
+        share = counts[place] / len(base)
+        bits[:, column] = np.where(share <= _RARE, -np.log2(share), 0)
+    for rank in range(found.shape[1]):
+        same = points == base[found[:, rank]]
+        share = same.mean(1)
+        score = (bits * same).sum(1) * ((share >= 0.6) & (share < 1))
+        better = score > best
+        best[better], partner[better] = score[better], found[better, rank]
+    return best, partner
+
+
+def _pervasive_copies(hood: Neighbourhood, part: str) -> np.ndarray | None:
+    """Chance of a neighbour this near over the measured columns alone, by the spacing beyond any copies.
+
+    Where most rows have copies the training rows' own spacing is theirs. The wide spacing is not moved by them, but
+    coded columns make knots of their own: it is read off measured columns only, None where there are under three.
+    """
+    train = hood.points["train"]
+    measured = [c for c in range(train.shape[1]) if len(np.unique(train[:, c])) > _MEASURED * len(train)]
+    if len(measured) < 3:
+        return None
+    base = np.ascontiguousarray(train[:, measured])
+    own, _ = nearest(base, base, hood.own[0].shape[1], itself=True)
+    spacing = spacing_of(own)
+    if spacing is None:
+        return None
+    distances = own if part == "train" else nearest(np.ascontiguousarray(hood.points[part][:, measured]), base, 30)[0]
+    chances = spacing.chance(distances, spacing.wide)
+    chances[distances[:, 0] > 0.25 * distances[:, spacing.k - 1]] = 1.0
+    return chances
+
+
+def _named(spacing: Spacing, distances: np.ndarray) -> np.ndarray:
+    """[q] bool: rows nearer to their neighbour than spacing allows; exact duplicates left out."""
+    chances = np.where(distances[:, 0] > 1e-9, spacing.chance(distances, spacing.narrow), 1.0)
+    if not discoveries(chances, _STRICT).any():
+        return np.zeros(len(chances), bool)
+    return discoveries(chances, _WIDE)
+
+
+@functools.lru_cache(maxsize=2)
+def tabular_twins(subject: Subject) -> Twins | str:
+    """Copies among the rows looked at, or why nothing can be said."""
+    hood = neighbourhood(subject)
+    if isinstance(hood, str):
+        return hood
+    spacing = spacing_of(hood.own[0])
+    if spacing is None:
+        return "too few distinct training rows to tell how they are spaced"
+    distances, found = hood.other
+    named, in_train = _named(spacing, distances), _named(spacing, hood.own[0])
+    partner = found[:, 0].copy()
+    if spacing.narrow < 0.7 * spacing.wide:
+        for part, flags in (("train", in_train), ("test", named)):
+            chances = _pervasive_copies(hood, part)
+            if chances is not None and discoveries(chances, _STRICT).any():
+                flags |= discoveries(chances, _WIDE)
+    own_bits, _ = _surprise(hood.points["train"], hood.points["train"], hood.own[1])
+    bits, twin = _surprise(hood.points["test"], hood.points["train"], found)
+    middle, tail = np.quantile(own_bits, (0.5, 0.9))  # twice the tail's own reach beyond it
+    enough = max(float(tail + 2 * (tail - middle)), np.log2(len(own_bits) * len(bits))) + _SURPRISE
+    agreeing = bits >= enough
+    partner[agreeing] = twin[agreeing]
+    named |= agreeing
+    in_train |= own_bits >= enough
+    test = np.flatnonzero(named)
+    return Twins(
+        hood.rows["train"][partner[test]],
+        hood.rows["test"][test],
+        float(in_train.mean()),
+        round(spacing.wide, 1),
+        {part: len(rows) for part, rows in hood.rows.items()},
+    )
+
+
+def twins_of(subject: Subject) -> Twins | str:
+    """Copies by the method for this kind of data, or why nothing can be said."""
+    return tabular_twins(subject)
+
+
+def _sampled(subject: Subject, twins: Twins) -> str:
+    parts = [
+        f"{rows} of {len(subject.parts()[part])} {part} rows"
+        for part, rows in twins.looked_at.items()
+        if rows < len(subject.parts()[part])
+    ]
+    return f" (looked at {' and '.join(parts)}, drawn at random: audit.max_rows)" if parts else ""
+
+
+def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: str) -> Outcome:
+    twins = twins_of(subject)
+    if isinstance(twins, str):
+        return Outcome(Status.INCONCLUSIVE, twins) if "memory" in twins else not_applicable(twins)
+    made = resampled_before_split(subject).findings
+    if made:  # a row made close to one of its ends is near it: the more telling kind keeps it
+        rest = ~np.isin(twins.test, made[0].evidence["rows"]["test"])
+        twins = dataclasses.replace(twins, train=twins.train[rest], test=twins.test[rest])
+    n = twins.looked_at["test"]
+    sampled = _sampled(subject, twins)
+    pervasive = twins.in_train >= _PERVASIVE
+    if not len(twins.test) or pervasive != wanted:
+        status = Status.INCONCLUSIVE if sampled and not len(twins.test) else Status.PASS
+        return Outcome(status, nothing + sampled, n)
+    fraction = len(twins.test) / n
+    finding = Finding(
+        kind=kind,
+        severity=Severity.HIGH if wanted and fraction >= 0.01 else severity_of_share(len(twins.test), fraction),
+        splits=("train", "test"),
+        count=len(twins.test),
+        fraction=fraction,
+        examples=pair_examples(subject, "train", twins.train, "test", twins.test),
+        evidence={
+            "train_rows_with_twins_in_train": round(twins.in_train, 4),
+            "intrinsic_dimension": twins.dimension,
+            "rows": {"train": row_numbers(twins.train), "test": row_numbers(twins.test)},
+            "pairs": [[int(a), int(b)] for a, b in zip(twins.train[:100_000], twins.test[:100_000], strict=True)],
+        },
+        repair=repair.format(n=len(np.unique(twins.train))),
+    )
+    reason = f"{len(twins.test)} of {n} test rows are near copies of training rows{sampled}"
+    return Outcome(Status.FAIL, reason, n, (finding,))
+
+
+def near_duplicates(subject: Subject) -> Outcome:
+    """Near copies across the split, where training rows have few among themselves."""
+    return _outcome(
+        subject,
+        Kind.NEAR_DUPLICATE,
+        False,
+        "no test row is nearer to a training row than the training rows' own spacing allows",
+        "remove the {n} twins from train, or keep all copies of a row in one part",
+    )
+
+
+def augmented_before_split(subject: Subject) -> Outcome:
+    """Near copies across the split, where training rows have them among themselves too: made before the split."""
+    return _outcome(
+        subject,
+        Kind.AUGMENTED_BEFORE_SPLIT,
+        True,
+        "test rows are no variants of training rows",
+        "split first and augment the training part only; keep all variants of a row in one part",
+    )

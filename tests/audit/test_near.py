@@ -1,0 +1,122 @@
+"""Copies near but not equal: planted in data that ships with scikit-learn, and absent from clean splits."""
+
+import numpy as np
+import pytest
+from sklearn import datasets
+
+from mlintern.audit.frames import subject_from_arrays
+from mlintern.audit.near import augmented_before_split, near_duplicates
+from mlintern.audit.report import Kind, Severity, Status
+from mlintern.audit.resampled import resampled_before_split
+
+LOADERS = {name: getattr(datasets, f"load_{name}") for name in ("iris", "wine", "breast_cancer", "digits", "diabetes")}
+
+
+def cut(x, y, seed=0, share=0.7):
+    order = np.random.default_rng(seed).permutation(len(x))
+    border = int(share * len(x))
+    return (x[order[:border]], y[order[:border]]), (x[order[border:]].copy(), y[order[border:]].copy())
+
+
+def subject(train, test):
+    return subject_from_arrays({"train": train, "test": test})
+
+
+@pytest.mark.parametrize("name", list(LOADERS))
+@pytest.mark.parametrize("seed", range(2))
+def test_real_tables_split_at_random_have_none(name, seed):
+    x, y = LOADERS[name](return_X_y=True)
+    found = subject(*cut(x.astype(float), y, seed))
+    for check in (near_duplicates, augmented_before_split, resampled_before_split):
+        outcome = check(found)
+        assert outcome.status in (Status.PASS, Status.NOT_APPLICABLE), outcome.reason
+
+
+def jitter(rows, spread, rng):
+    return rows + 0.01 * spread * rng.normal(size=rows.shape)
+
+
+def rounded(rows, spread, rng):
+    return np.round(rows / spread, 2) * spread
+
+
+def one_cell(rows, spread, rng):
+    rows = rows.copy()
+    column = rng.integers(0, rows.shape[1], len(rows))
+    rows[np.arange(len(rows)), column] += 2 * spread[column]
+    return rows
+
+
+@pytest.mark.parametrize("change", [jitter, rounded, one_cell])
+@pytest.mark.parametrize("name", ["breast_cancer", "diabetes"])
+def test_copies_are_named_with_their_twins(change, name):
+    x, y = LOADERS[name](return_X_y=True)
+    train, test = cut(x, y)
+    rng = np.random.default_rng(1)
+    twins = rng.permutation(len(train[0]))[:12]
+    test[0][:12] = change(train[0][twins], x.std(0), rng)
+    (finding,) = near_duplicates(subject(train, test)).findings
+    assert finding.kind is Kind.NEAR_DUPLICATE
+    assert finding.severity is Severity.HIGH
+    pairs = {b: a for a, b in finding.evidence["pairs"]}
+    assert len(pairs) >= 11
+    assert all(pairs[row] == twins[row] for row in pairs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_measured_column_among_codes_is_no_copy(seed):
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([rng.integers(0, 2, (1200, 8)), rng.normal(size=1200)])
+    assert near_duplicates(subject(*cut(x, rng.integers(0, 2, 1200), seed))).status is Status.PASS
+
+
+def test_jittered_copies_of_everything_are_an_augmentation_before_the_split():
+    x, y = datasets.make_classification(500, 12, n_informative=8, random_state=0)
+    rng = np.random.default_rng(0)
+    copies = np.vstack([x] + [x + 0.02 * x.std(0) * rng.normal(size=x.shape) for _ in range(2)])
+    found = subject(*cut(copies, np.tile(y, 3)))
+    (finding,) = augmented_before_split(found).findings
+    assert finding.kind is Kind.AUGMENTED_BEFORE_SPLIT
+    assert finding.fraction > 0.8
+    assert near_duplicates(found).status is Status.PASS
+
+
+def test_jittered_copies_in_train_alone_are_no_leak():
+    x, y = datasets.make_classification(500, 12, n_informative=8, random_state=0)
+    rng = np.random.default_rng(0)
+    train, test = cut(x, y)
+    more = np.vstack([train[0], train[0] + 0.02 * x.std(0) * rng.normal(size=train[0].shape)])
+    found = subject((more, np.tile(train[1], 2)), test)
+    for check in (near_duplicates, augmented_before_split, resampled_before_split):
+        assert check(found).status is Status.PASS
+
+
+def smote(x, y, number, rng):
+    """Rows between neighbours of the rarer class."""
+    rare = np.bincount(y).argmin()
+    rows = x[y == rare]
+    near = np.argsort(((rows[:, None] - rows) ** 2).sum(2), axis=1)[:, 1:6]
+    a = rng.integers(0, len(rows), number)
+    b = near[a, rng.integers(0, 5, number)]
+    return rows[a] + rng.random((number, 1)) * (rows[b] - rows[a]), np.full(number, rare)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_interpolated_rows_leak_only_when_made_before_the_split(before):
+    x, y = datasets.make_classification(800, 10, n_informative=6, weights=[0.8], random_state=0)
+    rng = np.random.default_rng(2)
+    if before:
+        made, tags = smote(x, y, 300, rng)
+        joint = np.vstack([x, made])
+        order = rng.permutation(len(joint))
+        labels = np.concatenate([y, tags])[order]
+        found = subject((joint[order[:770]], labels[:770]), (joint[order[770:]], labels[770:]))
+        (finding,) = resampled_before_split(found).findings
+        made_in_test = np.flatnonzero(order[770:] >= 800)
+        assert np.isin(made_in_test, finding.evidence["rows"]["test"]).mean() > 0.8
+    else:
+        train, test = cut(x, y)
+        made, tags = smote(*train, 200, rng)
+        found = subject((np.vstack([train[0], made]), np.concatenate([train[1], tags])), test)
+        assert resampled_before_split(found).status is Status.PASS
+    assert near_duplicates(found).status is Status.PASS
