@@ -85,7 +85,7 @@ FORBIDDEN_ATTRIBUTES = {
 """Attributes that no value's code may use, and why."""
 
 RANDOM_ATTRIBUTES = frozenset(
-    {"manual_seed", "seed", "initial_seed", "set_state", "get_state", "set_rng_state", "spawn_key"}
+    {"manual_seed", "initial_seed", "set_state", "get_state", "set_rng_state", "bit_generator"}
 )
 """Attributes that set or read a random stream: only dataset generators may."""
 
