@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mlintern.report import numbers
-from mlintern.report.model import VERDICTS, AuditSection, ClaimRow, Contrast, Headline, TableCell, Verdict
+from mlintern.report.model import VERDICTS, AuditSection, ClaimRow, Contrast, Headline, Smell, TableCell, Verdict
 
 _NAMED = 3  # more open cells or claims than this are counted, not named
 
@@ -13,6 +13,7 @@ def headline(
     claims: Sequence[ClaimRow],
     contrasts: Sequence[Contrast],
     audit: Sequence[AuditSection],
+    smells: Sequence[Smell],
     reductions: int,
 ) -> Headline:
     """Count the verdicts and say what contradicts, what a leak is worth, and what is missing, in that order."""
@@ -22,6 +23,9 @@ def headline(
     details += [_claim_against(claim) for claim in claims if claim.verdict == "contradicted"]
     details += _open(table, claims)
     details += _protocols(contrasts, audit)
+    grave = sorted({smell.kind.replace("_", " ") for smell in smells if smell.severity == "high"})
+    if grave:
+        details.append(f"Ask about this first: {_list(grave)} (see Smells).")
     lost = sum(len(cell.lost) for cell in table if cell.planned)
     if lost:
         details.append(f"{lost} planned {_plural('run', lost)} gave no number; cells with fewer seeds say so.")

@@ -10,10 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mlintern.report import numbers, plots
-from mlintern.report.model import ClaimRow, Contrast, ProtocolDifference, Report, Table, TableCell, Verdict
+from mlintern.report.model import ClaimRow, Contrast, NotTested, ProtocolDifference, Report, Table, TableCell, Verdict
 from mlintern.report.signs import SIGNS
+from mlintern.report.smells import grouped
 
-_ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported", "not tested")
+_ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported")
 _COST_NAMES = {
     "prepare_s": "preparing data",
     "audit_s": "audit",
@@ -79,6 +80,9 @@ def render_html(report: Report) -> str:
         tables=[_table_view(report, table) for table in report.tables],
         ordered_claims=ordered_claims(report.claims),
         contrast_groups=groups,
+        smell_groups=grouped(report.smells or []),
+        untested=_untested(report),
+        example=next((run for run in report.runs if run.used and not run.marks), None),
         panels=plots.panels(report, protocol),
         datasets=plots.datasets_drawn(report, protocol),
         curve_units=", ".join(sorted({f"{c.metric} in {c.unit}" for c in report.curves})),
@@ -95,8 +99,9 @@ def main_protocol(report: Report) -> str:
 
 
 def ordered_claims(claims: Sequence[ClaimRow]) -> list[ClaimRow]:
-    """Contradicted first, not tested last; the paper's order within a verdict."""
-    return sorted(claims, key=lambda claim: _ORDER.index(claim.verdict))
+    """Those with a verdict, contradicted first; the paper's order within a verdict."""
+    judged = [claim for claim in claims if claim.verdict in _ORDER]
+    return sorted(judged, key=lambda claim: _ORDER.index(claim.verdict))
 
 
 def contrast_groups(report: Report) -> list[ContrastGroup]:
@@ -160,6 +165,14 @@ def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str
         ("runs", "Runs"),
         ("environment", "Environment and cost"),
     ]
+
+
+def _untested(report: Report) -> list[tuple[str, list[NotTested]]]:
+    """(reason, what) in the report's order: most of a paper is left out for a few reasons."""
+    found: dict[str, list[NotTested]] = {}
+    for row in report.not_tested:
+        found.setdefault(row.reason, []).append(row)
+    return list(found.items())
 
 
 def _environment(report: Report) -> list[tuple[str, str]]:

@@ -197,12 +197,13 @@ def panels(report: Report, protocol: str) -> list[Panel]:
             (names.get(curve.variant, curve.variant), numbers.where(curve.levels), curve.metric), []
         ).append(curve)
     result = []
+    one_metric = len({c.metric for c in shown}) == 1
     for metric in dict.fromkeys(c.metric for c in shown):
         of_metric = [c for c in shown if c.metric == metric]
         x = axis([0.0, *(float(p.step) for c in of_metric for p in c.points)], most=4)
         y = axis([v for c in of_metric for p in c.points for v in (p.low, p.high)], most=5)
         result += [
-            _panel(" · ".join(part for part in key if part), curves, datasets, x, y)
+            _panel(" · ".join(part for part in key[: 2 if one_metric else 3] if part), curves, datasets, x, y)
             for key, curves in groups.items()
             if key[2] == metric
         ]

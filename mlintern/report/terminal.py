@@ -11,6 +11,7 @@ from rich.text import Text
 from mlintern.report import numbers
 from mlintern.report.model import Report, Table, TableCell, Verdict
 from mlintern.report.signs import SIGNS
+from mlintern.report.smells import grouped
 
 _STYLES: dict[Verdict, str] = {
     "supported": "green",
@@ -83,5 +84,7 @@ def _lines(report: Report) -> Iterator[Text]:
     marked = sum(bool(cell.marks) for cell in report.table)
     if marked:
         yield Text(f"* {marked} numbers carry a mark; the report says what it means.", style="yellow")
-    for smell in report.smells or []:
-        yield Text(numbers.plain(f"smell: {smell.kind}, {smell.where}: {smell.evidence}"), style="yellow")
+    for group in grouped(report.smells or []):
+        first, more = group.smells[0], len(group.smells) - 1
+        said = f"smell: {group.kind} ({group.severity}), {first.where}: {first.evidence}"
+        yield Text(numbers.plain(said + (f" (and {more} more)" if more else "")), style="yellow")

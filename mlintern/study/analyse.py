@@ -18,6 +18,7 @@ from mlintern.report.curves import learning_curves
 from mlintern.report.headline import headline
 from mlintern.report.model import (
     AuditSection,
+    ClaimRow,
     Contrast,
     NotTested,
     Paper,
@@ -93,9 +94,10 @@ def analyse(
     paper = spec.paper.model_dump(include={"id", "slug", "version", "title", "authors", "year", "licence"})
     shape = {"id", "label", "description", "unit", "rows", "columns"}
     groups = [counting for place in evidence.places if (counting := evidence.counting(place))]
+    smells = find_smells(spec, groups, table=table, audits=audits, outcomes=outcomes, steps=steps)
     return Report(
         paper=Paper(**paper, scale=spec.scale.published),
-        headline=headline(table, claims, contrasts, sections, len(reductions)),
+        headline=headline(table, claims, contrasts, sections, smells, len(reductions)),
         variants=[Variant(id=variant.id, name=variant.name) for variant in spec.variants],
         tables=[Table(**t.model_dump(include=shape)) for t in spec.tables],
         table=table,
@@ -107,8 +109,8 @@ def analyse(
         assumptions=[_setting(setting) for setting in spec.unsaid],
         settings=[_setting(setting) for setting in spec.settings if not isinstance(setting, AssumedSetting)],
         reductions=reductions,
-        smells=find_smells(spec, groups, table=table, audits=audits, outcomes=outcomes, steps=steps),
-        not_tested=_not_tested(spec),
+        smells=smells,
+        not_tested=_not_tested(spec, table, claims),
         runs=[_run(spec, planned) for planned in evidence.planned],
         marks=_meanings(table, contrasts, reductions),
         environment=_environment(evidence.all_counting),
@@ -240,17 +242,17 @@ def _setting(setting: Setting) -> SettingRow:
     )
 
 
-def _not_tested(spec: PaperSpec) -> list[NotTested]:
+def _not_tested(spec: PaperSpec, table: Sequence[TableCell], claims: Sequence[ClaimRow]) -> list[NotTested]:
+    """Cells and claims without a verdict, for the spec's reasons or the study's, and parts of the paper left out."""
     rows = [
-        NotTested(what=f"{cell.column}, {cell.row}", printed=cell.printed.raw, reason=cell.not_tested_reason or "")
-        for table in spec.tables
-        for cell in table.cells
-        if not cell.testable
+        NotTested(what=f"{cell.column}, {cell.row}", printed=cell.paper.raw, reason=cell.judgement.reason)
+        for cell in table
+        if cell.verdict == "not tested"
     ]
     rows += [
-        NotTested(what=claim.statement, printed=None, reason=claim.not_tested_reason or "")
-        for claim in spec.claims
-        if not claim.testable
+        NotTested(what=claim.statement, printed=None, reason=claim.reason)
+        for claim in claims
+        if claim.verdict == "not tested"
     ]
     return rows + [NotTested(what=part.what, printed=None, reason=part.reason) for part in spec.not_trainable]
 
