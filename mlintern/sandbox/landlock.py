@@ -49,7 +49,8 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> int:
     size = ctypes.c_size_t(len(attribute))
     ruleset = kernel.syscall(_CREATE_RULESET, attribute, size, ctypes.c_uint(0), what="landlock_create_ruleset")
     reading = _EXECUTE | _READ_FILE | _READ_DIR
-    for rights, paths in ((reading, read), (handled & ~_EXECUTE, write)):
+    # Names may be listed anywhere: the view decides what exists, and imports list the folders above a package.
+    for rights, paths in ((_READ_DIR, ["/"]), (reading, read), (handled & ~_EXECUTE, write)):
         for path in paths:
             _allow(ruleset, path, rights & handled)
     kernel.syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0), what="landlock_restrict_self")
