@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from mlintern.report import numbers
-from mlintern.report.model import VERDICTS, AuditSection, ClaimRow, Contrast, Headline, Smell, TableCell, Verdict
+from mlintern.report.model import (
+    POOLED,
+    VERDICTS,
+    AuditSection,
+    ClaimRow,
+    Contrast,
+    Headline,
+    Smell,
+    TableCell,
+    Verdict,
+)
 
 _NAMED = 3  # more open cells or claims than this are counted, not named
 
@@ -14,6 +24,7 @@ def headline(
     contrasts: Sequence[Contrast],
     audit: Sequence[AuditSection],
     smells: Sequence[Smell],
+    lost: int,
     reductions: int,
 ) -> Headline:
     """Count the verdicts and say what contradicts, what a leak is worth, and what is missing, in that order."""
@@ -26,7 +37,6 @@ def headline(
     grave = sorted({smell.kind.replace("_", " ") for smell in smells if smell.severity == "high"})
     if grave:
         details.append(f"Ask about this first: {_list(grave)} (see Smells).")
-    lost = sum(len(cell.lost) for cell in table if cell.planned)
     if lost:
         details.append(f"{lost} planned {_plural('run', lost)} gave no number; cells with fewer seeds say so.")
     if reductions:
@@ -114,7 +124,7 @@ def _needed(seeds: Sequence[int | None]) -> str:
 
 def _protocols(contrasts: Sequence[Contrast], audit: Sequence[AuditSection]) -> list[str]:
     lines = []
-    measured = [section for section in audit if section.runs and section.protocol]
+    measured = [section for section in audit if section.runs]
     clean = sorted({section.protocol for section in measured if section.clean})
     leaking = [section for section in measured if not section.clean]
     if clean:
@@ -131,16 +141,17 @@ def _protocols(contrasts: Sequence[Contrast], audit: Sequence[AuditSection]) -> 
 
 
 def _worth(contrasts: Sequence[Contrast]) -> str:
-    chosen = [c for c in contrasts if c.variant.startswith("mean of ")] or list(contrasts)
-    if not chosen:
+    """What the protocol changes, for the mean over variants where there is one."""
+    pooled = [c for c in contrasts if c.variant.startswith(POOLED)]
+    if not contrasts or (len(contrasts) > 1 and not pooled):
         return ""
-    contrast = chosen[0]
+    contrast = pooled[0] if pooled else contrasts[0]
     difference = contrast.differences[0]
     unit = numbers.points(contrast.unit)
-    who = contrast.variant if contrast.variant.startswith("mean of") else f"for {contrast.variant}"
     mean = numbers.value(difference.mean, unit, sign=True)
     interval = numbers.interval(difference.ci_low, difference.ci_high, unit, sign=True)
-    return f"; its scores differ from the {contrast.base} ones by {mean} {unit} {interval} ({who}, {contrast.data})"
+    where = f"{contrast.variant}, {contrast.data}"
+    return f"; its scores differ from the {contrast.base} ones by {mean} {unit} {interval} ({where})"
 
 
 def _list(items: Sequence[str]) -> str:

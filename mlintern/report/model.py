@@ -15,6 +15,8 @@ from mlintern.errors import UserError
 Verdict = Literal["supported", "contradicted", "inconclusive", "not tested"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive", "not tested")
 SCHEMA = 1
+POOLED = "mean of "
+"""How the variant of a contrast begins that stands for several variants."""
 
 
 class _Model(BaseModel):
@@ -105,6 +107,7 @@ class OtherProtocol(_Model):
     measured: Measured
     judgement: Judgement
     marks: list[str]
+    lost: list[str]
     cells: list[str]
 
 
@@ -186,13 +189,12 @@ class ClaimRow(_Model):
 class Difference(_Model):
     """A paired difference in points: level minus base."""
 
-    over: Literal["seeds", "test examples"]
+    over: Literal["seeds", "test examples", "seeds and test examples"]
     mean: float
     ci_low: float | None
     ci_high: float | None
     p: float | None
     n: int
-    note: str = ""
 
 
 class Contrast(_Model):

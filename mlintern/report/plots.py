@@ -113,7 +113,8 @@ def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str]) -> 
     if not contrasts:
         return None
     unit = numbers.points(contrasts[0].unit)
-    spans = [[(d.mean, d.ci_low, d.ci_high) for d in c.differences] for c in contrasts]
+    shown = [[d for d in c.differences if d.over in ("seeds", "test examples")] for c in contrasts]
+    spans = [[(d.mean, d.ci_low, d.ci_high) for d in differences] for differences in shown]
     scale = _axis([span for group in spans for span in group], [])
     rows = [
         ForestRow(
@@ -121,12 +122,12 @@ def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str]) -> 
             detail=c.data,
             text=f"{numbers.value(group[0][0], unit, sign=True)} "
             f"{numbers.interval(group[0][1], group[0][2], unit, sign=True)}",
-            bars=tuple(_bar(d.over, span, scale) for d, span in zip(c.differences, group, strict=True)),
+            bars=tuple(_bar(d.over, span, scale) for d, span in zip(differences, group, strict=True)),
             band=None,
             verdict=None,
             marks=tuple(c.marks),
         )
-        for c, group in zip(contrasts, spans, strict=True)
+        for c, differences, group in zip(contrasts, shown, spans, strict=True)
     ]
     return _forest(unit, scale, rows)
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlintern.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
@@ -94,10 +95,11 @@ def analyse(
     paper = spec.paper.model_dump(include={"id", "slug", "version", "title", "authors", "year", "licence"})
     shape = {"id", "label", "description", "unit", "rows", "columns"}
     groups = [counting for place in evidence.places if (counting := evidence.counting(place))]
+    lost = sum(bool(planned.refused) for planned in evidence.planned)
     smells = find_smells(spec, groups, table=table, audits=audits, outcomes=outcomes, steps=steps)
     return Report(
         paper=Paper(**paper, scale=spec.scale.published),
-        headline=headline(table, claims, contrasts, sections, smells, len(reductions)),
+        headline=headline(table, claims, contrasts, sections, smells, lost, len(reductions)),
         variants=[Variant(id=variant.id, name=variant.name) for variant in spec.variants],
         tables=[Table(**t.model_dump(include=shape)) for t in spec.tables],
         table=table,
@@ -160,7 +162,7 @@ def _group_contrasts(
 ) -> list[Contrast]:
     """The contrasts of one level on one dataset, and their mean over variants."""
     found: list[Contrast] = []
-    examples: list[pd.Series | None] = []
+    examples: list[np.ndarray | None] = []
     for base_place, place in members:
         pairs = paired.shared_seeds(evidence.counting(base_place), evidence.counting(place), metric)
         if pairs:

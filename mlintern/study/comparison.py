@@ -63,6 +63,7 @@ def _under(
             measured=measured(v, [run["seed"] for run in found]),
             judgement=_comparison(comparison, [p for p in evidence.at(place) if p.refused]),
             marks=evidence.marks(place),
+            lost=_lost(evidence.at(place)),
             cells=[run["cell_id"] for run in found],
         )
         for cell, place, found, v, comparison in zip(tested, places, runs, values, compared, strict=True)
@@ -95,7 +96,7 @@ def _measured_cell(
     place = cell_place(evidence, cell, protocol)
     runs = _with_metric(evidence.counting(place), cell)
     planned = evidence.at(place)
-    lost = [f"seed {p.seed}: {p.refused}" for p in planned if p.refused]
+    lost = _lost(planned)
     lost += [
         f"seed {run['seed']}: no finite {cell.split} {cell.metric} in its record"
         for run in evidence.counting(place)
@@ -192,6 +193,10 @@ def _judgement(claim: ClaimRow, printed: SpecPrinted, planned: bool) -> Judgemen
         assumed=claim.assumed,
         tolerance=None if value.bound in (">", ">=", "<", "<=") else value.tolerance,
     )
+
+
+def _lost(planned: Sequence[Planned]) -> list[str]:
+    return [f"seed {p.seed}: {p.refused}" for p in planned if p.refused]
 
 
 def _comparison(found: PrintedComparison, lost: Sequence[Planned]) -> Judgement:

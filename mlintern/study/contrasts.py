@@ -1,21 +1,22 @@
 """What one level of a factor is worth against its base: the protocol as published against the clean one, an ablation
 against the full method.
 
-Two paired differences answer two questions. Over shared seeds: would another seed change the answer? Over shared test
-examples (mean over the seeds of each side first): would another test sample of this size? Neither contains the other.
+Paired differences answer three questions. Over shared seeds: would other seeds change the answer, on this test set?
+Over shared test examples: would other examples, for these trained models? Over both, crossed: would either?
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlintern.record import RunRecord
 from mlintern.report import numbers
-from mlintern.report.model import Contrast, Difference, Measured
+from mlintern.report.model import POOLED, Contrast, Difference, Measured
 from mlintern.study.estimates import Estimate, mean_estimate, paired_estimate
-from mlintern.study.observation import Outcomes
+from mlintern.study.observation import Missing, Observation, Outcomes, Seeds
+from mlintern.study.outcomes import paired_examples
+from mlintern.study.paired import crossed_estimate
 
 CONFIDENCE = 0.95
 
@@ -55,7 +56,7 @@ def shared_seeds(
 
 def contrast(
     pairs: Sequence[tuple[RunRecord, RunRecord]],
-    examples: pd.Series | None,
+    examples: np.ndarray | None,
     *,
     factor: str,
     metric: str,
@@ -65,9 +66,6 @@ def contrast(
     """Level minus base on test for one variant, over the seeds in `pairs` and over `examples` where they are known."""
     base, level = ([pair[side]["metrics"]["test"][metric] * numbers.scale(unit) for pair in pairs] for side in (0, 1))
     seeds = [run["seed"] for run, _ in pairs]
-    differences = [_over_seeds(level, base)]
-    if (over_examples := _over_examples([examples], numbers.scale(unit))) is not None:
-        differences.append(over_examples)
     first, levels = pairs[0][0], pairs[0][1]["levels"]
     return Contrast(
         factor=factor,
@@ -80,32 +78,36 @@ def contrast(
         where={key: value for key, value in levels.items() if key not in ("data", factor)},
         base_measured=measured(base, seeds),
         level_measured=measured(level, seeds),
-        differences=differences,
+        differences=_differences(level, base, examples, unit),
         marks=list(marks),
     )
 
 
-def pooled(contrasts: Sequence[Contrast], pairs_of_examples: Sequence[pd.Series | None]) -> Contrast | None:
-    """The mean over variants of contrasts that share factor, level, data and seeds; None for fewer than two.
+def pooled(contrasts: Sequence[Contrast], examples: Sequence[np.ndarray | None]) -> Contrast | None:
+    """The mean over variants of contrasts that share factor, level and data, over the seeds that all of them have.
 
-    The unit stays the seed (and the test example): variants are the ones studied, not a sample of any.
+    The unit stays the seed (and the test example): variants are the ones studied, not a sample of any. None for fewer
+    than two variants, or none but different seeds.
     """
-    seeds = [c.base_measured.seeds for c in contrasts]
-    if len(contrasts) < 2 or any(s != seeds[0] for s in seeds):
+    shared = sorted(set.intersection(*(set(c.base_measured.seeds) for c in contrasts))) if contrasts else []
+    if len(contrasts) < 2 or not shared:
         return None
+    rows = [[c.base_measured.seeds.index(seed) for seed in shared] for c in contrasts]
+
+    def mean_of(sides: Sequence[Measured]) -> list[float]:
+        return np.mean([[m.values[i] for i in kept] for m, kept in zip(sides, rows, strict=True)], axis=0).tolist()
+
+    base = mean_of([c.base_measured for c in contrasts])
+    level = mean_of([c.level_measured for c in contrasts])
+    known = [table[kept] for table, kept in zip(examples, rows, strict=True) if table is not None]
+    same_size = len(known) == len(contrasts) and len({table.shape for table in known}) == 1
     first = contrasts[0]
-    base = np.mean([c.base_measured.values for c in contrasts], axis=0).tolist()
-    level = np.mean([c.level_measured.values for c in contrasts], axis=0).tolist()
-    differences = [_over_seeds(level, base)]
-    over_examples = _over_examples(pairs_of_examples, numbers.scale(first.unit))
-    if over_examples is not None:
-        differences.append(over_examples)
     return first.model_copy(
         update={
-            "variant": f"mean of {len(contrasts)} variants",
-            "base_measured": measured(base, seeds[0]),
-            "level_measured": measured(level, seeds[0]),
-            "differences": differences,
+            "variant": f"{POOLED}{len(contrasts)} variants",
+            "base_measured": measured(base, shared),
+            "level_measured": measured(level, shared),
+            "differences": _differences(level, base, np.mean(known, axis=0) if same_size else None, first.unit),
             "marks": sorted({mark for c in contrasts for mark in c.marks}),
         }
     )
@@ -113,41 +115,38 @@ def pooled(contrasts: Sequence[Contrast], pairs_of_examples: Sequence[pd.Series 
 
 def example_differences(
     pairs: Sequence[tuple[RunRecord, RunRecord]], metric: str, outcomes: Outcomes
-) -> pd.Series | None:
-    """Per shared test example, the mean over `pairs` of level minus base; None where outcomes or ids are missing."""
-    series = []
-    for base, level in pairs:
-        sides = [outcomes(run["cell_id"]) for run in (base, level)]
-        if any(side is None or metric not in side.columns for side in sides):
-            return None
-        first, second = (side.set_index("id")[metric] for side in sides if side is not None)
-        if not first.index.is_unique or set(first.index) != set(second.index):
-            return None
-        series.append((second - first).astype("float64"))
-    return pd.concat(series, axis=1).mean(axis=1).sort_index() if series else None
-
-
-def _over_seeds(level: Sequence[float], base: Sequence[float]) -> Difference:
-    estimate = paired_estimate(level, base)
-    return _difference("seeds", estimate, estimate.method)
-
-
-def _over_examples(examples: Sequence[pd.Series | None], factor_scale: float) -> Difference | None:
-    known = [series for series in examples if series is not None]
-    if not known or len(known) != len(examples):
+) -> np.ndarray | None:
+    """Level minus base per test example, [seeds, examples]; None where outcomes are not kept or the examples differ."""
+    base, level = (
+        Seeds(
+            tuple(Observation.from_record(pair[side]) for pair in pairs),
+            tuple(pair[side]["metrics"]["test"][metric] for pair in pairs),
+        )
+        for side in (0, 1)
+    )
+    try:
+        second, first = paired_examples(level, base, "test", metric, outcomes)
+    except Missing:
         return None
-    together = pd.concat(known, axis=1).dropna().mean(axis=1)
-    if len(together) < 2:
-        return None
-    estimate = mean_estimate((together * factor_scale).tolist())
-    note = f"paired over {len(together)} shared test examples, for these seeds"
-    return _difference("test examples", estimate, note)
+    return second - first
 
 
-def _difference(over: Any, estimate: Estimate, note: str) -> Difference:
+def _differences(
+    level: Sequence[float], base: Sequence[float], examples: np.ndarray | None, unit: str
+) -> list[Difference]:
+    found = [_difference("seeds", paired_estimate(level, base))]
+    if examples is not None and examples.shape[1] > 1:
+        scaled = examples * numbers.scale(unit)
+        over_examples = mean_estimate(scaled.mean(axis=0).tolist())
+        found.append(_difference("test examples", over_examples, n=examples.shape[1]))
+        found.append(_difference("seeds and test examples", crossed_estimate(scaled)))
+    return found
+
+
+def _difference(over: Any, estimate: Estimate, n: int | None = None) -> Difference:
     low, high = interval(estimate)
     p = min(1.0, 2 * min(estimate.p_above(0.0), estimate.p_below(0.0))) if estimate.testable else None
-    return Difference(over=over, mean=estimate.value, ci_low=low, ci_high=high, p=p, n=estimate.n, note=note)
+    return Difference(over=over, mean=estimate.value, ci_low=low, ci_high=high, p=p, n=n or estimate.n)
 
 
 def differing_settings(base: Mapping[str, Any], level: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -163,22 +163,43 @@ def test_without_a_plan_other_configurations_are_not_pooled(runs: list[RunRecord
 
 
 def test_the_leak_is_priced_over_shared_seeds_and_shared_examples(runs: list[RunRecord]) -> None:
-    base, level = [0.90, 0.91, 0.93], [0.92, 0.92, 0.94]
-    set_accuracy(clean(runs, "cnn"), base)
     leaking = [r for r in runs if r["variant"] == "cnn" and r["levels"]["protocol"] == "as_published"]
-    set_accuracy(leaking, level)
-    right = {r["cell_id"]: [1, 1, 0, 0] for r in clean(runs, "cnn")} | {r["cell_id"]: [1, 1, 1, 0] for r in leaking}
+    right = dict(
+        zip([r["cell_id"] for r in clean(runs, "cnn")], ([1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0]), strict=True)
+    )
+    right |= dict(zip([r["cell_id"] for r in leaking], ([1, 1, 1, 0], [1, 1, 0, 1], [1, 1, 1, 1]), strict=True))
+    for run in [*clean(runs, "cnn"), *leaking]:
+        run["metrics"]["test"]["accuracy"] = sum(right[run["cell_id"]]) / 4
 
     def outcomes(cell_id: str) -> pd.DataFrame | None:
         return pd.DataFrame({"id": list("abcd"), "accuracy": right[cell_id]}) if cell_id in right else None
 
     contrast = next(c for c in study(runs, outcomes=outcomes).contrasts if c.variant == "cnn")
-    over_seeds, over_examples = contrast.differences
-    reference = stats.ttest_rel([100 * v for v in level], [100 * v for v in base])
-    low, high = reference.confidence_interval(0.95)
-    assert over_seeds.mean == pytest.approx(100 * (0.02 + 0.01 + 0.01) / 3)
-    assert (over_seeds.ci_low, over_seeds.ci_high, over_seeds.p) == pytest.approx((low, high, reference.pvalue))
-    assert (over_examples.over, over_examples.mean, over_examples.n) == ("test examples", pytest.approx(25), 4)
+    over_seeds, over_examples, over_both = contrast.differences
+    for found, reference in (
+        (over_seeds, stats.ttest_rel([75, 75, 100], [50, 25, 50])),
+        (over_examples, stats.ttest_1samp([100 / 3, 100 / 3, 100 / 3, 200 / 3], 0)),
+    ):
+        low, high = reference.confidence_interval(0.95)
+        assert found.mean == pytest.approx(125 / 3)
+        assert (found.ci_low, found.ci_high, found.p) == pytest.approx((low, high, reference.pvalue))
+    assert (over_seeds.n, over_examples.n, over_both.over) == (3, 4, "seeds and test examples")
+
+
+def test_a_lost_seed_leaves_the_pooled_price_on_the_seeds_that_all_have(runs: list[RunRecord]) -> None:
+    clean(runs, "cnn")[0].update(status="diverged", message="NaN")
+    pooled = study(runs).contrasts[-1]
+    assert pooled.variant == "mean of 4 variants"
+    assert pooled.base_measured.seeds == [1, 2]
+
+
+def test_a_planned_run_that_failed_says_why(runs: list[RunRecord]) -> None:
+    plan = fake_runs.plan(runs)
+    gone = clean(runs, "gru")[1]
+    failed = [{"cell_id": gone["cell_id"], "message": "worker died twice (signal 9)"}]
+    report = study([r for r in runs if r is not gone], plan=plan, cost={"failed": failed})
+    assert cell(report, "GRU").lost == ["seed 1: failed: worker died twice (signal 9)"]
+    assert "1 planned run gave no number; cells with fewer seeds say so." in report.headline.details
 
 
 def test_examples_are_not_paired_when_the_test_sets_differ(runs: list[RunRecord]) -> None:
