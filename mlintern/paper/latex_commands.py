@@ -164,7 +164,7 @@ FULL_RULES = frozenset(
 GRIDS: dict[str, str] = {
     "tabular": "os", "tabular*": "mos", "tabularx": "mos", "tabulary": "mos", "longtable": "os", "supertabular": "s", "supertabular*": "ms",
     "xtabular": "s", "mpsupertabular": "s", "mpxtabular": "s", "NiceTabular": "oso", "NiceTabular*": "moso", "NiceTabularX": "moso",
-    "tblr": "ot", "talltblr": "ot", "longtblr": "ot", "booktabs": "ot", "tabu": "bs", "longtabu": "bs", "ltablex": "mos", "xltabular": "oms",
+    "tblr": "ot", "talltblr": "ot", "longtblr": "ot", "booktabs": "ot", "tabu": "b", "longtabu": "b", "ltablex": "mos", "xltabular": "oms",
     "tabularew": "os", "deluxetable": "s", "deluxetable*": "s", "widetabular": "ms", "tabular@": "os", "tabularht": "mos", "tabularkv": "os",
 }  # fmt: skip
 """Environments that are grids of cells, with their arguments: `o`, `m` dropped, `s` the columns, `t` tabularray's keys, `b` tabu's `to`."""

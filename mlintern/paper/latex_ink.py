@@ -173,7 +173,7 @@ class Proof:
 
     def trimmed(self, start: int, end: int) -> tuple[int, int]:
         """Final range without white space at its edges."""
-        a, b = self.at(start), min(self.at(end), len(self.text))
+        a, b = min(self.at(start), len(self.text)), min(self.at(end), len(self.text))
         while a < b and self.text[a].isspace():
             a += 1
         while b > a and self.text[b - 1].isspace():

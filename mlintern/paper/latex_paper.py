@@ -35,6 +35,10 @@ _APPENDIX = re.compile(r"\s*(?:[A-Z]\s+)?(?:appendix|appendices|supplement(?:ary
 _CITE = re.compile(r"(?:[a-zA-Z]*cite[a-zA-Z]*|citep|citet|citealp|citeyearpar)")
 
 
+MAX_LOADS = 50
+"""Times one file may be included."""
+
+
 @dataclass
 class BlockDraft:
     kind: BlockKind
@@ -142,6 +146,7 @@ class PaperReader(Typesetter):
         self.scope_ids = 0
         self.scope_path: list[int] = [0]
         self.loading = 0
+        self.loads: dict[str, int] = {}
         self.stop = False
         self.caption_kind = ""
         for name in "ref pageref vref thref hyperref@ labelcref@ namecref@ autopageref zref".split():
@@ -189,12 +194,12 @@ class PaperReader(Typesetter):
             if command != "InputIfFileExists" and "\\" not in name and name:
                 self.lack("input", name, f"\\{command} names a file that the source does not hold", token)
             return
-        open_now = sum(isinstance(f, Lexer) and self.folder.sources[f.source].name == found for f in self.g.frames)
+        self.loads[found] = self.loads.get(found, 0) + 1
         lexer = self.lexer(found)
         if lexer is None:
             self.lack("input", name, "the file is too large to be text of a paper", token)
-        elif open_now or sum(isinstance(f, Lexer) for f in self.g.frames) > 40:
-            self.lack("limit", name, "the file includes itself; it was read once", token)
+        elif self.loads[found] > MAX_LOADS or found == self.root or sum(isinstance(f, Lexer) for f in self.g.frames) > 40:
+            self.lack("limit", name, "the file includes itself, or is included without end", token)
         else:
             if command == "subfile" or command == "subfileinclude":
                 start = lexer.text.find("\\begin{document}")
@@ -374,7 +379,7 @@ class PaperReader(Typesetter):
         if scope.extra.get("scope"):
             self.scope_path.pop()
         if "float" in scope.extra:
-            self._end_float(token)
+            self.end_float(token)
         if "block" in scope.extra:
             block = scope.extra["block"]
             self.abstract = (block.start, self.ink.size)  # type: ignore[attr-defined]
@@ -556,9 +561,9 @@ class PaperReader(Typesetter):
         if self.float is not None:
             self.float.images.append((self.scope_path[-1], name, token))
         else:
-            loose = FloatDraft("figure", token, self.ink.size, self.ink.size)
-            loose.images.append((0, name, token))
-            self.floats.append(loose)
+            alone = FloatDraft("figure", token, self.ink.size, self.ink.size)
+            alone.images.append((0, name, token))
+            self.floats.append(alone)
 
     cmd_includesvg = cmd_epsfig = cmd_psfig = cmd_includestandalone = cmd_includegraphics
 
@@ -721,7 +726,13 @@ class PaperReader(Typesetter):
                     break
         return held
 
-    def _end_float(self, token: Token) -> None:
+    def begin_loose_float(self, token: Token) -> FloatDraft:
+        """A float that no environment opens: a longtable with its caption inside."""
+        self.close_block()
+        self.float = FloatDraft("table", token, self.ink.size)
+        return self.float
+
+    def end_float(self, token: Token) -> None:
         draft = self.float
         if draft is None:
             return
@@ -1004,6 +1015,9 @@ class PaperReader(Typesetter):
                 self.leave("env " + name[3:], token)
                 return
         super().command(token)
+
+    def too_deep(self, token: Token) -> None:
+        self.lack("limit", "nesting", "the source nests deeper than a paper does; what lies deeper was not read", token)
 
     def unknown_command(self, token: Token) -> None:
         if self.body:

@@ -74,11 +74,18 @@ def read_grid(reader: PaperReader, name: str, token: Token) -> None:
     if reader.cell is not None or (reader.depth and not _layout_parent(reader)):
         _flatten(reader, rows, token)
         return
+    loose = reader.begin_loose_float(token) if captions and reader.float is None else None
     if captions:
-        reader.g.push(captions)
         before = reader.g.only(captions)
         reader.run()
         reader.g.frames = before
+    _place(reader, spec, rows, last_rules, token, stop, head)
+    if loose is not None:
+        reader.end_float(stop)
+
+
+def _place(reader: PaperReader, spec: list[Token], rows: list[_Row], last_rules: list[str], token: Token, stop: Token, head: int) -> None:
+    """Sets a grid, or the grids that it only lays out."""
     if _is_layout(rows) or _is_pictures(rows):
         _set_layout(reader, rows, token)
         return
@@ -180,6 +187,9 @@ def _collect(reader: PaperReader, name: str) -> tuple[list[_Row], list[str], Tok
                 g.push([t, Token(BEGIN, "{", t.source, t.end, t.end, False), *arg, Token(END, "}", t.source, t.end, t.end, False)])
                 break
             cells[-1] += [t, Token(BEGIN, "{", t.source, t.start, t.end, False), *arg, Token(END, "}", t.source, t.start, t.end, False)]
+            continue
+        elif t.kind == CS and t.text in ("verb", "lstinline"):
+            cells[-1].append(reader.verbatim(t))
             continue
         elif depth == 0 and not nested:
             if t.kind == TAB:

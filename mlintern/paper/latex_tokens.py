@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-CS, BEGIN, END, MATH, TAB, PARAM, SUP, SUB, SPACE, PAR, TEXT, TIE, EOF = (
-    "cs", "{", "}", "$", "&", "#", "^", "_", " ", "par", "text", "~", "eof",
+CS, BEGIN, END, MATH, TAB, PARAM, SUP, SUB, SPACE, PAR, TEXT, TIE, VERB, EOF = (
+    "cs", "{", "}", "$", "&", "#", "^", "_", " ", "par", "text", "~", "verb", "eof",
 )  # fmt: skip
-"""Kinds of tokens. CS is a control sequence (text: its name), TEXT a run of ordinary characters."""
+"""Kinds of tokens. CS is a control sequence (text: its name), TEXT a run of ordinary characters, VERB raw text."""
 
 
 class Token(NamedTuple):

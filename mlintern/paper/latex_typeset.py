@@ -23,6 +23,7 @@ from mlintern.paper.latex_tokens import (
     TAB,
     TEXT,
     TIE,
+    VERB,
     Lexer,
     Token,
     spell,
@@ -30,8 +31,8 @@ from mlintern.paper.latex_tokens import (
 )
 from mlintern.paper.symbols import ACCENTS, DINGS, SYMBOLS
 
-MAX_DEPTH = 150
-"""Nested renderings (a cell in a table in a cell); deeper input is read flat."""
+MAX_DEPTH = 50
+"""Readings inside readings (a caption in a cell in a layout); what lies deeper is dropped, and the Document says so."""
 
 _LIGATURES = [("---", "—"), ("--", "–"), ("``", "“"), ("''", "”"), ("`", "‘")]
 _HATS = {
@@ -84,6 +85,8 @@ class Typesetter:
         self.ink = Ink()
         self.scopes: list[Scope] = [Scope("", PLAIN, False)]
         self.depth = 0
+        """Renderings that write inside an open block."""
+        self.running = 0
         self.unknown: dict[str, Token] = {}
         self.handlers: dict[str, Callable[[Token], None]] = {
             name[4:]: getattr(self, name) for name in dir(self) if name.startswith("cmd_")
@@ -142,10 +145,6 @@ class Typesetter:
 
     def render(self, tokens: list[Token] | Lexer) -> None:
         """Sets these tokens and nothing else, in a group of their own."""
-        if self.depth >= MAX_DEPTH:
-            if not isinstance(tokens, Lexer):
-                self.write_text("".join(t.text for t in tokens if t.kind == TEXT), tokens[0] if tokens else None)
-            return
         before = self.g.only(tokens)
         floor, self.floor = self.floor, len(self.scopes)
         self.depth += 1
@@ -180,13 +179,24 @@ class Typesetter:
 
     def run(self) -> None:
         """Sets everything up to the end of the input."""
+        self.running += 1
+        if self.running > MAX_DEPTH:
+            self.too_deep(self.g.raw())
+            self.g.frames = []
+        self._run()
+        self.running -= 1
+
+    def too_deep(self, token: Token) -> None:
+        """Called where nesting ends the reading of a part."""
+
+    def _run(self) -> None:
         get, ink_of = self.g.get, self
         while True:
             token = get()
             kind = token.kind
             if kind == TEXT:
                 ink_of.word(token)
-            elif kind == SPACE or kind == TIE:
+            elif kind == SPACE:
                 self.ink.space(token, self.scopes[-1].math)
             elif kind == CS:
                 self.command(token)
@@ -200,8 +210,10 @@ class Typesetter:
                 self.script(token)
             elif kind == PAR:
                 self.paragraph(token)
-            elif kind == TAB:
-                self.ink.space(token)
+            elif kind == TAB or kind == TIE:
+                self.ink.space(token._replace(exact=False))
+            elif kind == VERB:
+                self.put(token.text, token, token.exact)
             elif kind == EOF:
                 return
 
@@ -219,10 +231,6 @@ class Typesetter:
         self.before_text(token)
         self.ink.put(text, token, self.style, exact)
 
-    def write_text(self, text: str, token: Token | None) -> None:
-        if text:
-            self.put(text, token or _NOWHERE)
-
     def word(self, token: Token) -> None:
         """A run of ordinary characters."""
         text = token.text
@@ -239,7 +247,7 @@ class Typesetter:
                     self._slice(token, start, at)
                     a = token.start + at if token.exact else token.start
                     b = a + len(old) if token.exact else token.end
-                    self.put(new, token._replace(text=new, start=a, end=b), len(old) == 1)
+                    self.put(new, token._replace(text=new, start=a, end=b))
                     at += len(old)
                     start = at
                     break
@@ -454,7 +462,11 @@ class Typesetter:
         self.put("…", token)
 
     def cmd_verb(self, token: Token) -> None:
-        """`\\verb|…|`: raw text up to the same character."""
+        found = self.verbatim(token)
+        self.put(found.text, found, found.exact)
+
+    def verbatim(self, token: Token) -> Token:
+        """`\\verb|…|`: raw text up to the same character, as one token."""
         frame = self.g.frames[-1] if self.g.frames else None
         if isinstance(frame, Lexer) and frame.at < len(frame.text):
             if frame.text[frame.at] == "*":
@@ -462,20 +474,18 @@ class Typesetter:
             mark = frame.text[frame.at : frame.at + 1]
             frame.at += 1
             text, start = frame.until({"{": "}"}.get(mark, mark))
-            self.put(text, Token(TEXT, text, frame.source, start, start + len(text)), True)
-            return
+            return Token(VERB, text, frame.source, start, start + len(text))
         first = self.g.raw()
-        mark = first.text[:1]
-        held = first.text[1:]
+        mark, held = first.text[:1], first.text[1:]
         while mark and mark not in held:
             t = self.g.raw()
             if t.kind == EOF:
                 break
             held += ("\\" if t.kind == CS else "") + t.text
-        text, _, rest = held.partition(mark)
+        text, _, rest = held.partition(mark) if mark else (held, "", "")
         if rest:
             self.g.push([token._replace(kind=TEXT, text=rest, exact=False)])
-        self.put(text, token)
+        return token._replace(kind=VERB, text=text, exact=False)
 
     cmd_lstinline = cmd_verb
 
