@@ -63,8 +63,11 @@ class FoundVariant(Form):
     id: str
     name: str
     description: str
-    parameters: int | None
+    parameters: int | None = Field(description="Number of trainable parameters, if the paper states it.")
     parameters_quote: str | None
+    parameters_table: str | None
+    parameters_row: int | None
+    parameters_column: int | None
 
 
 class FoundSetting(Form):

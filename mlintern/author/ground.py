@@ -10,11 +10,12 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Literal
 
 from mlintern.author import supports
 from mlintern.paper.document import Cell, Document, Found, Table
-from mlintern.sourced import PaperLocator, PaperSetting, Value
+from mlintern.sourced import PaperCount, PaperLocator, PaperSetting, Value
 from mlintern.spec import PaperSpec, Printed
 
 Spread = Literal["std", "standard_error", "ci95", "unknown"]
@@ -77,9 +78,20 @@ def ground_table_value(
     if isinstance(found, Ungrounded):
         return found
     grid, cell = found
-    context = " ".join([*grid.row_name(row), *grid.header_of(column), grid.caption])
-    reason = supports.why_not(cell.text, value, key, context)
+    reason = _why_not_in_cell(grid, cell, row, column, value, key)
     return Ungrounded(reason) if reason else _cell_locator(document, grid, cell)
+
+
+def _why_not_in_cell(grid: Table, cell: Cell, row: int, column: int, value: Value | None, key: str) -> str:
+    """Why the cell does not give `value`: its headers may name the key, and put a power of ten on its numbers."""
+    headers = " ".join([*grid.row_name(row), *grid.header_of(column)])
+    context = f"{headers} {grid.caption}"
+    reason = supports.why_not(cell.text, value, key, context)
+    scale = supports.header_scale(headers)
+    if reason and scale and isinstance(value, int | float) and not isinstance(value, bool):
+        scaled = float(Decimal(repr(value)).scaleb(-scale))
+        return reason if supports.why_not(cell.text, scaled, key, context) else ""
+    return reason
 
 
 def ground_cell(
@@ -162,12 +174,14 @@ def _reground(spec: PaperSpec, document: Document) -> Iterator[Broken]:
     for i, setting in enumerate(spec.settings):
         text = texts.get(f"settings[{i}].locator")
         if isinstance(setting, PaperSetting) and text is not None:
-            if reason := supports.why_not(text, setting.value, setting.key, _context(document, setting.locator)):
+            if reason := _why_not_at(document, setting.locator, text, setting.value, setting.key):
                 yield Broken(f"settings[{i}]", reason)
     for i, variant in enumerate(spec.variants):
         text = texts.get(f"variants[{i}].parameters.locator")
-        if text is not None and variant.parameters and (reason := supports.why_not(text, variant.parameters.value)):
-            yield Broken(f"variants[{i}].parameters", reason)
+        count = variant.parameters
+        if text is not None and isinstance(count, PaperCount):
+            if reason := _why_not_at(document, count.locator, text, count.value, "parameters"):
+                yield Broken(f"variants[{i}].parameters", reason)
     for i, table in enumerate(spec.tables):
         for j, cell in enumerate(table.cells):
             where = cell.locator
@@ -194,14 +208,15 @@ def _text_at(document: Document, locator: PaperLocator) -> str | Ungrounded:
     return document.text[start:end]
 
 
-def _context(document: Document, locator: PaperLocator) -> str:
+def _why_not_at(document: Document, locator: PaperLocator, text: str, value: Value | None, key: str) -> str:
+    """Why the place does not give `value`, as it was asked when the place was found."""
     if locator.table is not None and locator.row is not None and locator.column is not None:
-        grid = find_table(document, locator.table)
-        if isinstance(grid, Ungrounded):
-            return ""
-        return " ".join([*grid.row_name(locator.row), *grid.header_of(locator.column), grid.caption])
+        found = find_cell(document, locator.table, locator.row, locator.column)
+        if isinstance(found, Ungrounded):
+            return found.reason
+        return _why_not_in_cell(*found, locator.row, locator.column, value, key)
     assert locator.span is not None
-    return _around(document.text, *locator.span)
+    return supports.why_not(text, value, key, _around(document.text, *locator.span))
 
 
 def _unfit(quote: str) -> str:

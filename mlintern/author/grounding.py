@@ -176,8 +176,12 @@ def _around(value: Any) -> list[Any]:
 
 def _variant(found: FoundVariant, document: Document, dropped: list[str]) -> dict[str, Any]:
     variant: dict[str, Any] = {"id": found.id, "name": found.name, "description": found.description}
-    if found.parameters is not None and found.parameters_quote:
-        place = ground.ground_value(document, found.parameters_quote, found.parameters, "parameters")
+    if found.parameters is not None:
+        table, row, column = found.parameters_table, found.parameters_row, found.parameters_column
+        if table is not None and row is not None and column is not None:
+            place = ground.ground_table_value(document, table, row, column, found.parameters, "parameters")
+        else:
+            place = ground.ground_value(document, found.parameters_quote or "", found.parameters, "parameters")
         if isinstance(place, Ungrounded):
             dropped.append(f"parameter count of {found.id}: {place.reason}")
         else:

@@ -13,6 +13,8 @@ from mlintern.paper import numbers
 from mlintern.sourced import Value
 
 _FRACTION = re.compile(r"(?<![\d./])(\d{1,4})\s*/\s*(\d{1,4})(?![\d./])")
+_TIMES_TEN = re.compile(r"[×x·⋅]\s*10\s*\^\s*\{?\s*(-?\d{1,2})\s*\}?")
+_MAGNITUDE = re.compile(r"[(\[](K|M|B|thousands|millions|billions)[)\]]|(?<=in )(thousands|millions|billions)", re.I)
 _NEGATION = re.compile(
     r"\b(?:no|not|non|never|none|without|disabl\w*|omit\w*|remov\w*|instead of|rather than|un(?=\w))|n't\b", re.I
 )
@@ -34,6 +36,7 @@ _SPEAKS_OF = [
     (r"heads?$", r"head|\bh\b"),
     (r"temperature|^tau$", r"temperature|τ|\btau\b"),
     (r"patience", r"patience|early"),
+    (r"^parameters$", r"param|weights"),
     (r"label_?noise", r"noise|noisy|corrupt|flip"),
     (r"sparsity", r"spars|prun|remain"),
 ]
@@ -72,6 +75,15 @@ def says_number(text: str, value: int | float) -> bool:
     return any(int(m[1]) < int(m[2]) and Decimal(m[1]) / Decimal(m[2]) == target for m in _FRACTION.finditer(text))
 
 
+def header_scale(headers: str) -> int:
+    """Power of ten that a column's header puts on its numbers: 6 for `params ×10^{6}` or `(M)`, 0 for none."""
+    if found := _TIMES_TEN.search(numbers.plain(headers)):
+        return int(found[1])
+    if found := _MAGNITUDE.search(headers):
+        return {"k": 3, "t": 3, "m": 6, "b": 9}[(found[1] or found[2])[0].lower()]
+    return 0
+
+
 def words_of(text: str) -> list[str]:
     """Lower-case runs of letters or digits, accents kept."""
     return re.findall(r"[^\W_]+", text.casefold())
@@ -101,6 +113,7 @@ def _why_not_truth(text: str, value: bool, key: str) -> str:
 
 def _why_not_of(text: str, key: str) -> str:
     last = key.rsplit(".", 1)[-1].lower()
+    text = re.sub(r"(?<=[A-Za-z])_(?=[A-Za-z])", " ", text)  # `learning_rate` in a table of configuration keys
     for pattern, words in _SPEAKS_OF:
         if re.search(pattern, last):
             return "" if re.search(words, text, re.I) else f"the quote does not speak of {last}"

@@ -56,8 +56,10 @@ EXTRACTION = {
     "licence": None, "year": 2020,
     "datasets": [{"id": "toy", "description": "made here", "available": True, "reason": ""}],
     "variants": [
-        {"id": "cnn", "name": "CNN", "description": "c", "parameters": None, "parameters_quote": None},
-        {"id": "mlp", "name": "MLP", "description": "m", "parameters": 9, "parameters_quote": "MLP has 9 parameters"},
+        {"id": "cnn", "name": "CNN", "description": "c", "parameters": 5210, "parameters_quote": None,
+         "parameters_table": "tab:main", "parameters_row": 1, "parameters_column": 2},
+        {"id": "mlp", "name": "MLP", "description": "m", "parameters": 9, "parameters_quote": "MLP has 9 parameters",
+         "parameters_table": None, "parameters_row": None, "parameters_column": None},
     ],
     "settings": [
         setting("optimizer", "adam", "We use the Adam optimizer"),

@@ -59,7 +59,7 @@ def test_a_pack_is_authored(tmp_path):
         (99, None, ">", None),
     ]
     assert [claim.id for claim in spec.claims] == ["best"]
-    assert spec.variants[1].parameters is None
+    assert (spec.variants[0].parameters.value, spec.variants[1].parameters) == (5210, None)
     assert {path.name for path in done.pack.rglob("*") if path.is_file()} == {
         "modules.py", "cnn.yaml", "arxiv_2001_00001.yaml", "spec.yaml", "provenance.yaml"}  # fmt: skip
     assert done.doubts == ["cnn: modules.py:4 is empty; say more"]

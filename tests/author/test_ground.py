@@ -83,6 +83,14 @@ def test_a_setting_from_a_table_needs_its_value_there():
     assert "lr" in ground.ground_table_value(DOC, "tab:main", 1, 2, 5210, "optimizer.lr").reason
 
 
+def test_a_headers_power_of_ten_belongs_to_its_numbers():
+    grid = [["Model", "params ×10^{6}", "Tokens (K)"], ["base", "65", "1.5"]]
+    doc = document(tables=(table(grid),))
+    assert ground.ground_table_value(doc, "tab:main", 1, 1, 65_000_000, "model.parameters").column == 1
+    assert ground.ground_table_value(doc, "tab:main", 1, 2, 1500).column == 2
+    assert "650" in ground.ground_table_value(doc, "tab:main", 1, 1, 650).reason
+
+
 def spec_for(doc):
     lr = ground.ground_value(doc, "a learning rate of 3·10^{-4}", 3e-4, "optimizer.lr")
     cell, printed = ground.ground_cell(doc, "tab:main", 1, 1)
