@@ -123,21 +123,29 @@ def _needed(seeds: Sequence[int | None]) -> str:
 
 
 def _protocols(contrasts: Sequence[Contrast], audit: Sequence[AuditSection]) -> list[str]:
+    """What the audit says of each protocol that a number rests on, and what a leaking one changes."""
     lines = []
     measured = [section for section in audit if section.runs]
-    clean = sorted({section.protocol for section in measured if section.clean})
-    leaking = [section for section in measured if not section.clean]
+    dirty = sorted({section.protocol for section in measured if not section.clean})
+    clean = sorted({section.protocol for section in measured} - set(dirty))
     if clean:
-        lines.append(f"The audit found nothing under the protocol {_list(clean)}.")
-    for protocol in sorted({section.protocol for section in leaking}):
-        kinds = sorted({f["kind"] for s in leaking if s.protocol == protocol for f in s.findings})
-        unsure = sorted(
-            {c["name"] for s in leaking if s.protocol == protocol for c in s.checks if c["status"] == "INCONCLUSIVE"}
-        )
-        said = f"found {_list(kinds)}" if kinds else f"could not settle {_list(unsure)}"
+        lines.append(f"The audit found no leak under the protocol {_list(clean)}.")
+    for protocol in dirty:
+        sections = [section for section in measured if section.protocol == protocol and not section.clean]
         worth = _worth([c for c in contrasts if c.factor == "protocol" and c.level == protocol])
-        lines.append(f"Under the protocol {protocol} the audit {said}{worth}.")
+        lines.append(f"Under the protocol {protocol} the audit {_seen(sections)}{worth}.")
     return lines
+
+
+def _seen(sections: Sequence[AuditSection]) -> str:
+    kinds = sorted({f["kind"] for s in sections for f in s.findings if f["severity"] != "info"})
+    open_checks = {
+        c["name"]: c["status"] for s in sections for c in s.checks if c["status"] in ("FAIL", "INCONCLUSIVE")
+    }
+    if kinds:
+        return f"found {_list(kinds)}"
+    failed = [name for name, status in open_checks.items() if status == "FAIL"]
+    return f"failed {_list(failed)}" if failed else f"could not settle {_list(list(open_checks))}"
 
 
 def _worth(contrasts: Sequence[Contrast]) -> str:

@@ -104,9 +104,21 @@ def test_a_claim_without_a_protocol_speaks_of_the_clean_one(runs: list[RunRecord
 def test_no_number_without_the_audit_of_its_data(runs: list[RunRecord]) -> None:
     audits = fake_runs.audits()
     del audits["mnist1d_shuffled__clean"]
-    found = cell(study(runs, audits=audits), "CNN", "MNIST-1D (shuffled)")
+    report = study(runs, audits=audits)
+    found = cell(report, "CNN", "MNIST-1D (shuffled)")
     assert (found.measured, found.verdict) == (None, "not tested")
     assert all("no audit" in line for line in found.lost)
+    unaudited = [r for r in report.runs if r.data == "mnist1d_shuffled"]
+    assert all((r.metrics, r.selection, r.used) == ({}, {}, False) for r in unaudited)
+    assert not [curve for curve in report.curves if curve.data == "mnist1d_shuffled"]
+
+
+def test_an_inconclusive_audit_is_not_called_clean(runs: list[RunRecord]) -> None:
+    audits = fake_runs.audits()
+    audits["mnist1d__clean"]["checks"][0]["status"] = "INCONCLUSIVE"
+    details = study(runs, audits=audits).headline.details
+    assert "Under the protocol clean the audit could not settle exact_duplicates." in details
+    assert not [line for line in details if "no leak" in line]
 
 
 def test_no_number_from_data_that_the_audit_did_not_see(runs: list[RunRecord]) -> None:
