@@ -117,6 +117,7 @@ def _start(job: dict[str, Any], isolated: bool, control: socket.socket) -> tuple
 
 def _execute(job: dict[str, Any], isolated: bool, report: int) -> NoReturn:
     os.setsid()
+    os.setpriority(os.PRIO_PROCESS, 0, job["nice"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.chdir(job["cwd"])

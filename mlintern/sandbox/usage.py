@@ -28,6 +28,8 @@ class Usage:
     def passed(self, limits: dict[str, Any]) -> str | None:
         """The name of the first limit that is passed now, or None."""
         pids = list(self._pids())
+        if len(pids) > limits["processes"]:  # before anything that takes time per process: a fork bomb is a race
+            return "processes"
         tasks, cpu_s, anonymous, shared = 0, 0.0, 0, 0
         for pid in pids:
             try:
