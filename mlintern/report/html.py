@@ -39,12 +39,14 @@ class TableView:
 
 @dataclasses.dataclass(frozen=True)
 class ContrastGroup:
-    """The contrasts of one level of one factor."""
+    """The contrasts of a protocol with the main one, or of all levels of a factor with its base."""
 
     title: str
     lead: str
     base: str
     level: str
+    levels: bool
+    """Whether rows differ in level, so that each has to name its own."""
     contrasts: list[Contrast]
     settings: list[ProtocolDifference]
     forest: plots.Forest | None
@@ -105,27 +107,32 @@ def ordered_claims(claims: Sequence[ClaimRow]) -> list[ClaimRow]:
 
 
 def contrast_groups(report: Report) -> list[ContrastGroup]:
-    """Contrasts by factor and level, protocols first."""
+    """One group per protocol, then one per factor with all its levels."""
     names = {variant.id: variant.name for variant in report.variants}
-    found: dict[tuple[str, str, str, str], list[Contrast]] = {}
+    found: dict[tuple[str, ...], list[Contrast]] = {}
     for contrast in sorted(report.contrasts, key=lambda c: c.factor != "protocol"):
-        found.setdefault((contrast.factor, contrast.base, contrast.level, contrast.metric), []).append(contrast)
+        level = contrast.level if contrast.factor == "protocol" else ""
+        found.setdefault((contrast.factor, contrast.base, level, contrast.metric), []).append(contrast)
     groups = []
     for (factor, base, level, metric), contrasts in found.items():
-        of_protocol = factor == "protocol"
-        settings = [row for row in report.protocol_differences if of_protocol and row.protocol == level]
-        lead = f"The same cells under the protocol {level} and under {base}: test {metric}, seed by seed."
+        if level:
+            title, first = (
+                f"What the protocol {level} is worth",
+                f"The same cells under the protocols {level} and {base}",
+            )
+        else:
+            title = "Ablations" if factor == "ablation" else f"Ablation: {factor}"
+            first = f"Every level against the base ({factor} = {base})"
         groups.append(
             ContrastGroup(
-                title=f"What the protocol {level} is worth" if of_protocol else f"Ablation: {factor} = {level}",
-                lead=lead
-                if of_protocol
-                else f"{factor} set to {level} instead of {base}, test {metric}, seed by seed.",
-                base=base,
-                level=level,
+                title=title,
+                lead=f"{first}: test {metric}, seed by seed.",
+                base=base if level else "base",
+                level=level or "ablated",
+                levels=not level,
                 contrasts=contrasts,
-                settings=settings,
-                forest=plots.contrast_forest(contrasts, names),
+                settings=[row for row in report.protocol_differences if level and row.protocol == level],
+                forest=plots.contrast_forest(contrasts, names, levels=not level),
             )
         )
     return groups

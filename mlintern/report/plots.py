@@ -108,7 +108,7 @@ def table_forest(cells: Sequence[TableCell]) -> Forest | None:
     return _forest(unit, scale, drawn)
 
 
-def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str]) -> Forest | None:
+def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str], *, levels: bool) -> Forest | None:
     """Level minus base, one row per contrast, one bar per kind of pairing."""
     if not contrasts:
         return None
@@ -119,7 +119,7 @@ def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str]) -> 
     rows = [
         ForestRow(
             label=names.get(c.variant, c.variant),
-            detail=c.data,
+            detail=f"{c.level}, {c.data}" if levels else c.data,
             text=f"{numbers.value(group[0][0], unit, sign=True)} "
             f"{numbers.interval(group[0][1], group[0][2], unit, sign=True)}",
             bars=tuple(_bar(d.over, span, scale) for d, span in zip(differences, group, strict=True)),

@@ -132,6 +132,17 @@ def test_the_same_report_gives_the_same_page(report: Report, text: str) -> None:
     assert render_html(report) == text
 
 
+def test_ablations_stand_in_one_table_against_their_base(report: Report) -> None:
+    rows = [
+        report.contrasts[0].model_copy(update={"factor": "ablation", "base": "none", "level": level})
+        for level in ("no_norm", "no_residual")
+    ]
+    page = render_html(report.model_copy(update={"contrasts": [*rows, *report.contrasts]}))
+    assert page.count(">Ablations</h2>") == 1
+    table = page.partition(">Ablations</h2>")[2].partition("</section>")[0]
+    assert all(f"<td>{row.level}</td>" in table for row in rows)
+
+
 def test_smells_that_nobody_looked_for_are_not_called_absent(report: Report) -> None:
     assert "Nobody looked for smells" in render_html(report.model_copy(update={"smells": None}))
     assert "None of the checks on the results" in render_html(report.model_copy(update={"smells": []}))
