@@ -401,7 +401,7 @@ class PaperReader(Typesetter):
                     break
                 held.append(t)
             text = spell(held)
-            at = token._replace(text=text)
+            at = token._replace(text=text, exact=False)
         if not self.body or name in IGNORED:
             return
         if name in DRAWINGS:
@@ -412,11 +412,12 @@ class PaperReader(Typesetter):
         if self.depth or self.cell is not None:
             self.put(text.strip(), at)
             return
-        text_start = len(text) - len(text.lstrip("\n"))
+        lead = len(text) - len(text.lstrip("\n"))
         self.open_block("code")
-        shown = text[text_start:].rstrip()
-        if shown:
-            self.ink.put(shown, at._replace(text=shown, start=at.start + text_start, end=at.start + text_start + len(shown)), PLAIN, True)
+        shown = text[lead:].rstrip()
+        if shown and at.exact:
+            at = at._replace(start=at.start + lead, end=at.start + lead + len(shown))
+        self.ink.put(shown, at, PLAIN, at.exact)
         self.close_block()
 
     def _begin_theorem(self, name: str, token: Token) -> None:
