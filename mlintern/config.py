@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -182,6 +183,8 @@ class Composer:
                 del config["hydra"]
         except (HydraException, OmegaConfBaseException) as error:
             raise explain(error, self.slug) from error
+        except yaml.MarkedYAMLError as error:
+            raise UserError(f"{error.problem_mark or 'config'}: not YAML ({error.problem}); mend that line") from None
         return check(config, self.slug), choices
 
 

@@ -21,6 +21,7 @@ _REASONS = {
     errno.EACCES: "no permission to write there; choose another folder or change its permissions",
     errno.EPERM: "no permission to write there; choose another folder or change its permissions",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOENT: "its folder cannot be made; choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
     errno.EISDIR: "a folder of that name is in the way; remove it",
     errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter folder",
@@ -52,6 +53,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder and see that a file can be written in it; raises UserError before any work is lost."""
+    with atomic_path(Path(folder) / ".writable") as draft:
+        draft.write_bytes(b"\0" * 4096)
+    (Path(folder) / ".writable").unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -38,8 +38,10 @@ class RunRecord(TypedDict, total=False):
     pack_sha256: str
     """Hash of the pack's every file; `code_sha256` is that of its Python code alone, which is part of the cell's id."""
     code_sha256: str
+    prepared: dict[str, str]
+    """{part: sha256} of the prepared data as published: what is part of the cell's id."""
     data: dict[str, str]
-    """{part: sha256} of the raw data."""
+    """{part: sha256} of the raw data that the cell saw: hold-out and view applied."""
     environment: dict[str, Any]
     streams: dict[str, str]
     """First key of every named random stream, as hex."""

@@ -128,8 +128,11 @@ def run_cell(
     facts: Mapping[str, Any],
     on_progress: Callable[[int], None] = lambda step: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> record.RunRecord:
+    until: int | None = None,
+) -> record.RunRecord | None:
     """Train one cell in `folder` and write its record; continues from a checkpoint if there is one.
+
+    With `until` below the cell's steps, only steps.parquet is written, there is no record, and test is not read.
 
     `facts` are the record's fields that the caller knows: cell_id, slug, variant, levels, overrides, git, pack_sha256,
     environment, audit. Raises Interrupted when asked to stop, UserError for a config that cannot be run.
@@ -159,14 +162,18 @@ def run_cell(
         logger.log,
         should_stop,
     )
-    state = loop.run()
+    state = loop.run(until)
+    write_steps(folder, state, loop)
+    if until is not None and state.step < cell.plan.max_steps:
+        return None
     final = state.selected if state.selected is not None else weights.snapshot(cell.module.model)
     step = state.selected_step if state.selected_step is not None else state.step
     cell.module.model.load_state_dict(final)
     found = {part: cell.score(part, step) for part in splits.parts()}
     _note_readings(readings, cell.readings)
     metrics = {part: {"loss": e.loss, **e.metrics} for part, e in found.items()}
-    write_outputs(folder, state, loop, found["test"], splits, final)
+    write_predictions(folder, found["test"], splits)
+    weights.save_tensors(folder / record.WEIGHTS_FILE, final, {"selected_step": state.selected_step})
     diverged = state.trace.diverged_at
     result: record.RunRecord = {
         **facts,  # type: ignore[typeddict-item]
@@ -202,31 +209,31 @@ def run_cell(
     return result
 
 
-def write_outputs(
-    folder: Path, state: State, loop: Loop, test: Evaluation, splits: Splits, final: Mapping[str, torch.Tensor]
-) -> None:
-    """steps.parquet, predictions.parquet and weights.safetensors, each whole or not at all."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    plan, losses = loop.plan, state.trace.losses()
-    factors = [loop.schedule.factor(step, plan.max_steps) for step in range(len(losses))]
+def write_steps(folder: Path, state: State, loop: Loop) -> None:
+    """steps.parquet: loss, learning rate and chain of every step."""
+    losses = state.trace.losses()
+    factors = [loop.schedule.factor(step, loop.plan.max_steps) for step in range(len(losses))]
     steps = {
         "step": np.arange(len(losses), dtype=np.int64),
         "loss": losses,
         "lr": np.array(factors, dtype=np.float64) * loop.base_lrs[0],
         "chain": state.trace.links,
     }
-    predictions = {
-        "id": splits.test.ids.astype(str),
-        "target": splits.test.labels,
-        "prediction": test.predictions,
-        **test.per_example,
-    }
-    for name, table in ((record.STEPS_FILE, steps), (record.PREDICTIONS_FILE, predictions)):
-        with files.atomic_path(folder / name) as draft:
-            pq.write_table(pa.table(table), draft)
-    weights.save_tensors(folder / record.WEIGHTS_FILE, final, {"selected_step": state.selected_step})
+    _write_table(folder / record.STEPS_FILE, steps)
+
+
+def write_predictions(folder: Path, test: Evaluation, splits: Splits) -> None:
+    """predictions.parquet: what was predicted for every test example, and how it scored."""
+    columns = {"id": splits.test.ids.astype(str), "target": splits.test.labels, "prediction": test.predictions}
+    _write_table(folder / record.PREDICTIONS_FILE, {**columns, **test.per_example})
+
+
+def _write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with files.atomic_path(path) as draft:
+        pq.write_table(pa.table(dict(columns)), draft)
 
 
 def _note_readings(path: Path, readings: set[str]) -> None:

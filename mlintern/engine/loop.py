@@ -84,13 +84,17 @@ class Loop:
         self.on_progress, self.log, self.should_stop = on_progress, log, should_stop
         self.state = State()
 
-    def run(self) -> State:
-        """Train to `plan.max_steps`, or until the loss is no longer finite; raises Interrupted when asked to stop."""
+    def run(self, until: int | None = None) -> State:
+        """Train to `plan.max_steps`, or until the loss is no longer finite; raises Interrupted when asked to stop.
+
+        `until` ends earlier without changing what any step computes (a schedule still runs to `plan.max_steps`).
+        """
         self.restore()
         state, plan = self.state, self.plan
+        last = min(plan.max_steps, until or plan.max_steps)
         began = time.monotonic() - state.wall_s
         self.module.train()
-        for batch in self.feed.batches(state.step, plan.max_steps):
+        for batch in self.feed.batches(state.step, last):
             state.trace.append(self.train_step(batch, state.step))
             state.step += 1
             if state.step % FLUSH_EVERY == 0:

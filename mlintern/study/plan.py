@@ -8,7 +8,6 @@ from typing import Any
 from mlintern.config import COORDINATES, Composer
 from mlintern.errors import UserError
 
-
 LEVELS: tuple[str, ...] = ("data", "protocol", "ablation")
 """Coordinates beside variant and seed."""
 

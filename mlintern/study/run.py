@@ -55,6 +55,8 @@ class Session:
         config = cells[0].config
         self.runs = Path(config["run"]["dir"]).absolute() / pack.slug
         self.data = Path(config["run"]["data_dir"]).absolute() / pack.slug
+        for folder in (self.runs, self.data):
+            files.make_writable(folder)
         pins = Determinism(**config["determinism"]).pins()
         self.jobs = min(config["study"]["jobs"] or len(os.sched_getaffinity(0)), len(cells))
         launch = launcher(pack, config["sandbox"], [self.runs, self.data], self.jobs, console)
@@ -191,6 +193,7 @@ class Session:
                 "git": git,
                 "pack_sha256": self.pack.sha256(),
                 "code_sha256": self.pack.code_sha256(),
+                "prepared": self.fingerprints(cell),
                 "audit": marks[gate.audit_name(cell)],
             },
         }

@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -32,13 +31,20 @@ class Worker:
         self.last_progress = 0.0
         self.splits: dict[str, Any] = {}
 
-    def jobs(self, lines: IO[str]) -> Iterator[dict[str, Any]]:
-        """The jobs as they come; a thread reads them, so that the end of the input is seen in the middle of one."""
-        waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    def jobs(self, source: int) -> Iterator[dict[str, Any]]:
+        """The jobs as they come; a thread reads them, so that the end of the input is seen in the middle of one.
+
+        It reads the bare file descriptor: a Python file's lock, held by the thread, would stay locked for ever in the
+        loader processes that a cell forks.
+        """
+        waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
         def read() -> None:
-            for line in lines:
-                waiting.put(line)
+            pending = b""
+            while data := os.read(source, 1 << 16):
+                *lines, pending = (pending + data).split(b"\n")
+                for line in lines:
+                    waiting.put(line)
             self.stopping = True
             waiting.put(None)
 
@@ -133,13 +139,14 @@ class Worker:
                 raise UserError(f"{out}: another process is training this cell; wait for it or stop it") from None
             splits = self.load_splits(job["config"], job["folder"])
             facts = {**job["facts"], "environment": environment_record()}
-            record = run_cell(job["config"], splits, out, facts, self.progress, lambda: self.stopping)
-        return {"status": record["status"]}
+            until = job.get("until")
+            record = run_cell(job["config"], splits, out, facts, self.progress, lambda: self.stopping, until)
+        return {"status": record["status"] if record else "unfinished"}
 
 
-def serve(lines: IO[str], worker: Worker) -> None:
-    """Answer jobs until there are no more."""
-    for job in worker.jobs(lines):
+def serve(source: int, worker: Worker) -> None:
+    """Answer the jobs that come from a file descriptor until there are no more."""
+    for job in worker.jobs(source):
         try:
             worker.tell(event="done", result=worker.run(job))
         except UserError as error:
@@ -155,8 +162,10 @@ def main() -> None:
     """Entry point of `python -m mlintern.study.worker`."""
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints, prints to stderr
+    source = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which then closes our input
-    serve(sys.stdin, Worker(events))
+    serve(source, Worker(events))
 
 
 if __name__ == "__main__":
