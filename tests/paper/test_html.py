@@ -275,14 +275,14 @@ def hostile_pages() -> dict[str, str]:
         "deep spans": "<p>" + "<span>" * 30_000 + "x",
         "deep tables": "<table><tr><td>" * 3_000 + "x",
         "unclosed tags": '<a "' * 100_000 + "x",
-        "bare brackets": "<" * 300_000 + "x",
-        "paragraphs": "<p>" * 100_000 + "x",
-        "entities": "&lt;" * 300_000,
-        "unknown entities": "&unknown;" * 100_000,
-        "one line": "<p>" + "word " * 1_000_000,
+        "bare brackets": "<" * 60_000 + "x",
+        "paragraphs": "<p>" * 20_000 + "x",
+        "entities": "&lt;" * 40_000,
+        "unknown entities": "&unknown;" * 20_000,
+        "one line": "<p>" + "word " * 300_000,
         "huge spans": "<table><tr><td rowspan='999999999' colspan='999999999'>x</td></tr><tr><td>y</td></tr></table>",
         "odd spans": "<table><tr><td rowspan='-3' colspan='x'>x</td><td rowspan='0'>y</td></tr></table>",
-        "many cells": "<table>" + ("<tr>" + "<td>1" * 100) * 1000 + "</table>",
+        "many cells": "<table>" + ("<tr>" + "<td>1" * 100) * 100 + "</table>",
         "spanning cells": "<table>" + "<tr><td colspan=1000>1</td></tr>" * 1000 + "</table>",
         "nested math": "<math alttext='" + "{" * 50_000 + "x'>x</math> y",
         "deep mathml": "<p>" + "<math>" + "<msup>" * 2_000 + "x</math> y",
@@ -305,7 +305,7 @@ def test_hostile_pages_are_read_or_refused_in_bounded_time(case: str) -> None:
         document = read(page)
     except UserError:
         document = None
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 10
     assert document is None or "root:" not in document.text
 
 
