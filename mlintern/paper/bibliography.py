@@ -8,7 +8,9 @@ from dataclasses import dataclass
 _ENTRY = re.compile(r"@\s*([A-Za-z]+)\s*[{(]\s*([^\s,{}()]+)\s*,")
 _FIELD = re.compile(r"\s*,?\s*([A-Za-z][\w-]*)\s*=\s*")
 _BBL_ENTRY = re.compile(r"\\entry\{([^{}]+)\}(.*?)\\endentry", re.S)
-_BBL_FIELD = re.compile(r"\\(?:field|verb)\{(title|year|date|doi|url|eprint|journaltitle|booktitle)\}(?:\{((?:[^{}]|\{[^{}]*\})*)\}|\s*\\verb\s+(\S+))")
+_BBL_FIELD = re.compile(
+    r"\\(?:field|verb)\{(title|year|date|doi|url|eprint|journaltitle|booktitle)\}(?:\{((?:[^{}]|\{[^{}]*\})*)\}|\s*\\verb\s+(\S+))"
+)
 _BBL_FAMILY = re.compile(r"family=\{((?:[^{}]|\{[^{}]*\})*)\}")
 MAX_ENTRIES = 20_000
 
@@ -26,7 +28,12 @@ class Entry:
     def text(self) -> str:
         """Author, title, venue and year, as far as given."""
         f = self.fields
-        parts = [f.get("author", ""), f.get("title", ""), f.get("journal") or f.get("booktitle") or f.get("journaltitle", ""), f.get("year", "")]
+        parts = [
+            f.get("author", ""),
+            f.get("title", ""),
+            f.get("journal") or f.get("booktitle") or f.get("journaltitle", ""),
+            f.get("year", ""),
+        ]
         return ". ".join(p for p in parts if p)
 
     @property

@@ -18,8 +18,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("paper", help="arXiv id or URL, or a local .tex, .pdf, .html, archive or folder")
     parser.add_argument("settings", nargs="*", metavar="paper.key=value", help="how papers are fetched")
-    parser.add_argument("--table", metavar="N", help="draw this table (3, 3b, A1) instead of the outline; writes no file")
-    parser.add_argument("--out", type=Path, default=Path("document.json"), help="where to write (default: document.json)")
+    parser.add_argument(
+        "--table", metavar="N", help="draw this table (3, 3b, A1) instead of the outline; writes no file"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("document.json"), help="where to write (default: document.json)"
+    )
     parser.add_argument("--no-figures", action="store_true", help="do not write figures as PNG beside the document")
     return parser
 

@@ -21,7 +21,9 @@ def outline(document: Document) -> RenderableType:
     head = Text(document.title or document.id, style="bold")
     facts = [f"{document.id}{document.version}", f"by the {document.road} road", f"{len(document.text):,} characters"]
     facts += [f"{len(document.equations)} equations", f"{len(document.references)} references"]
-    root = Tree(Group(head, Text(", ".join(document.authors[:8]), style="italic"), Text(" · ".join(facts), style="dim")))
+    root = Tree(
+        Group(head, Text(", ".join(document.authors[:8]), style="italic"), Text(" · ".join(facts), style="dim"))
+    )
     stack: list[tuple[int, Tree]] = [(-1, root)]
     for section in document.sections:
         while stack[-1][0] >= section.level:
@@ -39,7 +41,9 @@ def outline(document: Document) -> RenderableType:
     if document.figures:
         parts.append(Text("\nFigures", style="bold"))
     for f in document.figures:
-        parts.append(Text(f"  {f.number or f.id:>4}  {_short(f.caption)}" + (f"  [{', '.join(f.files[:3])}]" if f.files else "")))
+        parts.append(
+            Text(f"  {f.number or f.id:>4}  {_short(f.caption)}" + (f"  [{', '.join(f.files[:3])}]" if f.files else ""))
+        )
     if document.missing:
         parts.append(Text("\nMissing", style="bold yellow"))
         for m in document.missing[:20]:

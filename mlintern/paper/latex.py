@@ -8,25 +8,36 @@ from pathlib import Path
 
 from mlintern.errors import UserError
 from mlintern.paper.bibliography import Entry, read_bib, read_biblatex
-from mlintern.paper.document import Block, Cell, Document, Equation, Figure, Missing, Part, Reference, Section, Table
+from mlintern.paper.document import Block, Cell, Document, Equation, Figure, Missing, Reference, Section, Table
+from mlintern.paper.latex_drafts import CaptionDraft, CellDraft, EquationDraft, FloatDraft, GridDraft
 from mlintern.paper.latex_files import Folder, find_root, open_folder
 from mlintern.paper.latex_ink import HOLE, Proof
-from mlintern.paper.latex_paper import (
-    CaptionDraft,
-    EntryDraft,
-    EquationDraft,
-    FloatDraft,
-    PaperReader,
-    SectionDraft,
-    kind_name,
-)
+from mlintern.paper.latex_paper import PaperReader
+from mlintern.paper.latex_references import kind_name
 from mlintern.paper.latex_spans import header_columns, header_rows
-from mlintern.paper.latex_tables import CellDraft, GridDraft
 from mlintern.paper.latex_tokens import Token
 from mlintern.paper.numbers import Number, parse_cell
 
-IMAGES = (".pdf", ".png", ".jpg", ".jpeg", ".eps", ".ps", ".svg", ".gif", ".PDF", ".PNG", ".JPG", ".EPS", "", ".tex", ".pgf")
-_APPENDIX_WORD = re.compile(r"\b(?:Appendix|Appendices|appendix|[Ss]upplementary [Mm]aterials?|[Ss]upplemental [Mm]aterials?)\b")
+IMAGES = (
+    ".pdf",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".eps",
+    ".ps",
+    ".svg",
+    ".gif",
+    ".PDF",
+    ".PNG",
+    ".JPG",
+    ".EPS",
+    "",
+    ".tex",
+    ".pgf",
+)
+_APPENDIX_WORD = re.compile(
+    r"\b(?:Appendix|Appendices|appendix|[Ss]upplementary [Mm]aterials?|[Ss]upplemental [Mm]aterials?)\b"
+)
 _NOTE_MARK = re.compile(r"\^\{([†‡*§¶∗⋆,a-z\d]{1,5})\}")
 
 
@@ -41,7 +52,9 @@ def read_latex(path: Path | str, id: str = "") -> Document:
         folder = open_folder(path)
         root = find_root(folder)
     elif path.is_file():
-        folder = open_folder(path.parent) if path.parent != Path(path.anchor) else Folder(path.parent, {path.name: path})
+        folder = (
+            open_folder(path.parent) if path.parent != Path(path.anchor) else Folder(path.parent, {path.name: path})
+        )
         root = path.name
         folder.names.setdefault(root, path)
     else:
@@ -116,7 +129,10 @@ class _Assembly:
         equations = tuple(self._equation(d) for d in r.equations)
         references = self._references()
         blocks = tuple(
-            Block(kind=b.kind, start=a, end=z, part=self.ids.get(id(b.owner), "")) for b in r.blocks for a, z in [self.proof.trimmed(b.start, b.end)] if z > a
+            Block(kind=b.kind, start=a, end=z, part=self.ids.get(id(b.owner), ""))
+            for b in r.blocks
+            for a, z in [self.proof.trimmed(b.start, b.end)]
+            if z > a
         )
         title = " ".join(self._plain(r.title).split()) or self._pdf_title()
         abstract = ""
@@ -152,7 +168,14 @@ class _Assembly:
             for part in parts:
                 text = re.sub(r"\^\{[^{}]*\}|[*†‡§]|_\{[^{}]*\}", "", self._plain(part))
                 names += [n.strip(" ,;\n") for n in re.split(r",| and |\s{2,}|&", text)]
-        plausible = [n for n in names if 3 < len(n) < 60 and " " in n and "@" not in n and not re.search(r"\d|Universi|Institut|Google|Depart|Research|Lab", n)]
+        plausible = [
+            n
+            for n in names
+            if 3 < len(n) < 60
+            and " " in n
+            and "@" not in n
+            and not re.search(r"\d|Universi|Institut|Google|Depart|Research|Lab", n)
+        ]
         return tuple(dict.fromkeys(plausible))
 
     # parts
@@ -185,7 +208,13 @@ class _Assembly:
         if d.stop is not None and d.stop.source == d.token.source and d.stop.start >= d.token.end:
             latex = self.r.folder.texts[source][d.token.end : d.stop.start]
             latex = re.sub(r"^\s*\{[a-zA-Z]+\*?\}", "", latex).strip()
-        return Equation(id=part, number=d.number, latex=latex, label=(d.labels or [""])[0], **self._common(d.start, d.end, d.token, d.stop))  # type: ignore[arg-type]
+        return Equation(
+            id=part,
+            number=d.number,
+            latex=latex,
+            label=(d.labels or [""])[0],
+            **self._common(d.start, d.end, d.token, d.stop),
+        )  # type: ignore[arg-type]
 
     def _caption(self, caption: CaptionDraft | None) -> str:
         if caption is None:
@@ -262,7 +291,9 @@ class _Assembly:
     def _image(self, name: str, token: Token) -> str:
         base = self.r.folder.sources[token.source].name.rpartition("/")[0] if token.source >= 0 else ""
         for folder in self.r.graphics_path:
-            found = self.r.folder.find(folder.strip() + name if not folder or folder.endswith("/") else folder + "/" + name, IMAGES, base)
+            found = self.r.folder.find(
+                folder.strip() + name if not folder or folder.endswith("/") else folder + "/" + name, IMAGES, base
+            )
             if found:
                 return found
         self.r.lack("figure", name, "the image file is not in the source", token)
@@ -270,7 +301,9 @@ class _Assembly:
 
     # tables
 
-    def _table(self, grid: GridDraft, f: FloatDraft | None, caption: CaptionDraft | None, sub: CaptionDraft | None, letter: str) -> Table:
+    def _table(
+        self, grid: GridDraft, f: FloatDraft | None, caption: CaptionDraft | None, sub: CaptionDraft | None, letter: str
+    ) -> Table:
         number = caption.number if caption is not None and caption.kind == "table" else ""
         part = self._id(f"table-{number}{letter}" if number else "grid-1")
         self.ids[id(grid)] = part
@@ -287,7 +320,10 @@ class _Assembly:
         numeric = {at: bool(n) for at, n in numbers.items()}
         head = header_rows(grid, numeric)
         side = header_columns(grid, numeric, texts, head)
-        cells = tuple(self._cell(c, texts, ranges, numbers, c.row < head or c.column < side) for c in sorted(grid.cells, key=lambda c: (c.row, c.column)))
+        cells = tuple(
+            self._cell(c, texts, ranges, numbers, c.row < head or c.column < side)
+            for c in sorted(grid.cells, key=lambda c: (c.row, c.column))
+        )
         labels = (sub.labels if sub else []) or (caption.labels if caption else []) or (f.labels if f else [])
         common = self._common(f.start if f and len(f.grids) == 1 else grid.start, grid.end, grid.token, grid.stop)
         common["start"], common["end"] = self.proof.trimmed(grid.start, grid.end)
@@ -335,7 +371,15 @@ class _Assembly:
             for name in marks:
                 if getattr(style, name):
                     marks[name] += n if not lead else max(n, visible)
-        notes = tuple(dict.fromkeys([*c.notes, *(m[1] for m in _NOTE_MARK.finditer(texts[at]) if not numbers[at]), *(x for n in numbers[at] for x in n.notes)]))
+        notes = tuple(
+            dict.fromkeys(
+                [
+                    *c.notes,
+                    *(m[1] for m in _NOTE_MARK.finditer(texts[at]) if not numbers[at]),
+                    *(x for n in numbers[at] for x in n.notes),
+                ]
+            )
+        )
         tokens = [t for t in c.tokens if t.source >= 0]
         span, raw = None, ""
         if tokens:
@@ -362,7 +406,16 @@ class _Assembly:
             self.ids[id(d)] = part
             year = re.findall(r"\b(?:19|20)\d\d\b", text)
             url = re.search(r"https?://\S+|10\.\d{4,}/\S+|arXiv:\s*\d{4}\.\d{4,5}", text)
-            found.append(Reference(id=part, label=d.key, text=text, year=year[-1] if year else "", url=url[0].rstrip(".,)") if url else "", **common))  # type: ignore[arg-type]
+            found.append(
+                Reference(
+                    id=part,
+                    label=d.key,
+                    text=text,
+                    year=year[-1] if year else "",
+                    url=url[0].rstrip(".,)") if url else "",
+                    **common,
+                )
+            )  # type: ignore[arg-type]
         if not found:
             found = self._external()
         return tuple(found)
@@ -375,7 +428,12 @@ class _Assembly:
             file = r.folder.find(name, (".bib", ""))
             text = r.folder.text(file) if file else None
             if file is None or text is None:
-                r.lack("bibliography", name, "the bibliography file is not in the source", next(t for ns, t in r.bibliographies if name in ns))
+                r.lack(
+                    "bibliography",
+                    name,
+                    "the bibliography file is not in the source",
+                    next(t for ns, t in r.bibliographies if name in ns),
+                )
                 continue
             entries |= {k: (e, file) for k, e in read_bib(text).items()}
         for file in [n for n in r.folder.names if n.endswith(".bbl")]:
@@ -399,7 +457,12 @@ class _Assembly:
         r = self.r
         known = {x.label for x in references}
         if r.cites and not references:
-            r.lack("bibliography", "", f"the text cites {len({k for k, _ in r.cites})} works and the source holds no list of them", r.cites[0][1])
+            r.lack(
+                "bibliography",
+                "",
+                f"the text cites {len({k for k, _ in r.cites})} works and the source holds no list of them",
+                r.cites[0][1],
+            )
         else:
             for key, token in r.cites:
                 if key not in known:
@@ -412,16 +475,25 @@ class _Assembly:
             m = _APPENDIX_WORD.search(self.text)
             if m:
                 doc_span = _span_of(self, m.start(), m.end())
-                r.missing.append(Missing(kind="appendix", name=m[0], why="the text refers to it and the source holds none", span=doc_span))
+                r.missing.append(
+                    Missing(
+                        kind="appendix", name=m[0], why="the text refers to it and the source holds none", span=doc_span
+                    )
+                )
         for name, token in r.unknown.items():
             r.lack("macro", "\\" + name, "no definition in the source; its arguments were read as text", token)
         if r.g.exhausted:
-            r.lack("limit", "\\" + r.g.exhausted, "macros expand without end; from here on they were not expanded", None)
+            r.lack(
+                "limit", "\\" + r.g.exhausted, "macros expand without end; from here on they were not expanded", None
+            )
 
 
 def _span_of(assembly: _Assembly, start: int, end: int):  # type: ignore[no-untyped-def]
-    bare = Document(title="", road="latex", sources=tuple(assembly.r.folder.sources), text=assembly.text, offsets=assembly.proof.pieces)
+    bare = Document(
+        title="",
+        road="latex",
+        sources=tuple(assembly.r.folder.sources),
+        text=assembly.text,
+        offsets=assembly.proof.pieces,
+    )
     return bare.source_span(start, end)
-
-
-__all__ = ["EntryDraft", "Part", "SectionDraft", "read_latex"]

@@ -170,8 +170,8 @@ GRIDS: dict[str, str] = {
 """Environments that are grids of cells, with their arguments: `o`, `m` dropped, `s` the columns, `t` tabularray's keys, `b` tabu's `to`."""
 
 FLOATS: dict[str, tuple[str, str]] = {
-    **{n: ("table", "o") for n in "table table* sidewaystable sidewaystable* margintable rotatedtable".split()},
-    **{n: ("figure", "o") for n in "figure figure* sidewaysfigure sidewaysfigure* marginfigure teaserfigure rotatedfigure".split()},
+    **dict.fromkeys("table table* sidewaystable sidewaystable* margintable rotatedtable".split(), ("table", "o")),
+    **dict.fromkeys("figure figure* sidewaysfigure sidewaysfigure* marginfigure teaserfigure rotatedfigure".split(), ("figure", "o")),
     "wraptable": ("table", "omom"), "wrapfigure": ("figure", "omom"), "wraptable*": ("table", "omom"), "wrapfigure*": ("figure", "omom"),
     "SCtable": ("table", "oo"), "SCfigure": ("figure", "oo"), "SCtable*": ("table", "oo"), "SCfigure*": ("figure", "oo"),
     "floatingtable": ("table", "om"), "floatingfigure": ("figure", "om"), "algorithm": ("algorithm", "o"), "algorithm*": ("algorithm", "o"),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mlintern.paper.latex_tables import CellDraft, GridDraft
+from mlintern.paper.latex_drafts import CellDraft, GridDraft
 
 
 def _empty(cell: CellDraft) -> bool:
@@ -46,7 +43,9 @@ def _covered(cell: CellDraft, row: int, at: dict[tuple[int, int], CellDraft]) ->
 def _upwards(grid: GridDraft, cell: CellDraft, at: dict[tuple[int, int], CellDraft]) -> None:
     """A negative count: the cell stands in the last of the rows it spans."""
     reach = 1
-    while reach < -cell.rowspan and cell.row - reach >= 0 and all(_empty(c) for c in _covered(cell, cell.row - reach, at)):
+    while (
+        reach < -cell.rowspan and cell.row - reach >= 0 and all(_empty(c) for c in _covered(cell, cell.row - reach, at))
+    ):
         reach += 1
     for r in range(cell.row - reach + 1, cell.row):
         for above in _covered(cell, r, at):
@@ -104,11 +103,15 @@ def header_rows(grid: GridDraft, numeric: dict[tuple[int, int], bool], head: int
 
 def _share(grid: GridDraft, numeric: dict[tuple[int, int], bool], row: int) -> float:
     """Part of a row's filled cells, the first column left out, that are numbers."""
-    found = [numeric.get((c.row, c.column), False) for c in grid.cells if c.row == row and c.column > 0 and not _empty(c)]
+    found = [
+        numeric.get((c.row, c.column), False) for c in grid.cells if c.row == row and c.column > 0 and not _empty(c)
+    ]
     return sum(found) / len(found) if found else 0.0
 
 
-def header_columns(grid: GridDraft, numeric: dict[tuple[int, int], bool], texts: dict[tuple[int, int], str], header: int) -> int:
+def header_columns(
+    grid: GridDraft, numeric: dict[tuple[int, int], bool], texts: dict[tuple[int, int], str], header: int
+) -> int:
     """How many columns at the left name the rows: those whose filled body cells are mostly words."""
     count = 0
     for column in range(grid.columns - 1):

@@ -7,56 +7,22 @@ user macro expands to splits it exactly as TeX would.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlintern.paper.latex_columns import Column, blank, columns
 from mlintern.paper.latex_commands import FULL_RULES, GRIDS, RULES, SIGNATURES
+from mlintern.paper.latex_drafts import CellDraft, GridDraft
 from mlintern.paper.latex_ink import PLAIN
 from mlintern.paper.latex_spans import settle
-from mlintern.paper.latex_tokens import BEGIN, CS, END, EOF, PAR, SPACE, TAB, TEXT, Token, spell, trimmed
+from mlintern.paper.latex_tokens import BEGIN, CS, END, EOF, SPACE, TAB, TEXT, Token, spell, trimmed
+from mlintern.paper.latex_units import siunitx_cell
 
 if TYPE_CHECKING:
     from mlintern.paper.latex_paper import PaperReader
 
 MAX_CELLS = 60_000
 _LENGTH = re.compile(r"\s*[-+]?\s*[\d.]*\s*(?:pt|em|ex|in|cm|mm|sp|bp|pc|\\[a-z]+)\s*", re.I)
-
-
-@dataclass
-class CellDraft:
-    """A cell as it was set: where, how wide, what is odd about it."""
-
-    row: int
-    column: int
-    rowspan: int = 1
-    colspan: int = 1
-    start: int = 0
-    end: int = 0
-    color: str = ""
-    notes: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
-    fixed: bool = False
-
-
-@dataclass
-class GridDraft:
-    """A table's grid."""
-
-    token: Token
-    start: int
-    end: int = 0
-    stop: Token | None = None
-    cells: list[CellDraft] = field(default_factory=list)
-    rows: int = 0
-    columns: int = 0
-    rules: list[int] = field(default_factory=list)
-    partial: list[int] = field(default_factory=list)
-    alignment: str = ""
-    scope: int = 0
-    order: int = 0
-    math: bool = False
 
 
 @dataclass
@@ -84,7 +50,15 @@ def read_grid(reader: PaperReader, name: str, token: Token) -> None:
         reader.end_float(stop)
 
 
-def _place(reader: PaperReader, spec: list[Token], rows: list[_Row], last_rules: list[str], token: Token, stop: Token, head: int) -> None:
+def _place(
+    reader: PaperReader,
+    spec: list[Token],
+    rows: list[_Row],
+    last_rules: list[str],
+    token: Token,
+    stop: Token,
+    head: int,
+) -> None:
     """Sets a grid, or the grids that it only lays out."""
     if _is_layout(rows) or _is_pictures(rows):
         _set_layout(reader, rows, token)
@@ -184,9 +158,21 @@ def _collect(reader: PaperReader, name: str) -> tuple[list[_Row], list[str], Tok
                     while nested.pop() != inner:
                         pass
             else:
-                g.push([t, Token(BEGIN, "{", t.source, t.end, t.end, False), *arg, Token(END, "}", t.source, t.end, t.end, False)])
+                g.push(
+                    [
+                        t,
+                        Token(BEGIN, "{", t.source, t.end, t.end, False),
+                        *arg,
+                        Token(END, "}", t.source, t.end, t.end, False),
+                    ]
+                )
                 break
-            cells[-1] += [t, Token(BEGIN, "{", t.source, t.start, t.end, False), *arg, Token(END, "}", t.source, t.start, t.end, False)]
+            cells[-1] += [
+                t,
+                Token(BEGIN, "{", t.source, t.start, t.end, False),
+                *arg,
+                Token(END, "}", t.source, t.start, t.end, False),
+            ]
             continue
         elif t.kind == CS and t.text in ("verb", "lstinline"):
             cells[-1].append(reader.verbatim(t))
@@ -206,18 +192,20 @@ def _collect(reader: PaperReader, name: str) -> tuple[list[_Row], list[str], Tok
                 if t.text in ("endfirsthead", "endhead", "endfoot", "endlastfoot"):
                     finish()
                     rules = []
-                    if t.text == "endfirsthead":
-                        skip_from = head = len(rows)
-                    elif t.text == "endhead" and skip_from is None:
+                    if t.text == "endfirsthead" or (t.text == "endhead" and skip_from is None):
                         skip_from = head = len(rows)
                     elif skip_from is not None:  # a running head or foot repeats what is there already
                         del rows[skip_from:]
                     continue
-                if t.text in ("caption", "label") and len(cells) == 1 and name.startswith(("long", "xl", "ltab", "deluxe", "super", "x")):
+                if (
+                    t.text in ("caption", "label")
+                    and len(cells) == 1
+                    and name.startswith(("long", "xl", "ltab", "deluxe", "super", "x"))
+                ):
                     starred = t.text == "caption" and g.star()
                     short = g.optional() if t.text == "caption" else None
                     arg = g.argument()
-                    if not starred and short is None or t.text == "label" or arg:
+                    if (not starred and short is None) or t.text == "label" or arg:
                         captions += [t, Token(BEGIN, "{", -1, 0, 0, False), *arg, Token(END, "}", -1, 0, 0, False)]
                     continue
                 if t.text in ("SetCell",):
@@ -225,7 +213,13 @@ def _collect(reader: PaperReader, name: str) -> tuple[list[_Row], list[str], Tok
                     continue
                 if t.text in ("tablehead", "startdata", "enddata"):
                     if t.text == "tablehead":
-                        g.push([*g.argument(), Token(CS, "\\", t.source, t.start, t.end, False), Token(CS, "hline", t.source, t.start, t.end, False)])
+                        g.push(
+                            [
+                                *g.argument(),
+                                Token(CS, "\\", t.source, t.start, t.end, False),
+                                Token(CS, "hline", t.source, t.start, t.end, False),
+                            ]
+                        )
                     continue
         cells[-1].append(t)
     finish()
@@ -276,7 +270,13 @@ def _inner_grids(tokens: list[Token]) -> int:
     i = 0
     while i < len(tokens):
         t = tokens[i]
-        if t.kind == CS and t.text == "begin" and i + 2 < len(tokens) and tokens[i + 1].kind == BEGIN and tokens[i + 2].text in GRIDS:
+        if (
+            t.kind == CS
+            and t.text == "begin"
+            and i + 2 < len(tokens)
+            and tokens[i + 1].kind == BEGIN
+            and tokens[i + 2].text in GRIDS
+        ):
             name = tokens[i + 2].text
             level, tabs, breaks, braces = 1, 0, 0, 0
             j = i + 4
@@ -311,7 +311,10 @@ def _is_layout(rows: list[_Row]) -> bool:
 def _is_pictures(rows: list[_Row]) -> bool:
     """Whether a grid places images: pictures in it and hardly a number beside them."""
     filled = [c for r in rows for c in r.cells if not blank(c)]
-    images = sum(any(t.kind == CS and t.text in ("includegraphics", "subfloat", "includesvg", "subfigure") for t in c) for c in filled)
+    images = sum(
+        any(t.kind == CS and t.text in ("includegraphics", "subfloat", "includesvg", "subfigure") for t in c)
+        for c in filled
+    )
     numbers = sum(bool(re.fullmatch(r"\W*\d+\.\d+\W*(?:pm\W*[\d.]+)?\W*", spell(c).strip())) for c in filled)
     return images > 0 and (images * 2 >= len(filled) or numbers < 2)
 
@@ -352,7 +355,15 @@ def _flatten(reader: PaperReader, rows: list[_Row], token: Token) -> None:
                 reader.ink.space(token)
 
 
-def _set(reader: PaperReader, rows: list[_Row], last_rules: list[str], cols: list[Column], token: Token, stop: Token, head: int) -> None:
+def _set(
+    reader: PaperReader,
+    rows: list[_Row],
+    last_rules: list[str],
+    cols: list[Column],
+    token: Token,
+    stop: Token,
+    head: int,
+) -> None:
     """Sets the cells of a grid into the text and keeps where each of them stands."""
     draft_block = None
     if reader.depth == 0:
@@ -448,50 +459,7 @@ def _put(reader: PaperReader, grid: GridDraft, cell: CellDraft, tokens: list[Tok
     finally:
         reader.cell = before
         reader.scopes[-1].style = style
-    fresh = [n for n in reader.unknown if n not in known] + [
-        t.text for t in tokens if t.kind == CS and t.text in known
-    ]
+    fresh = [n for n in reader.unknown if n not in known] + [t.text for t in tokens if t.kind == CS and t.text in known]
     if fresh:
         cell.doubts.append("it uses \\" + ", \\".join(dict.fromkeys(fresh)) + ", which the source does not define")
     cell.end = reader.ink.size
-
-
-_S_NUMBER = re.compile(r"([<>~]?)\s*([+-]?)\s*([\d\s,.]*\d[\d\s]*)(?:\((\d+)\))?\s*(?:(?:\+-|\\pm)\s*([\d.]+))?\s*(?:[eEdD]\s*([+-]?\d+))?")
-
-
-def siunitx_number(text: str) -> str | None:
-    """A number as siunitx reads it, in plain text; None if the text is none. `1.234(5)` is 1.234 ± 0.005."""
-    m = _S_NUMBER.fullmatch(text.strip())
-    if not m:
-        return None
-    sign, digits = m[2].replace("+", ""), re.sub(r"[\s]", "", m[3]).replace(",", ".")
-    if digits.count(".") > 1:
-        return None
-    out = m[1] + sign + digits
-    spread = m[5]
-    if m[4]:
-        places = len(digits.partition(".")[2])
-        if "." in digits and len(m[4]) <= places + 2:
-            padded = m[4].rjust(places + 1, "0")
-            spread = padded[:-places] + "." + padded[-places:]
-        else:
-            spread = m[4]
-    if spread and m[6]:
-        return f"({out} ± {spread}) × 10^{{{int(m[6])}}}"
-    if spread:
-        return f"{out} ± {spread}"
-    return f"{out}e{int(m[6])}" if m[6] else out
-
-
-def siunitx_cell(tokens: list[Token]) -> tuple[str, Token] | None:
-    """Plain text of a siunitx column's cell that is a bare number; None if it is anything else (braced text, a macro)."""
-    inside = trimmed(tokens)
-    if not inside or any(t.kind not in (TEXT, SPACE, CS, PAR) for t in inside):
-        return None
-    text = siunitx_number("".join("\\" + t.text if t.kind == CS else t.text for t in inside))
-    if text is None:
-        return None
-    first, last = inside[0], inside[-1]
-    if first.exact and last.exact and first.source == last.source:
-        return text, first._replace(end=last.end, exact=text == "".join(t.text for t in inside))
-    return text, first._replace(exact=False)

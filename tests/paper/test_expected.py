@@ -18,7 +18,9 @@ from mlintern.paper.latex import read_latex
 EXPECTED = sorted((Path(__file__).parent / "expected").glob("*.yaml"))
 PAPERS = Path(__file__).resolve().parents[2].parent / "shared" / "papers"
 
-pytestmark = pytest.mark.skipif(not PAPERS.is_dir(), reason="the shared papers are not beside the repository (../shared/papers)")
+pytestmark = pytest.mark.skipif(
+    not PAPERS.is_dir(), reason="the shared papers are not beside the repository (../shared/papers)"
+)
 
 
 @cache

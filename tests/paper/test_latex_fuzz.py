@@ -73,7 +73,11 @@ def test_any_order_of_commands(tmp_path: Path, bits: list[str]):
 @SETTINGS
 @given(bits=st.lists(st.sampled_from(BITS), max_size=30))
 def test_any_table_body(tmp_path: Path, bits: list[str]):
-    text = "\\begin{document}\\begin{table}\\begin{tabular}{l|cc}" + "".join(bits) + "\\end{tabular}\\caption{x}\\end{table}\\end{document}"
+    text = (
+        "\\begin{document}\\begin{table}\\begin{tabular}{l|cc}"
+        + "".join(bits)
+        + "\\end{tabular}\\caption{x}\\end{table}\\end{document}"
+    )
     check(read_text(tmp_path, text), {"main.tex": text})
 
 

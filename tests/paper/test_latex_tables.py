@@ -25,7 +25,11 @@ def rows(tmp_path: Path, spec: str, body: str, preamble: str = "") -> list[list[
 
 
 def cell(tmp_path: Path, content: str, preamble: str = "") -> Cell:
-    found = only(tmp_path, f"\\begin{{tabular}}{{lc}}\nmodel & score \\\\ \\hline\nours & {content} \\\\\n\\end{{tabular}}", preamble).cell(1, 1)
+    found = only(
+        tmp_path,
+        f"\\begin{{tabular}}{{lc}}\nmodel & score \\\\ \\hline\nours & {content} \\\\\n\\end{{tabular}}",
+        preamble,
+    ).cell(1, 1)
     assert found is not None
     return found
 
@@ -53,7 +57,12 @@ def test_a_number_in_any_dress(tmp_path: Path, source: str, value: float, spread
     preamble = r"""\newcommand{\std}[1]{{\tiny$\pm$#1}} \def\res#1#2{$#1_{\pm #2}$} \NewDocumentCommand{\ms}{m m}{#1\,{\footnotesize($\pm$#2)}}"""
     found = cell(tmp_path, source, preamble)
     assert found.number is not None, found
-    assert (found.number.value, found.number.spread, found.number.doubtful, found.doubtful) == (value, spread, False, False)
+    assert (found.number.value, found.number.spread, found.number.doubtful, found.doubtful) == (
+        value,
+        spread,
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +85,9 @@ def test_a_style_ends_with_its_cell(tmp_path: Path):
 
 
 def test_spans_and_rules(tmp_path: Path):
-    t = only(tmp_path, r"""\begin{table}\caption{Two tasks.}\label{tab:two}
+    t = only(
+        tmp_path,
+        r"""\begin{table}\caption{Two tasks.}\label{tab:two}
     \begin{tabular}{@{}l|cc|c@{}} \toprule[1pt]
     \multirow{2}{*}{Model} & \multicolumn{2}{c|}{Accuracy} & \multirow{2}*{Time} \\ \cmidrule(lr){2-3}
      & top-1 & top-5 & \\ \midrule
@@ -84,7 +95,8 @@ def test_spans_and_rules(tmp_path: Path):
     B & \multicolumn{1}{r}{4.5} & 5.5 & \\ \specialrule{1pt}{2pt}{2pt} \addlinespace
     \multicolumn{4}{l}{\textit{larger}} \\
     C & -- & & 6 h \\ \bottomrule
-    \end{tabular}\end{table}""")
+    \end{tabular}\end{table}""",
+    )
     assert (t.rows, t.columns, t.header_rows, t.header_columns) == (6, 4, 2, 1)
     assert t.grid()[0] == ["Model", "Accuracy", "Accuracy", "Time"]
     assert t.grid()[1] == ["Model", "top-1", "top-5", "Time"]
@@ -99,9 +111,17 @@ def test_spans_and_rules(tmp_path: Path):
 
 
 def test_multirow_in_every_form(tmp_path: Path):
-    g = rows(tmp_path, "lcc", r"\multirow[t]{2}{*}[-2pt]{A} & 1 & 2 \\ & 3 & 4 \\ \hline & 5 & 6 \\ \multirow{-2}{*}{B} & 7 & 8 \\ \multirow{2}*{C} & 9 & 0 \\ & 1 & 2")
+    g = rows(
+        tmp_path,
+        "lcc",
+        r"\multirow[t]{2}{*}[-2pt]{A} & 1 & 2 \\ & 3 & 4 \\ \hline & 5 & 6 \\ \multirow{-2}{*}{B} & 7 & 8 \\ \multirow{2}*{C} & 9 & 0 \\ & 1 & 2",
+    )
     assert [r[0] for r in g] == ["A", "A", "B", "B", "C", "C"]
-    g = rows(tmp_path, "lcc", r"\textbf{\multirow{2}{*}{A}} & \multicolumn{2}{c}{\multirow{2}{*}{x}} \\ & \multicolumn{2}{c}{} \\ B & 1 & 2")
+    g = rows(
+        tmp_path,
+        "lcc",
+        r"\textbf{\multirow{2}{*}{A}} & \multicolumn{2}{c}{\multirow{2}{*}{x}} \\ & \multicolumn{2}{c}{} \\ B & 1 & 2",
+    )
     assert g == [["A", "x", "x"], ["A", "x", "x"], ["B", "1", "2"]]
 
 
@@ -114,14 +134,20 @@ def test_a_multirow_that_claims_rows_with_text_is_cut_and_doubtful(tmp_path: Pat
 def test_macros_make_cells_and_rows(tmp_path: Path):
     preamble = r"""\newcommand{\row}[3]{#1 & #2 & #3 \\} \def\two#1/#2;{#1 & #2} \newcommand\sep{\\ \midrule} \newcommand{\opt}[2][0.5]{$#2\pm#1$}
     \let\oldrow\row \newcommand{\bt}{\begin{tabular}{lcc}} \newcommand{\et}{\end{tabular}} \DeclareMathOperator{\acc}{acc}"""
-    t = only(tmp_path, r"\bt \row{a}{1}{2} b & \two 3/4; \sep \oldrow{c}{\opt{7}}{\opt[0.1]{8}} $\acc$ & & \\ \et", preamble)
+    t = only(
+        tmp_path, r"\bt \row{a}{1}{2} b & \two 3/4; \sep \oldrow{c}{\opt{7}}{\opt[0.1]{8}} $\acc$ & & \\ \et", preamble
+    )
     assert [r[:2] for r in t.grid()] == [["a", "1"], ["b", "3"], ["c", "7±0.5"], ["acc", ""]]
     assert t.cell(2, 2).number.spread == 0.1
     assert t.rules == (2,)
 
 
 def test_cells_lead_back_to_what_was_typed(tmp_path: Path):
-    d = document(tmp_path, "\\row{first}{94.1}{0.3}", "\\newcommand{\\row}[3]{\\begin{tabular}{lc} #1 & $#2 \\pm #3$ \\\\ x & y \\end{tabular}}")
+    d = document(
+        tmp_path,
+        "\\row{first}{94.1}{0.3}",
+        "\\newcommand{\\row}[3]{\\begin{tabular}{lc} #1 & $#2 \\pm #3$ \\\\ x & y \\end{tabular}}",
+    )
     number = d.tables[0].cell(0, 1)
     source = (tmp_path / "main.tex").read_text()
     found = d.source_span(number.start, number.start + 4)
@@ -129,8 +155,11 @@ def test_cells_lead_back_to_what_was_typed(tmp_path: Path):
 
 
 def test_siunitx_columns(tmp_path: Path):
-    t = only(tmp_path, r"""\begin{tabular}{l S[table-format=2.2(2)] S s} \toprule {Model} & {Acc.\ (\%)} & {n} & {u} \\ \midrule
-      A & 94.10(32) & 1e5 & \kilo\byte \\ B & 9.5 \pm 0.1 & 12345 & x \\ C & {--} & \bfseries 3.5 & \\ \bottomrule \end{tabular}""")
+    t = only(
+        tmp_path,
+        r"""\begin{tabular}{l S[table-format=2.2(2)] S s} \toprule {Model} & {Acc.\ (\%)} & {n} & {u} \\ \midrule
+      A & 94.10(32) & 1e5 & \kilo\byte \\ B & 9.5 \pm 0.1 & 12345 & x \\ C & {--} & \bfseries 3.5 & \\ \bottomrule \end{tabular}""",
+    )
     assert t.grid()[0][:3] == ["Model", "Acc. (%)", "n"]
     a, b = t.cell(1, 1).number, t.cell(2, 1).number
     assert (a.value, a.spread, a.doubtful) == (94.1, 0.32, False)
@@ -149,8 +178,11 @@ def test_quantities(tmp_path: Path):
 
 
 def test_columns_joined_by_printed_material(tmp_path: Path):
-    t = only(tmp_path, r"""\begin{tabular}{l r@{\,$\pm$\,}l r@{.}l} \hline Model & \multicolumn{2}{c}{Accuracy} & \multicolumn{2}{c}{Loss} \\ \hline
-       A & 94.1 & 0.3 & 1 & 25 \\ B & \multicolumn{2}{c}{--} & 0 & 5 \\ \end{tabular}""")
+    t = only(
+        tmp_path,
+        r"""\begin{tabular}{l r@{\,$\pm$\,}l r@{.}l} \hline Model & \multicolumn{2}{c}{Accuracy} & \multicolumn{2}{c}{Loss} \\ \hline
+       A & 94.1 & 0.3 & 1 & 25 \\ B & \multicolumn{2}{c}{--} & 0 & 5 \\ \end{tabular}""",
+    )
     assert (t.rows, t.columns) == (3, 3)
     assert (t.cell(1, 1).number.value, t.cell(1, 1).number.spread) == (94.1, 0.3)
     assert t.cell(1, 2).number.value == 1.25
@@ -158,8 +190,11 @@ def test_columns_joined_by_printed_material(tmp_path: Path):
 
 
 def test_column_types_and_repetitions(tmp_path: Path):
-    t = only(tmp_path, r"\begin{tabular}{Y{2cm}*{3}{C}>{\bfseries}r<{\%}!{\vrule width 1pt}p{2cm}D{.}{.}{-1}} a & 1 & 2 & 3 & 4 & e & 6.5 \\ b & 1 & 2 & 3 & 5 & f & 7.5 \end{tabular}",
-             r"\newcolumntype{C}{>{\centering\arraybackslash}p{1cm}}\newcolumntype{Y}[1]{>{\raggedright}p{#1}}")
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{Y{2cm}*{3}{C}>{\bfseries}r<{\%}!{\vrule width 1pt}p{2cm}D{.}{.}{-1}} a & 1 & 2 & 3 & 4 & e & 6.5 \\ b & 1 & 2 & 3 & 5 & f & 7.5 \end{tabular}",
+        r"\newcolumntype{C}{>{\centering\arraybackslash}p{1cm}}\newcolumntype{Y}[1]{>{\raggedright}p{#1}}",
+    )
     assert t.columns == 7
     assert t.cell(0, 4).number.unit == "%"
     assert t.cell(0, 4).bold
@@ -186,22 +221,33 @@ def test_whatever_holds_the_grid(tmp_path: Path, begin: str, end: str):
     preamble = r"\def\mytab{\begin{tabular}{lc}}\def\endmytab{\end{tabular}}\newenvironment{ctab}[1]{\begin{center}\begin{tabular}{lc}}{\end{tabular}\end{center}}"
     for outside in ("table", "table*", "sidewaystable", "wraptable"):
         extra = "{r}{5cm}" if outside == "wraptable" else "[!ht]"
-        t = only(tmp_path, f"\\begin{{{outside}}}{extra}\\centering\\caption{{Cap.}}\n{begin} a & 1 \\\\ b & 2 \\\\ {end}\n\\end{{{outside}}}", preamble)
+        t = only(
+            tmp_path,
+            f"\\begin{{{outside}}}{extra}\\centering\\caption{{Cap.}}\n{begin} a & 1 \\\\ b & 2 \\\\ {end}\n\\end{{{outside}}}",
+            preamble,
+        )
         assert t.grid() == [["a", "1"], ["b", "2"]]
         assert (t.number, t.caption) == ("1", "Cap.")
 
 
 def test_longtable_heads_are_read_once(tmp_path: Path):
-    t = only(tmp_path, r"""\begin{longtable}{lc} \caption{Long one.}\label{tab:long}\\ \toprule name & value \\ \midrule \endfirsthead
+    t = only(
+        tmp_path,
+        r"""\begin{longtable}{lc} \caption{Long one.}\label{tab:long}\\ \toprule name & value \\ \midrule \endfirsthead
       \multicolumn{2}{c}{continued} \\ name & value \\ \midrule \endhead \midrule \multicolumn{2}{r}{next page} \\ \endfoot \bottomrule \endlastfoot
-      a & 1 \\ b & 2 \\ \end{longtable}""")
+      a & 1 \\ b & 2 \\ \end{longtable}""",
+    )
     assert t.grid() == [["name", "value"], ["a", "1"], ["b", "2"]]
     assert (t.number, t.caption, t.label, t.header_rows) == ("1", "Long one.", "tab:long", 1)
 
 
 def test_nested_and_stacked_cells(tmp_path: Path):
-    g = rows(tmp_path, "lc", r"\makecell[l]{two\\lines} & \shortstack{3\\4} \\ \begin{tabular}[c]{@{}c@{}}tall\\cell\end{tabular} & \tabincell{c}{5\\6} \\ \thead{h\\i} & \parbox{2cm}{7 \\ 8}",
-             r"\newcommand{\tabincell}[2]{\begin{tabular}{@{}#1@{}}#2\end{tabular}}")
+    g = rows(
+        tmp_path,
+        "lc",
+        r"\makecell[l]{two\\lines} & \shortstack{3\\4} \\ \begin{tabular}[c]{@{}c@{}}tall\\cell\end{tabular} & \tabincell{c}{5\\6} \\ \thead{h\\i} & \parbox{2cm}{7 \\ 8}",
+        r"\newcommand{\tabincell}[2]{\begin{tabular}{@{}#1@{}}#2\end{tabular}}",
+    )
     assert g == [["two lines", "3 4"], ["tall cell", "5 6"], ["h i", "7 8"]]
 
 
@@ -210,41 +256,83 @@ def test_diagonal_head(tmp_path: Path):
 
 
 def test_side_by_side_grids_in_a_layout(tmp_path: Path):
-    d = document(tmp_path, r"""\begin{table}\caption{Both.}\begin{tabular}{cc}
-      \begin{tabular}{lc} m & v \\ a & 1 \\ \end{tabular} & \begin{tabular}{lc} m & v \\ b & 2 \\ \end{tabular} \\ (a) left & (b) right \end{tabular}\end{table}""")
+    d = document(
+        tmp_path,
+        r"""\begin{table}\caption{Both.}\begin{tabular}{cc}
+      \begin{tabular}{lc} m & v \\ a & 1 \\ \end{tabular} & \begin{tabular}{lc} m & v \\ b & 2 \\ \end{tabular} \\ (a) left & (b) right \end{tabular}\end{table}""",
+    )
     assert [(t.number, t.part, t.grid()[1]) for t in d.tables] == [("1", "a", ["a", "1"]), ("1", "b", ["b", "2"])]
 
 
 def test_subtables_minipages_and_subfloats(tmp_path: Path):
     grid = r"\begin{tabular}{lc} m & v \\ %s & %d \\ \end{tabular}"
-    d = document(tmp_path, r"\begin{table}\begin{subtable}{.5\textwidth}" + grid % ("a", 1) + r"\caption{Left.}\label{tab:l}\end{subtable}\hfill\begin{subtable}{.5\textwidth}"
-                 + grid % ("b", 2) + r"\caption{Right.}\end{subtable}\caption{All.}\label{tab:all}\end{table} See \ref{tab:l} and \cref{tab:all}.")
-    assert [(t.number, t.part, t.subcaption, t.caption) for t in d.tables] == [("1", "a", "Left.", "All."), ("1", "b", "Right.", "All.")]
+    d = document(
+        tmp_path,
+        r"\begin{table}\begin{subtable}{.5\textwidth}"
+        + grid % ("a", 1)
+        + r"\caption{Left.}\label{tab:l}\end{subtable}\hfill\begin{subtable}{.5\textwidth}"
+        + grid % ("b", 2)
+        + r"\caption{Right.}\end{subtable}\caption{All.}\label{tab:all}\end{table} See \ref{tab:l} and \cref{tab:all}.",
+    )
+    assert [(t.number, t.part, t.subcaption, t.caption) for t in d.tables] == [
+        ("1", "a", "Left.", "All."),
+        ("1", "b", "Right.", "All."),
+    ]
     assert "See 1a and Table 1." in d.text
-    d = document(tmp_path, r"\begin{table}\begin{minipage}{.5\textwidth}\caption{One.}" + grid % ("a", 1) + r"\end{minipage}\begin{minipage}{.5\textwidth}\caption{Two.}"
-                 + grid % ("b", 2) + r"\end{minipage}\end{table}")
+    d = document(
+        tmp_path,
+        r"\begin{table}\begin{minipage}{.5\textwidth}\caption{One.}"
+        + grid % ("a", 1)
+        + r"\end{minipage}\begin{minipage}{.5\textwidth}\caption{Two.}"
+        + grid % ("b", 2)
+        + r"\end{minipage}\end{table}",
+    )
     assert [(t.number, t.part, t.caption) for t in d.tables] == [("1", "", "One."), ("2", "", "Two.")]
-    d = document(tmp_path, r"\begin{table}\caption{All.}\subfloat[First]{" + grid % ("a", 1) + r"}\quad\subfloat[Second]{" + grid % ("b", 2) + r"}\end{table}")
+    d = document(
+        tmp_path,
+        r"\begin{table}\caption{All.}\subfloat[First]{"
+        + grid % ("a", 1)
+        + r"}\quad\subfloat[Second]{"
+        + grid % ("b", 2)
+        + r"}\end{table}",
+    )
     assert [(t.part, t.subcaption) for t in d.tables] == [("a", "First"), ("b", "Second")]
-    d = document(tmp_path, r"\begin{figure}\includegraphics{x}\caption{F.}\captionof{table}{T.}" + grid % ("a", 1) + r"\end{figure}\begin{table}\caption{N.}" + grid % ("b", 2) + r"\end{table}")
+    d = document(
+        tmp_path,
+        r"\begin{figure}\includegraphics{x}\caption{F.}\captionof{table}{T.}"
+        + grid % ("a", 1)
+        + r"\end{figure}\begin{table}\caption{N.}"
+        + grid % ("b", 2)
+        + r"\end{table}",
+    )
     assert [(t.number, t.caption) for t in d.tables] == [("1", "T."), ("2", "N.")]
     assert d.figures[0].caption == "F."
 
 
 def test_grids_of_pictures_are_no_tables(tmp_path: Path):
-    d = document(tmp_path, r"\begin{figure}\begin{tabular}{cc}\includegraphics{a}&\includegraphics{b}\\(a)&(b)\end{tabular}\caption{P.}\end{figure}")
+    d = document(
+        tmp_path,
+        r"\begin{figure}\begin{tabular}{cc}\includegraphics{a}&\includegraphics{b}\\(a)&(b)\end{tabular}\caption{P.}\end{figure}",
+    )
     assert d.tables == ()
     assert d.figures[0].files == ("a", "b")
 
 
 def test_blank_rows_and_spacing_columns(tmp_path: Path):
-    t = only(tmp_path, r"\begin{tabular}{lccc} a & 1 & & 2 \\ \\[-5pt] \hline & & & \\ b & 3 & & 4 \\ \bottomrule \\ \end{tabular}")
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{lccc} a & 1 & & 2 \\ \\[-5pt] \hline & & & \\ b & 3 & & 4 \\ \bottomrule \\ \end{tabular}",
+    )
     assert t.grid() == [["a", "1", "", "2"], ["b", "3", "", "4"]]
     assert t.rules == (1, 2)
 
 
 def test_ampersands_that_split_nothing(tmp_path: Path):
-    g = rows(tmp_path, "lc", r"a \& b & {x & y} \\ \verb|c & d| & $\left\{\begin{array}{c} 1 & 2 \\ 3 & 4 \end{array}\right.$ \\")
+    g = rows(
+        tmp_path,
+        "lc",
+        r"a \& b & {x & y} \\ \verb|c & d| & $\left\{\begin{array}{c} 1 & 2 \\ 3 & 4 \end{array}\right.$ \\",
+    )
     assert (len(g), [len(r) for r in g]) == (2, [2, 2])
     assert g[0][0] == "a & b"
 
@@ -256,14 +344,19 @@ def test_a_bracket_that_is_no_length(tmp_path: Path):
 
 def test_comments_conditionals_and_inputs_inside(tmp_path: Path):
     (tmp_path / "body.tex").write_text("c & 3 \\\\\n")
-    t = only(tmp_path, "\\begin{tabular}{lc}\na & 1 \\\\ % b & 2 \\\\\n\\iffalse x & 9 \\\\ \\fi\n\\input{body}\n\\ifcamera d & 4 \\\\ \\else e & 5 \\\\ \\fi\n\\end{tabular}",
-             "\\newif\\ifcamera\\camerafalse")
+    t = only(
+        tmp_path,
+        "\\begin{tabular}{lc}\na & 1 \\\\ % b & 2 \\\\\n\\iffalse x & 9 \\\\ \\fi\n\\input{body}\n\\ifcamera d & 4 \\\\ \\else e & 5 \\\\ \\fi\n\\end{tabular}",
+        "\\newif\\ifcamera\\camerafalse",
+    )
     assert [r[0] for r in t.grid()] == ["a", "c", "e"]
 
 
 def test_numbering_by_section_and_in_the_appendix(tmp_path: Path):
     grid = r"\begin{table}\caption{C.}\begin{tabular}{lc} a & 1 \\ b & 2 \end{tabular}\end{table}"
-    d = document(tmp_path, grid + r"\appendix\section{More}\renewcommand{\thetable}{A\arabic{table}}\setcounter{table}{0}" + grid)
+    d = document(
+        tmp_path, grid + r"\appendix\section{More}\renewcommand{\thetable}{A\arabic{table}}\setcounter{table}{0}" + grid
+    )
     assert [t.number for t in d.tables] == ["1", "A1"]
     d = document(tmp_path, r"\section{S}" + grid + r"\section{T}" + grid, r"\numberwithin{table}{section}")
     assert [t.number for t in d.tables] == ["1.1", "2.1"]
@@ -293,12 +386,22 @@ def test_footnotes_of_cells_are_kept(tmp_path: Path):
     found = cell(tmp_path, r"94.1\footnote{Our rerun.}")
     assert found.notes == ("Our rerun.",)
     assert cell(tmp_path, r"94.1$^{\ddagger}$").notes == ("‡",)
-    t = only(tmp_path, r"\begin{table}\begin{threeparttable}\caption{C.}\begin{tabular}{lc} a & 1\tnote{*} \\ b & 2 \end{tabular}\begin{tablenotes}\item[*] rerun\end{tablenotes}\end{threeparttable}\end{table}")
+    t = only(
+        tmp_path,
+        r"\begin{table}\begin{threeparttable}\caption{C.}\begin{tabular}{lc} a & 1\tnote{*} \\ b & 2 \end{tabular}\begin{tablenotes}\item[*] rerun\end{tablenotes}\end{threeparttable}\end{table}",
+    )
     assert any("rerun" in note for note in t.notes)
 
 
 def test_changes_beside_numbers(tmp_path: Path):
-    for source in (r"76.1{\scriptsize(+1.2)}", r"76.1 \textcolor{green}{(+1.2)}", r"76.1$_{\textcolor{green}{+1.2}}$", r"76.1 $\uparrow$1.2", r"$76.1_{\uparrow 1.2}$", r"76.1 (\textcolor{red}{$\uparrow$1.2})"):
+    for source in (
+        r"76.1{\scriptsize(+1.2)}",
+        r"76.1 \textcolor{green}{(+1.2)}",
+        r"76.1$_{\textcolor{green}{+1.2}}$",
+        r"76.1 $\uparrow$1.2",
+        r"$76.1_{\uparrow 1.2}$",
+        r"76.1 (\textcolor{red}{$\uparrow$1.2})",
+    ):
         found = cell(tmp_path, source)
         assert found.number is not None, (source, found)
         assert (found.number.value, found.number.change, found.number.spread) == (76.1, 1.2, None), source
