@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from mlintern.study.estimates import is_constant, mean_estimate
-from mlintern.study.printed_value import PrintedValue
+from mlintern.study.printed_value import PrintedValue, Spread
 
 NEAR = 0.1
 """A formula within a tenth of the printed half width is named as the nearest when none reproduces it."""
@@ -38,11 +38,11 @@ class PrintedIntervalCheck:
 
     printed: float
     right: float
-    """Half width of the t interval; NaN when the seeds have no spread or there is one only."""
+    """What the seeds give: half the t interval, unless another spread is stated; NaN where no two seeds differ."""
     ratio: float
     """`right` over `printed`: how many times too narrow the print is (below 1: too wide)."""
     ok: bool
-    """Whether the print is the t interval, within its rounding."""
+    """Whether the print is what it is called, within its rounding."""
     matches: tuple[Formula, ...]
     """Wrong formulas that give the printed number within its rounding, fewest faults first."""
     nearest: Formula | None
@@ -87,12 +87,19 @@ def formulas(values: Sequence[float], level: float = 0.95) -> list[Formula]:
 
 
 def check_printed_interval(
-    values: Sequence[float], printed: float, *, level: float = 0.95, decimals: int | None = None
+    values: Sequence[float],
+    printed: float,
+    *,
+    level: float = 0.95,
+    decimals: int | None = None,
+    stated: Spread = "ci95",
 ) -> PrintedIntervalCheck:
-    """Compare a printed half width with the t interval of the raw seeds, in the same units.
+    """Compare a printed half width with what the raw seeds give, in the same units.
 
-    `decimals` are the digits after the point as printed (by default those that the number needs). The tolerance is the
-    print's rounding alone, so a formula is said to reproduce the print only when it does.
+    `stated` is what the paper calls it: an interval (the t interval is right), a standard error, a standard deviation,
+    or `unknown` (any of the three is right). `decimals` are the digits after the point as printed (by default those
+    that the number needs). The tolerance is the print's rounding alone, so a formula is said to reproduce the print
+    only when it does.
     """
     if not (math.isfinite(printed) and printed >= 0):
         raise ValueError(f"a printed half width must be a finite number, not negative: {printed}")
@@ -108,29 +115,54 @@ def check_printed_interval(
             finding += ": no certainty but a value that the seed does not change (a cap, a floor, a seed not wired)"
         return PrintedIntervalCheck(printed, math.nan, math.nan, False, (), None, finding)
     candidates = formulas(values, level)
-    right, wrong = candidates[0], candidates[1:]
+    names = {"ci95": candidates[0].name, "standard_error": "sample std / sqrt(n)", "std": "sample std"}
+    right_names = list(names.values()) if stated == "unknown" else [names[stated]]
+    rights = [f for f in candidates if f.name in right_names]
+    wrong = [f for f in candidates if f.name not in right_names]
+    hit = next((f for f in rights if _reproduces(f, printed, rounding)), None)
+    right = hit or rights[0]
     ratio = right.half_width / printed if printed else math.inf
-    if abs(right.half_width - printed) <= rounding * (1 + 1e-9):
+    if hit is not None:
         return PrintedIntervalCheck(printed, right.half_width, ratio, True, (), None, "")
-    matches = tuple(f for f in wrong if abs(f.half_width - printed) <= rounding * (1 + 1e-9))
+    matches = tuple(f for f in wrong if _reproduces(f, printed, rounding))
     closest = min(wrong, key=lambda f: abs(f.half_width - printed))
     nearest = closest if not matches and abs(closest.half_width - printed) <= NEAR * printed else None
-    if matches:
-        cause = f"it is {matches[0].name}: {'; '.join(matches[0].faults)}"
-    elif nearest is not None:
-        off = abs(nearest.half_width / printed - 1)
-        cause = (
-            f"no usual formula gives it; nearest is {nearest.name} = {nearest.half_width:.4g} ({off:.0%} off: "
-            f"{'; '.join(nearest.faults)})"
-        )
-    else:
-        cause = "no usual formula gives it"
-    factor = f"{ratio:.1f} times too narrow" if ratio >= 1 else f"{1 / ratio:.1f} times too wide"
-    finding = (
-        f"printed ±{printed:g} for the {level:.0%} interval of {n} seeds; the t interval is ±{right.half_width:.4g}, "
-        f"so the print is {factor}; {cause}"
-    )
+    cause = _cause(printed, matches, nearest, stated)
+    finding = f"printed ±{printed:g} for {_sentence(right, ratio, n, level, stated)}; {cause}"
     return PrintedIntervalCheck(printed, right.half_width, ratio, False, matches, nearest, finding)
+
+
+def _cause(printed: float, matches: Sequence[Formula], nearest: Formula | None, stated: Spread) -> str:
+    """Which wrong formula gives the print; what is wrong with it is said for an interval, where the name may not."""
+    found = matches[0] if matches else nearest
+    if found is None:
+        return "no usual formula gives it"
+    faults = "; ".join(found.faults) if stated == "ci95" else ""
+    if matches:
+        return f"it is {found.name}" + (f": {faults}" if faults else "")
+    off = abs(found.half_width / printed - 1)
+    return f"no usual formula gives it; nearest is {found.name} = {found.half_width:.4g} ({off:.0%} off" + (
+        f": {faults})" if faults else ")"
+    )
+
+
+def _sentence(right: Formula, ratio: float, n: int, level: float, stated: Spread) -> str:
+    """What the print is called, what the seeds give, and how far apart the two are."""
+    of = f"of {n} seeds"
+    if stated == "unknown":
+        return (
+            f"a spread {of} that is not named; the t interval is ±{right.half_width:.4g}, and neither the standard "
+            "error nor the standard deviation fits"
+        )
+    narrow, wide = ("narrow", "wide") if stated == "ci95" else ("small", "large")
+    factor = f"{ratio:.1f} times too {narrow}" if ratio >= 1 else f"{1 / ratio:.1f} times too {wide}"
+    called = {"ci95": f"{level:.0%} interval", "standard_error": "standard error", "std": "standard deviation"}[stated]
+    given = "t interval" if stated == "ci95" else called
+    return f"the {called} {of}; the {given} is ±{right.half_width:.4g}, so the print is {factor}"
+
+
+def _reproduces(formula: Formula, printed: float, rounding: float) -> bool:
+    return abs(formula.half_width - printed) <= rounding * (1 + 1e-9)
 
 
 def common_formula(cells: Mapping[str, tuple[Sequence[float], float]], *, level: float = 0.95) -> str | None:
@@ -147,7 +179,7 @@ def common_formula(cells: Mapping[str, tuple[Sequence[float], float]], *, level:
         named = {f"t({len(values)})": "t(n)", f"t({len(values) - 1})": "t(n-1)"}
         fitting = set()
         for formula in formulas(values, level):
-            if abs(formula.half_width - printed) <= rounding * (1 + 1e-9):
+            if _reproduces(formula, printed, rounding):
                 quantile, _, rest = formula.name.partition(" ")
                 fitting.add(f"{named.get(quantile, quantile)} {rest}")
         names = fitting if names is None else names & fitting
