@@ -67,7 +67,7 @@ def _sentence(table: Sequence[TableCell], cells: dict[Verdict, int], claims: dic
     parts = []
     if measured:
         within = sum(bool(cell.within_printed) for cell in measured)
-        what = f"{within} of {len(measured)} table cells have their mean within what the paper prints"
+        what = f"{within} of {len(measured)} measured means lie within what the paper prints"
         parts.append(f"{what}; tested with intervals over seeds, {_tally(cells)}.")
     if judged:
         parts.append(f"Of {judged} {'further ' if measured else ''}{_plural('claim', judged)}, {_tally(claims)}.")

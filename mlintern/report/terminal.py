@@ -23,8 +23,14 @@ _STYLES: dict[Verdict, str] = {
 
 def print_report(report: Report, console: Console, page: Path | None = None) -> None:
     """Print tables, contradicted and open claims, findings, and the page's path (last, so that it stays in sight)."""
+    protocol = next((cell.protocol for cell in report.table if cell.protocol), "")
     for table in report.tables:
+        console.print(Text(f"{numbers.plain(report.paper.title)} · {table.label}", style="bold"))
         console.print(_grid(report, table))
+        said = (
+            f"{table.unit}: our mean under the protocol {protocol}, its 95 % interval over seeds, (the paper's number)"
+        )
+        console.print(Text(said, style="dim"))
     console.print(_sentence(report))
     for line in _lines(report):
         console.print(Padding(line, (0, 0, 0, 2)))
@@ -37,13 +43,7 @@ def _grid(report: Report, table: Table) -> Grid:
     places = report.cells_by_place(table.id)
     rows = [row for row in table.rows if any(_has_number(places.get((row, column), [])) for column in table.columns)]
     columns = [c for c in table.columns if any(_has_number(places.get((row, c), [])) for row in rows)]
-    protocol = next((cell.protocol for cell in report.table if cell.protocol), "")
-    grid = Grid(
-        title=Text(f"{numbers.plain(report.paper.title)}\n{table.label}, {table.unit}, protocol {protocol}"),
-        title_justify="left",
-        caption=Text("our mean, its 95 % interval over seeds, (the paper's number)"),
-        caption_justify="left",
-    )
+    grid = Grid()
     grid.add_column("")
     for column in columns:
         grid.add_column(Text(numbers.plain(column)))

@@ -90,7 +90,7 @@ def not_tested(spec: PaperSpec, table: Sequence[TableCell], claims: Sequence[Cla
 
 
 def run_row(spec: PaperSpec, planned: Planned) -> Run:
-    """One planned run, how it ended, and the commands that repeat it; the numbers of a run that does not count stay out."""
+    """One planned run, how it ended, and what repeats it; the numbers of a run that does not count stay out."""
     run: RunRecord = planned.run or {}
     acknowledged = sorted(str(kind) for kind in run.get("audit", {}).get("acknowledged", []))
     levels = planned.levels
