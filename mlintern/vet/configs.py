@@ -125,7 +125,8 @@ class _Config:
         if isinstance(value, dict):
             for key, inner in value.items():
                 here = (*path, key)
-                if not _KEY.fullmatch(key) or key == "<<":
+                in_defaults = here[0] == "defaults" and len(here) > 1  # group names, which `_defaults` checks
+                if not in_defaults and not _KEY.fullmatch(key):
                     yield self._refuse(here, "config-key", f"the key {key!r} is not allowed; use letters, digits and _")
                 elif key.rsplit(".", 1)[-1] == "searchpath":
                     yield self._refuse(here, "config-key", "a search path brings in files that nobody vetted")
@@ -174,10 +175,10 @@ class _Config:
             items = entry.items() if isinstance(entry, dict) else [(entry, None)]
             for group, option in items:
                 options = option if isinstance(option, list) else [option]
-                names = [str(group).removeprefix("optional ").removeprefix("override ").lstrip("/")]
+                names = str(group).removeprefix("optional ").removeprefix("override ").lstrip("/").split("@")
+                first = [re.split(r"[/.]", name.removeprefix("_global_.").lstrip(":"))[0] for name in names]
                 good = group == "_self_" or bool(isinstance(group, str) and _DEFAULT.fullmatch(group))
                 good &= all(o is None or (isinstance(o, str) and bool(_OPTION.fullmatch(o))) for o in options)
-                names += [part.lstrip(":") for part in names[0].split("@")[1:]]
-                if not good or any(re.split(r"[/.@]", item)[0] in FORBIDDEN_ROOTS for item in names):
+                if not good or any(name in FORBIDDEN_ROOTS for name in first):
                     line = ("defaults", index)
                     yield self._refuse(line, "config-defaults", f"the default {entry!r} is not allowed in a pack")

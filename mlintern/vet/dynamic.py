@@ -89,7 +89,9 @@ def _run(subject: str, name: str, check: Callable[[], Outcome]) -> Check:
     try:
         status, reason = check()
     except _USER_FAULTS as error:
-        status, reason = "FAIL", f"{type(error).__name__}: {' '.join(str(error).split())[:400]}{_where(error)}"
+        situation = "".join(f"{note}: " for note in getattr(error, "__notes__", []))
+        message = " ".join(str(error).split())[:400]
+        status, reason = "FAIL", f"{situation}{type(error).__name__}: {message}{_where(error)}"
     return Check(subject, name, status, reason)
 
 
@@ -169,7 +171,11 @@ def _forward(variant: Variant) -> Outcome:
         for size in BATCH_SIZES:
             if mode == "train" and size == 1 and _has_batch_norm(variant):
                 continue  # one example has no batch statistics
-            output = _output(_build(variant).train(mode == "train"), _batch(variant, size))
+            try:
+                output = _output(_build(variant).train(mode == "train"), _batch(variant, size))
+            except _USER_FAULTS as error:
+                error.add_note(f"a batch of {size} in {mode} mode")
+                raise
             if output.ndim == 0 or output.shape[0] != size:
                 return "FAIL", f"a batch of {size} gives an output of shape {tuple(output.shape)}; keep the batch first"
             if not torch.isfinite(output).all():

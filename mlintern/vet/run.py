@@ -14,7 +14,7 @@ from mlintern import strict_yaml
 from mlintern.errors import UserError
 from mlintern.sandbox import GIB, Backend, Limits, run_sandboxed
 from mlintern.vet.checks import Check, Factor, Variant, job
-from mlintern.vet.configs import check_config
+from mlintern.vet.configs import FORBIDDEN_ROOTS, check_config
 from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal
 from mlintern.vet.targets import ENGINE_PREFIXES
@@ -55,6 +55,8 @@ def check_pack(
                 refusals.append(Refusal(shown, 1, "file", "code stands in modules.py or modules/<name>.py only"))
             refusals += check_source(path, "model", generators=generators, package=f"papers.{slug}.modules", name=shown)
         elif path.suffix in (".yaml", ".yml"):
+            if relative.parts[0] == "conf" and (len(relative.parts) < 3 or relative.parts[1] in FORBIDDEN_ROOTS):
+                refusals.append(Refusal(shown, 1, "file", "would stand in for a config of the user's; a pack brings groups"))
             refusals += check_config(
                 path,
                 composed=relative.as_posix() not in _NOT_HYDRA,
