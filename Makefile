@@ -18,11 +18,11 @@ venv:  ## the virtual environment, installed from the lock; quick when nothing c
 demo: venv  ## the main job: reproduce arXiv:2011.14439 offline, with no key and no GPU
 	$(BIN)/python -m mlintern paper=2011.14439
 
-test: venv  ## the default test suite
-	$(PYTEST)
+test: venv  ## the default test suite; ARGS='tests/test_locks.py -x' goes to pytest
+	$(PYTEST) $(ARGS)
 
 slow: venv  ## the long tests
-	$(PYTEST) -m "slow and not gpu"
+	$(PYTEST) -m "slow and not gpu" $(ARGS)
 
 lint: venv  ## ruff and mypy
 	$(BIN)/ruff check .
