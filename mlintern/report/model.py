@@ -161,6 +161,16 @@ class Table(_Model):
     columns: list[str]
 
 
+class StandardisedEffect(_Model):
+    """A difference in units of the spread over seeds, with its 95 % interval."""
+
+    name: str
+    """Paired d_z or Hedges' g."""
+    value: float
+    low: float | None
+    high: float | None
+
+
 class ClaimRow(_Model):
     """A claim of the paper and its verdict."""
 
@@ -182,6 +192,8 @@ class ClaimRow(_Model):
     """The effect that `power` is for: the one the claim states, else the one observed."""
     smallest_effect: float | None = None
     seeds_needed: int | None = None
+    effect_size: StandardisedEffect | None = None
+    """Of a difference over seeds; None for other claims, and where the spread is unknown."""
     assumed: str | None = None
     marks: list[str] = Field(default_factory=list)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,9 +28,21 @@ from mlintern.study.estimates import Estimate, RegionTest, mean_estimate, paired
 from mlintern.study.levels import judge_monotone, judge_peak
 from mlintern.study.observation import Missing, Observation, Outcomes, Seeds, one_cell, select
 from mlintern.study.outcomes import paired_examples, per_example
-from mlintern.study.paired import crossed_estimate
+from mlintern.study.paired import EffectSize, crossed_estimate, hedges_g, paired_dz
 from mlintern.study.power import region_power, seeds_needed, smallest_effect
 from mlintern.study.printed import VerdictWord, printed_test, word
+
+
+class StandardisedEffect(BaseModel):
+    """A difference in units of the spread over seeds, with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Paired d_z (spread of the differences) or Hedges' g (pooled spread of the two sides)."""
+    value: float
+    low: float | None
+    high: float | None
 
 
 class Verdict(BaseModel):
@@ -64,6 +76,8 @@ class Verdict(BaseModel):
     """Smallest distance from the claim's boundary that this study would have seen (80 % power)."""
     seeds_needed: int | None = None
     """Seeds that would settle an inconclusive claim; None when settled, out of reach or unknown."""
+    effect_size: StandardisedEffect | None = None
+    """Of a difference over seeds; None for other claims, and where the spread is unknown."""
     assumptions: tuple[str, ...] = ()
 
 
@@ -84,6 +98,7 @@ class Examined:
     note: str = ""
     expected: float | None = None
     assumptions: tuple[str, ...] = ()
+    effect_size: EffectSize | None = None
 
 
 def judge_claims(
@@ -119,12 +134,12 @@ def _examine(claim: Claim, runs: Sequence[Observation], level: float, outcomes: 
         case NotTestable():
             raise Missing(claim.reason)
         case Greater():
-            return _region(_difference(claim, runs, outcomes), claim.margin, math.inf, expected=claim.expected)
+            return _compared(claim, runs, outcomes, claim.margin, math.inf, claim.expected)
         case Equivalent():
-            return _region(_difference(claim, runs, outcomes), -claim.within, claim.within)
+            return _compared(claim, runs, outcomes, -claim.within, claim.within)
         case DifferenceNear():
             low, high = claim.value - claim.within, claim.value + claim.within
-            return _region(_difference(claim, runs, outcomes), low, high, expected=claim.value)
+            return _compared(claim, runs, outcomes, low, high, claim.value)
         case AtLeast():
             return _region(_mean(claim, runs, outcomes), claim.value, math.inf)
         case AtMost():
@@ -183,7 +198,14 @@ def _mean(claim: AtLeast | AtMost, runs: Sequence[Observation], outcomes: Outcom
     return crossed_estimate(per_example(cell, claim.split, claim.metric, outcomes) * claim.scale)
 
 
-def _difference(claim: PairClaim, runs: Sequence[Observation], outcomes: Outcomes | None) -> Estimate:
+def _compared(
+    claim: PairClaim,
+    runs: Sequence[Observation],
+    outcomes: Outcomes | None,
+    low: float,
+    high: float,
+    expected: float | None = None,
+) -> Examined:
     """a - b: paired over the seeds that both sides have when there are two or more of them, Welch's otherwise."""
     a, b = _cell(claim, claim.a, runs), _cell(claim, claim.b, runs)
     if a.runs == b.runs:
@@ -193,10 +215,13 @@ def _difference(claim: PairClaim, runs: Sequence[Observation], outcomes: Outcome
         if not shared:
             raise Missing("the two sides share no seed, so their test examples cannot be paired")
         first, second = paired_examples(a.only(shared), b.only(shared), claim.split, claim.metric, outcomes)
-        return crossed_estimate((first - second) * claim.scale)
+        return _region(crossed_estimate((first - second) * claim.scale), low, high, expected)
     if len(shared) < 2:
-        return welch_estimate(a.values, b.values)
-    return paired_estimate(a.only(shared).values, b.only(shared).values)
+        estimate, size = welch_estimate(a.values, b.values), hedges_g(a.values, b.values)
+    else:
+        one, two = a.only(shared).values, b.only(shared).values
+        estimate, size = paired_estimate(one, two), paired_dz(one, two)
+    return replace(_region(estimate, low, high, expected), effect_size=size if math.isfinite(size.value) else None)
 
 
 def _ladder(
@@ -280,6 +305,7 @@ def _verdict(claim: Claim, found: Examined, p: float, *, family: int, alpha: flo
         power_at=_number(power_at),
         smallest_effect=_number(visible),
         seeds_needed=needed,
+        effect_size=_standardised(found.effect_size),
         assumptions=found.assumptions,
     )
 
@@ -311,6 +337,12 @@ def _reason(
     if needed is not None:
         text += f"; about {needed} seeds would settle it"
     return f"{text}; {found.note}" if found.note else text
+
+
+def _standardised(size: EffectSize | None) -> StandardisedEffect | None:
+    if size is None:
+        return None
+    return StandardisedEffect(name=size.name, value=size.value, low=_number(size.low), high=_number(size.high))
 
 
 def _number(value: float | None) -> float | None:

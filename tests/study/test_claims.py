@@ -52,6 +52,19 @@ def test_greater(margin, verdict):
     assert found.n == 5
 
 
+def test_effect_sizes_are_paired_where_seeds_are_shared():
+    item = claim("greater", b={"variant": "mlp"}, unit="percent")
+    size = one(item, CNN + MLP).effect_size
+    a, b = ([r["metrics"]["test"]["accuracy"] for r in side] for side in (CNN, MLP))
+    assert size.name == "paired d_z"
+    assert size.value == pytest.approx(scipy_stats.ttest_rel(a, b).statistic / math.sqrt(5))
+    assert size.low < size.value < size.high
+    other_seeds = [{**run, "seed": run["seed"] + 10} for run in MLP]
+    assert one(item, CNN + other_seeds).effect_size.name == "Hedges' g"
+    assert one(item, CNN[:1] + MLP[:1]).effect_size is None
+    assert one(claim("at_least", value=0.9), CNN).effect_size is None
+
+
 def test_percent_claims_speak_of_recorded_fractions():
     found = one(claim("greater", b={"variant": "mlp"}, margin=20, unit="percent"), CNN + MLP)
     assert found.verdict == "supported"
