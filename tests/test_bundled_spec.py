@@ -45,25 +45,15 @@ def test_claims_are_well_typed_and_name_known_coordinates(spec):
 
 
 def test_every_setting_is_what_the_pack_composes(spec):
+    from mlintern.author.vetting import settings_that_differ
     from mlintern.config import Composer
 
-    composed = {}
     with Composer("arxiv_2011_14439") as composer:
-        for setting in spec.settings:
-            if not setting.in_config:
-                continue
-            where = {**setting.where, "model": setting.where.get("variant", "mlp")}
-            overrides = tuple(f"{group}={choice}" for group, choice in where.items() if group != "variant")
-            if overrides not in composed:
-                composed[overrides] = composer.compose(overrides)
-            config, choices = composed[overrides]
-            if setting.key in choices:
-                assert choices[setting.key] == setting.value, setting.key
-                continue
-            value = config
-            for part in setting.key.split("."):
-                value = value[part]
-            assert value == setting.value, setting.key
+        assert list(settings_that_differ(composer.compose, spec)) == []
+        lr = next(i for i, setting in enumerate(spec.settings) if setting.key == "optimizer.lr")
+        changed = [s if i != lr else s.model_copy(update={"value": 0.5}) for i, s in enumerate(spec.settings)]
+        [problem] = settings_that_differ(composer.compose, spec.model_copy(update={"settings": changed}))
+    assert problem == "optimizer.lr (): the spec gives 0.5, the configuration 0.01"
 
 
 def test_assumptions_say_why_and_what_else(spec):

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlintern import __version__, files, yaml_out
 from mlintern.author import drafting, ground, grounding, provenance
 from mlintern.author.asking import Asker
-from mlintern.author.forms import Component, Critique, Extraction, Mended, Outline, Written
+from mlintern.author.forms import Component, Critique, Extraction, Mended, ModelInput, Outline, Written
 from mlintern.author.messages import TextBlock
 from mlintern.author.prompting import prompt_hashes, request
 from mlintern.author.rendering import figure_blocks, paper_block
@@ -22,7 +22,7 @@ from mlintern.paper.document import Document
 from mlintern.paper.ids import PaperId
 from mlintern.spec import PaperSpec
 
-Vet = Callable[[Path, PaperSpec], list[str]]
+Vet = Callable[[Path, PaperSpec, list[ModelInput]], list[str]]
 """Composes and runs a draft inside the sandbox; returns what is wrong with it, each naming file and line."""
 
 Say = Callable[[str], None]
@@ -69,7 +69,7 @@ class Authoring:
         outline = self.outline()
         extraction = self.extract(outline)
         grounded = self.ground(outline, extraction)
-        written, doubts = self.write(grounded.spec, self.work / "pack")
+        written, doubts = self.write(grounded.spec, self.work / "project" / "papers" / self.paper.slug)
         made = {
             "spec.yaml": self._spec_text(grounded.spec),
             "provenance.yaml": provenance.provenance_text(self._provenance(grounded, doubts)),
@@ -145,7 +145,7 @@ class Authoring:
             drafting.put_down(written, {"spec.yaml": spec_text}, draft)
             self.say("vet: composing and running the draft in the sandbox")
             doubts: list[str] = []
-            problems = self.vet(draft, spec)
+            problems = self.vet(draft, spec, written.inputs)
             if not problems:
                 problems, doubts = self.critique(spec_text, written)
             if not problems:

@@ -13,7 +13,6 @@ from mlintern.author.asking import Asker
 from mlintern.author.authoring import Authored, Authoring, Say, Vet
 from mlintern.author.providers.base import Progress
 from mlintern.author.settings import LlmSettings, make_asker
-from mlintern.author.vetting import vet_files
 from mlintern.errors import UserError
 from mlintern.paper.ids import PaperId
 
@@ -66,12 +65,13 @@ def author_paper(
     console: Console,
     work: Path = WORK,
     packs: Path | None = None,
-    vet: Vet = vet_files,
+    vet: Vet | None = None,
 ) -> Authored:
     """Fetch, read and author one paper. `settings` is {"llm": {...}, "paper": {...}}.
 
     Raises NothingToTrain and UserError; what can be known to fail (a key, a price) fails before anything is fetched.
     """
+    from mlintern.author.vetting import vet_pack
     from mlintern.config import PACKS
     from mlintern.paper.fetch import fetch
     from mlintern.paper.figures import draw_figures
@@ -95,7 +95,7 @@ def author_paper(
             asker=asker,
             work=folder,
             packs=packs,
-            vet=vet,
+            vet=vet or vet_pack,
             example=example_pack(packs),
             max_repairs=llm.max_repairs,
             figures=folder,

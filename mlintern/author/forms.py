@@ -173,10 +173,20 @@ class WrittenFile(Form):
     content: str
 
 
+class ModelInput(Form):
+    """What one variant's forward takes, for the checks that run it."""
+
+    variant: str
+    shape: list[int] = Field(min_length=1, description="Shape of one example, without the batch dimension.")
+    dtype: Literal["float32", "int64"]
+    high: int = Field(description="For int64: values are below this (the vocabulary size, say). Otherwise 2.")
+
+
 class Written(Form):
     """The files of a pack."""
 
     files: list[WrittenFile]
+    inputs: list[ModelInput] = Field(description="One per variant.")
 
 
 class Component(Form):

@@ -96,7 +96,8 @@ WRITTEN = {
             "path": "conf/paper/arxiv_2001_00001.yaml",
             "content": "# @package _global_\npaper:\n  slug: arxiv_2001_00001\n",
         },
-    ]
+    ],
+    "inputs": [{"variant": "cnn", "shape": [4], "dtype": "float32", "high": 2}],
 }
 CRITIQUE = {
     "components": [

@@ -26,7 +26,7 @@ def answers(**changes):
             "repair": WRITTEN, **changes}  # fmt: skip
 
 
-def authoring(tmp_path, provider, vet=lambda pack, spec: [], **kw):
+def authoring(tmp_path, provider, vet=lambda pack, spec, inputs: [], **kw):
     work = tmp_path / "work"
     asker = Asker(provider, Dialogue(work / "dialogue"), Ledger(work / "spent.json", 1.0))
     return Authoring(document(), PAPER, asker, work, tmp_path / "papers", vet, **kw)
@@ -115,7 +115,7 @@ def test_an_outline_must_quote_the_paper(tmp_path):
 def test_vetting_failures_go_back_and_are_mended(tmp_path):
     seen = []
 
-    def vet(pack, spec):
+    def vet(pack, spec, inputs):
         seen.append((pack / "modules.py").read_text())
         return [] if "pass\n    # mended" in seen[-1] else ["modules.py:4: no forward"]
 
@@ -131,9 +131,9 @@ def test_vetting_failures_go_back_and_are_mended(tmp_path):
 def test_repairs_are_bounded_and_the_draft_is_kept(tmp_path):
     provider = Scripted(**answers(repair=[changed(WRITTEN, files=[*WRITTEN["files"]]) for _ in range(9)]))
     with pytest.raises(UserError, match=r"1 problems are open after 2 repairs \(llm\.max_repairs\), the first: bad"):
-        authoring(tmp_path, provider, lambda pack, spec: ["bad"], max_repairs=2).run()
+        authoring(tmp_path, provider, lambda pack, spec, inputs: ["bad"], max_repairs=2).run()
     assert provider.stages().count("repair") == 2
-    assert (tmp_path / "work" / "pack" / "modules.py").exists()
+    assert (tmp_path / "work/project/papers/arxiv_2001_00001/modules.py").exists()
     assert (tmp_path / "work" / "problems.txt").read_text() == "bad\n"
     assert not (tmp_path / "papers").exists()
 
@@ -171,7 +171,7 @@ def test_a_critique_counts_only_with_the_papers_words(tmp_path):
 def test_files_that_cannot_be_put_down_are_asked_again(tmp_path, file, problem):
     import re
 
-    bad = {"files": [*WRITTEN["files"], file]}
+    bad = {**WRITTEN, "files": [*WRITTEN["files"], file]}
     provider = Scripted(**answers(write=[bad, WRITTEN]))
     done = authoring(tmp_path, provider).run()
     assert re.search(problem, provider.asked[4].blocks[-1].text)
@@ -207,7 +207,7 @@ def test_a_replay_makes_the_same_pack_bit_for_bit(tmp_path):
     one, two = (load_provenance(pack / "provenance.yaml") for pack in (first.pack, second.pack))
     assert one.model.requests == two.model.requests
     other = Authoring(document("Other text. " + document().text), PAPER, second_asker(tmp_path, replay), tmp_path / "c",
-                      tmp_path / "c" / "papers", lambda pack, spec: [])  # fmt: skip
+                      tmp_path / "c" / "papers", lambda pack, spec, inputs: [])  # fmt: skip
     with pytest.raises(UserError, match="has no answer to this outline request"):
         other.run()
 
