@@ -66,6 +66,7 @@ def render_html(report: Report) -> str:
         "sign": lambda word: SIGNS[word],
         "number": numbers.value,
         "ci": lambda item, unit, sign=False: numbers.interval(item.ci_low, item.ci_high, unit, sign=sign),
+        "spread": lambda item: numbers.interval(item.low, item.high, "none"),
         "p": numbers.p_value,
         "setting": numbers.setting,
         "stop": lambda text: text if text.endswith((".", "!", "?")) else f"{text}.",

@@ -94,7 +94,7 @@ def _row(claim: Claim, found: dict[str, Any], evidence: Evidence, where: str) ->
     test, assumptions = found.pop("test"), found.pop("assumptions")
     reason = found.pop("reason")
     return ClaimRow(
-        **found,
+        **{name: value for name, value in found.items() if name in ClaimRow.model_fields},
         verdict=verdict,
         test=None if test == "none" else test,
         reason=reason if verdict == said else f"{lost_seeds(lost)}; without them, {said}: {reason}",
