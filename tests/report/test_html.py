@@ -153,7 +153,7 @@ def chromium(url: str, profile: Path, *options: str) -> str:
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     flags += "--disable-component-update --disable-sync --hide-scrollbars --virtual-time-budget=2000"
     command = [CHROMIUM, *flags.split(), f"--user-data-dir={profile}", *options, "--dump-dom", url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 @pytest.fixture
