@@ -25,6 +25,10 @@ LATE = 0.15
 """Share of training before which a leap is ordinary learning."""
 SPIKE = 0.1
 """Share of the loss's whole descent that it may climb back between two stretches of training."""
+AT_ONCE = 0.9
+"""Share of the final lead over a constant guess that a curve may not have at its first evaluation ..."""
+FIRST = 0.02
+"""... where that comes within this share of training."""
 _BLOCKS = 40
 
 
@@ -64,17 +68,45 @@ def flat_from_start(where: str, losses: Sequence[np.ndarray]) -> Smell | None:
     )
 
 
+def saturates_at_start(
+    where: str, metric: str, part: str, curves: Sequence[Curve], guess: float, higher: bool
+) -> Smell | None:
+    """Curves that stand near their final level within the first 2 % of training, at every seed.
+
+    `guess` is what a constant prediction scores. A first evaluation that comes later says nothing: easy tasks are
+    learnt by then.
+    """
+    sign = 1.0 if higher else -1.0
+    for curve in curves:
+        lead_first, lead_last = sign * (curve.values[0] - guess), sign * (float(np.median(curve.values[-3:])) - guess)
+        early = curve.steps[0] <= FIRST * curve.steps[-1]
+        if not early or len(curve.steps) < 4 or lead_last <= 0 or lead_first < AT_ONCE * lead_last:
+            return None
+    if not curves:
+        return None
+    first = curves[0]
+    return Smell(
+        kind="saturates_at_start",
+        severity="high",
+        where=where,
+        evidence=f"{part} {metric} is {first.values[0]:.4g} at step {first.steps[0]} and {first.values[-1]:.4g} at "
+        f"step {first.steps[-1]} (a constant guess: {guess:.4g}): known before it was learnt",
+        next_experiment="a linear model on the same inputs for one epoch: if it does as well, look for the label among "
+        "the features, and for weights that were trained before",
+    )
+
+
 def still_improving(where: str, metric: str, part: str, curves: Sequence[Curve], higher: bool) -> Smell | None:
     """A curve whose last quarter still brings more than a twentieth of the whole rise, beyond the spread of seeds.
 
     The slope of the last quarter, pooled over seeds, must be beyond chance (one-sided p < 0.001 of an ordinary
     regression, which counts successive evaluations as independent: the second threshold is what protects wandering
-    curves). Fewer than 12 evaluations are not judged.
+    curves). Fewer than 8 evaluations are not judged.
     """
     sign = 1.0 if higher else -1.0
     x_parts, y_parts, rises, finals = [], [], [], []
     for curve in curves:
-        if len(curve.steps) < 12:
+        if len(curve.steps) < 8:
             return None
         x, y = np.array(curve.steps, dtype=np.float64), sign * np.array(curve.values)
         late = x >= x[0] + 0.75 * (x[-1] - x[0])
@@ -84,7 +116,10 @@ def still_improving(where: str, metric: str, part: str, curves: Sequence[Curve],
         finals.append(float(np.median(y[-3:])))
     if not curves:
         return None
-    fit = scipy_stats.linregress(np.concatenate(x_parts), np.concatenate(y_parts))
+    x_late, y_late = np.concatenate(x_parts), np.concatenate(y_parts)
+    if len(x_late) < 3:
+        return None
+    fit = scipy_stats.linregress(x_late, y_late)
     length = 0.25 * (curves[0].steps[-1] - curves[0].steps[0])
     gain, whole = float(fit.slope) * length, float(np.mean(rises))
     between = float(np.std(finals, ddof=1)) if len(finals) > 1 else 0.0

@@ -85,7 +85,7 @@ def find_smells(
     for group in studied:
         for metric in sorted(higher):
             found += _score_smells(group, metric, higher[metric], audits or {}, outcomes)
-        found += _curve_smells(group, higher, steps)
+        found += _curve_smells(group, higher, outcomes, steps)
     for metric in sorted(higher):
         values = {
             g.where: {run["seed"]: score for run, score in zip(g.runs, g.scores("test", metric), strict=False)}
@@ -128,7 +128,7 @@ def _score_smells(
         if size is not None:
             found.append(smell_scores.above_train(where, metric, "valid", train, valid, size))
     found += _disagreeing(group, metric, outcomes)
-    tested = _tested(group, metric, outcomes)
+    tested = _predicted(group, metric, outcomes)
     if tested is None:
         return found
     found.append(smell_examples.below_constant_guess(where, metric, tested, higher))
@@ -164,7 +164,7 @@ def _tables(group: Group, metric: str, outcomes: Tables) -> list[tuple[RunRecord
     return kept
 
 
-def _tested(group: Group, metric: str, outcomes: Tables) -> Predicted | None:
+def _predicted(group: Group, metric: str, outcomes: Tables) -> Predicted | None:
     """The test examples over all seeds; None unless every seed has the same ones."""
     kept = [examples for _, examples in _tables(group, metric, outcomes)]
     if len(kept) != len(group.runs) or any(not examples["id"].equals(kept[0]["id"]) for examples in kept):
@@ -186,7 +186,7 @@ def _disagreeing(group: Group, metric: str, outcomes: Tables) -> list[Smell | No
     return found
 
 
-def _curve_smells(group: Group, higher: Mapping[str, bool], steps: Tables) -> list[Smell | None]:
+def _curve_smells(group: Group, higher: Mapping[str, bool], outcomes: Tables, steps: Tables) -> list[Smell | None]:
     traces = {run["seed"]: trace for run in group.runs if (trace := steps(run["cell_id"])) is not None}
     losses = {seed: trace["loss"].to_numpy() for seed, trace in traces.items()}
     found = [
@@ -203,6 +203,11 @@ def _curve_smells(group: Group, higher: Mapping[str, bool], steps: Tables) -> li
             rates = [traces[c.seed]["lr"].to_numpy() if c.seed in traces else None for c in curves]
             found.append(smell_curves.still_improving(group.where, metric, part, curves, higher[metric]))
             found.append(smell_curves.leaps(group.where, metric, part, curves, rates))
+            tested = _predicted(group, metric, outcomes)
+            guess = smell_examples.constant_guess(metric, tested.targets) if tested is not None else None
+            if guess is not None:
+                level = float(guess.mean())
+                found.append(smell_curves.saturates_at_start(group.where, metric, part, curves, level, higher[metric]))
             break
     return found
 
@@ -219,8 +224,9 @@ def _better_than_paper(cell: TableCell, side: TableCell | OtherProtocol) -> Smel
 
 
 def _unwired(groups: Sequence[Group]) -> list[Smell]:
-    """Pairs of cells that differ in one coordinate and nowhere else: the factor (or the variant) was not wired.
+    """Pairs of cells that differ in one coordinate and in no score: the factor (or the variant) was not wired.
 
+    Equal accuracies alone may be chance; equal test losses too, or equal losses at every training step, are not.
     Protocols pass: two that differ in the choice of a checkpoint alone train alike by design.
     """
     found = []
@@ -231,25 +237,27 @@ def _unwired(groups: Sequence[Group]) -> list[Smell]:
             if len(apart) != 1 or apart[0] == "protocol":
                 continue
             key = apart[0]
-            bits = [{run["seed"]: (run["loss_chain_sha256"], _frozen(run)) for run in g.runs} for g in (first, second)]
-            shared = sorted(set(bits[0]) & set(bits[1]))
-            if shared and all(bits[0][seed] == bits[1][seed] for seed in shared):
+            sides = [{run["seed"]: run for run in group.runs} for group in (first, second)]
+            shared = sorted(set(sides[0]) & set(sides[1]))
+            if shared and all(_alike(sides[0][seed], sides[1][seed]) for seed in shared):
                 found.append(
                     Smell(
                         kind="changes_nothing",
                         severity="high",
                         where=f"{first.where} / {second.where}",
                         evidence=f"{key} {a.get(key, 'base')} and {key} {b.get(key, 'base')} give the "
-                        f"same losses at every step and the same scores, over {len(shared)} "
-                        f"seed{'s' if len(shared) > 1 else ''}: the change does not reach training",
+                        f"same loss and scores to the last bit, over {len(shared)} "
+                        f"seed{'s' if len(shared) > 1 else ''}: the change reaches neither training nor testing",
                         next_experiment="compare the two composed configurations, then the modules that they build",
                     )
                 )
     return found
 
 
-def _frozen(run: RunRecord) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(run["metrics"].get("test", {}).items()))
+def _alike(a: RunRecord, b: RunRecord) -> bool:
+    """Whether two runs scored the same on test by more than coincidence."""
+    scores = [run["metrics"].get("test", {}) for run in (a, b)]
+    return scores[0] == scores[1] and ("loss" in scores[0] or a["loss_chain_sha256"] == b["loss_chain_sha256"])
 
 
 def _test_readings(groups: Sequence[Group]) -> list[Smell | None]:

@@ -9,7 +9,7 @@ import pytest
 from mlintern.report.model import Printed, TableCell
 from mlintern.spec import PaperSpec
 from mlintern.study.contrasts import measured
-from mlintern.study.smell_curves import Curve, flat_from_start, leaps, loss_spikes, still_improving
+from mlintern.study.smell_curves import Curve, flat_from_start, leaps, loss_spikes, saturates_at_start, still_improving
 from mlintern.study.smell_examples import Predicted, above_label_ceiling, below_constant_guess, not_its_examples
 from mlintern.study.smell_scores import (
     above_train,
@@ -125,6 +125,9 @@ def test_ablation_that_changes_nothing():
     found = [smell for smell in study.find() if smell.kind == "changes_nothing"]
     assert len(found) == 1
     assert "width base and width wide" in found[0].evidence
+    for run in study.groups[1]:  # the same function from another chain, after a factor that draws but does not act
+        run["loss_chain_sha256"] = sha("other", run["seed"])
+    assert "changes_nothing" in study.kinds()
     # The same training with another score (an ablation at test time) is wired.
     for run in study.groups[1]:
         run["metrics"] = {**run["metrics"], "test": {"accuracy": 0.5, "loss": 1.0}}
@@ -360,6 +363,24 @@ def test_still_improving_at_the_end():
     # Seeds that end far apart say more about chance than the last quarter does about time.
     apart = [curve(lambda t, s=s: 0.3 * s + 0.08 * t + 0.1, seed=s) for s in range(3)]
     assert still_improving("w", "accuracy", "valid", apart, True) is None
+
+
+def test_saturated_at_the_first_evaluation():
+    known = Curve(0, (0, 100, 200, 300), (0.93, 0.94, 0.95, 0.94))
+    assert saturates_at_start("w", "accuracy", "valid", [known], 0.2, True).severity == "high"
+    learnt = Curve(1, (0, 100, 200, 300), (0.2, 0.94, 0.95, 0.94))
+    late = Curve(0, (50, 100, 200, 300), (0.93, 0.94, 0.95, 0.94))
+    nothing = Curve(0, (0, 100, 200, 300), (0.2, 0.19, 0.18, 0.2))
+    assert saturates_at_start("w", "accuracy", "valid", [known, learnt], 0.2, True) is None
+    assert saturates_at_start("w", "accuracy", "valid", [late], 0.2, True) is None
+    assert saturates_at_start("w", "accuracy", "valid", [nothing], 0.2, True) is None
+    error = Curve(0, (0, 100, 200, 300), (0.12, 0.11, 0.1, 0.1))
+    assert saturates_at_start("w", "squared_error", "valid", [error], 1.0, False) is not None
+    study = Study()
+    for run in study.groups[0]:
+        run["evaluations"].append({"step": 0, "split": "valid", "accuracy": 0.7})
+    found = [smell for smell in study.find() if smell.kind == "saturates_at_start"]
+    assert [smell.where for smell in found] == ["small · toy · clean · base"]
 
 
 def test_still_improving_rarely_cries_wolf():
