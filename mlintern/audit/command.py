@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     columns.add_argument("--split-column", help="column of one table that says train, test or valid")
     made.add_argument("--fail-on", default="high", choices=[s.value for s in Severity], help="(default: high)")
     made.add_argument("--acknowledge", default="", metavar="KIND,KIND", help="kinds that were seen and are accepted")
+    made.add_argument("--independent-rows", action="store_true", help="no two rows share a source (patient, user, …)")
     made.add_argument("--price", default="probe", choices=["none", "probe"], help="retrain a probe to price leaks")
     made.add_argument("--memory", default="4GiB", help="bound for the audit's working arrays (default: 4GiB)")
     made.add_argument("--seed", type=int, default=0)
@@ -78,6 +79,7 @@ def read_subject(args: argparse.Namespace) -> "Subject":
         memory=args.memory,
         seed=args.seed,
         horizon=horizon_of(args.horizon),
+        independent_rows=args.independent_rows,
     )
     roles = {role: getattr(args, role) for role in ("label", "group", "time", "id", "text", "image")}
     if args.path is not None:
@@ -162,7 +164,24 @@ def run(args: argparse.Namespace) -> int:
     show(report, Console())
     if args.out is not None:
         report.write(args.out)
+    if args.repair is not None:
+        _repair(subject, report, args.repair)
     return 1 if report.blocking(subject.options.fail_on, subject.options.acknowledge) else 0
+
+
+def _repair(subject: "Subject", report: AuditReport, folder: Path) -> None:
+    """Write a repaired split where findings connect rows; say what moved and how it fares."""
+    from mlintern.audit.repair import reassigned, repaired_subject, write_repair
+    from mlintern.audit.run import audit_subject
+
+    assignment = reassigned(subject, report)
+    moved = int((assignment.origin != assignment.part).sum())
+    if not moved:
+        print("repair: no finding connects rows of two parts, so there is nothing to move")
+        return
+    after = audit_subject(repaired_subject(subject, assignment))
+    write_repair(subject, report, assignment, after, folder)
+    print(f"repair: {moved} rows moved, written to {folder} with a certificate; audited again: {after.summary()}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from mlintern.audit.canonical import canonical_rows, common_type, row_hashes, text_hashes
 from mlintern.audit.randomness import generator
 from mlintern.audit.report import Finding, Kind, Severity, Status
-from mlintern.audit.subject import Outcome, Subject, pair_examples, row_numbers
+from mlintern.audit.subject import Outcome, Subject, pair_examples, pair_numbers, row_numbers
 
 _CHANCE_P = 1e-3
 _CHANCE_ROWS = 20_000
@@ -174,6 +174,7 @@ def exact_duplicates(subject: Subject) -> Outcome:
                     "expected_by_chance": expected,
                     "p": chance,
                     "rows": {part_a: row_numbers(rows_a), part_b: row_numbers(rows_b)},
+                    "pairs": pair_numbers(rows_a, rows_b),
                 },
                 repair="nothing to repair: at chance level"
                 if by_chance

@@ -15,7 +15,7 @@ from mlintern.audit.neighbourhood import Neighbourhood, neighbourhood
 from mlintern.audit.neighbours import Spacing, discoveries, nearest, spacing_of
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.resampled import resampled_before_split
-from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, row_numbers
+from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 
 _STRICT = 1e-3  # false discovery rate at which copies are held to exist at all
 _WIDE = 0.05  # and at which, once they do, the rest of them are named
@@ -164,7 +164,7 @@ def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: s
             "train_rows_with_twins_in_train": round(twins.in_train, 4),
             "intrinsic_dimension": twins.dimension,
             "rows": {"train": row_numbers(twins.train), "test": row_numbers(twins.test)},
-            "pairs": [[int(a), int(b)] for a, b in zip(twins.train[:100_000], twins.test[:100_000], strict=True)],
+            "pairs": pair_numbers(twins.train, twins.test),
         },
         repair=repair.format(n=len(np.unique(twins.train))),
     )

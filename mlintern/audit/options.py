@@ -33,6 +33,9 @@ class AuditOptions:
     """Rows per part that the quadratic checks (neighbours, probes) look at; beyond it they sample, and say so."""
     horizon: float = 0.0
     """Length of the forecast horizon, in the unit of the time column: train must end this long before test begins."""
+    independent_rows: bool = False
+    """Declares that no two rows share a source (a generator drew each afresh, one row per patient): without it, and
+    without a group column, a split of shuffled rows is INCONCLUSIVE as to latent groups."""
     threads: int = 1
 
     def __post_init__(self) -> None:

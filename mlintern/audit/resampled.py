@@ -13,7 +13,7 @@ from mlintern.audit.duplicates import severity_of_share
 from mlintern.audit.neighbourhood import neighbourhood
 from mlintern.audit.neighbours import nearest
 from mlintern.audit.report import Finding, Kind, Severity, Status
-from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, row_numbers
+from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 
 _LINE = 3e-4  # sine of the angle below which three rows are in line
 _NEIGHBOURS = 120
@@ -98,7 +98,7 @@ def resampled_before_split(subject: Subject) -> Outcome:
         evidence={
             "expected_by_chance": round(expected, 3),
             "rows": {"train": row_numbers(train), "test": row_numbers(test)},
-            "pairs": [[int(a), int(b)] for a, b in zip(train[order], test[order], strict=True)],
+            "pairs": pair_numbers(train[order], test[order]),
         },
         repair="split first, then oversample the training part only",
     )

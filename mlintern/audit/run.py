@@ -7,9 +7,12 @@ from typing import Any
 from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
 from mlintern.audit.frames import subject_from_anything
+from mlintern.audit.latent import latent_groups
 from mlintern.audit.near import augmented_before_split, near_duplicates
 from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import AuditReport, Check, Finding, Kind
+from mlintern.audit.probe import price_of
+from mlintern.audit.repair import units_of
+from mlintern.audit.report import AuditReport, Check, Finding, Kind, Severity
 from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.scope import preprocessing_scope
 from mlintern.audit.selection import selection_on_test
@@ -25,6 +28,7 @@ CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.AUGMENTED_BEFORE_SPLIT, augmented_before_split),
     (Kind.RESAMPLED_BEFORE_SPLIT, resampled_before_split),
     (Kind.GROUP_OVERLAP, group_overlap),
+    (Kind.LATENT_GROUP, latent_groups),
     (Kind.TEMPORAL_OVERLAP, temporal_overlap),
     (Kind.PREPROCESSING_SCOPE, preprocessing_scope),
     (Kind.SELECTION_ON_TEST, selection_on_test),
@@ -78,4 +82,20 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
         seconds = round(time.perf_counter() - started, 4)
         checks.append(Check(kind.value, outcome.status, outcome.reason, outcome.n, seconds))
         findings.extend(outcome.findings)
+    if subject.options.price != "none":
+        if progress is not None:
+            progress("price", len(CHECKS), len(CHECKS))
+        findings = [priced(subject, finding) for finding in findings]
     return AuditReport(tuple(checks), tuple(findings), subject.splits.fingerprints())
+
+
+def priced(subject: Subject, finding: Finding) -> Finding:
+    """The finding with its price, and at least as severe as the price says; untouched where it connects no rows."""
+    if finding.price is not None or finding.severity == Severity.INFO:
+        return finding
+    units = units_of(subject, finding)
+    price = None if units is None else price_of(subject, units, finding.kind.value)
+    if price is None:
+        return finding
+    severity = Severity.HIGH if price.low >= 1 else finding.severity
+    return finding.replace(price=price, severity=severity)

@@ -120,3 +120,8 @@ def pair_examples(
 def row_numbers(rows: np.ndarray, limit: int = 100_000) -> list[int]:
     """Row numbers as plain integers for a finding's evidence (the first `limit`; `count` always holds the total)."""
     return [int(row) for row in np.unique(rows)[:limit]]
+
+
+def pair_numbers(rows_a: np.ndarray, rows_b: np.ndarray, limit: int = 100_000) -> list[list[int]]:
+    """Pairs of row numbers (first part, last part) for a finding's evidence; pricing and repair read them."""
+    return [[int(a), int(b)] for a, b in zip(rows_a[:limit], rows_b[:limit], strict=True)]
