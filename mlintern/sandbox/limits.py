@@ -48,7 +48,7 @@ class Completed:
     stdout: bytes
     stderr: bytes
     ended_by: str | None
-    """The limit that ended it (`wall_s`, `cpu_s`, `memory_bytes`, `processes`, `scratch_bytes`, `output_bytes`), or None."""
+    """The limit that ended it (its name in `Limits`, for instance `wall_s`), or None."""
     wall_s: float
     peak_memory_bytes: int
     layers: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -93,10 +94,8 @@ class SandboxedProcess:
         self.kill()
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # what was not flushed had no reader any more
                     stream.close()
-                except BrokenPipeError:
-                    pass  # what was not flushed had no reader any more
 
     def __enter__(self) -> SandboxedProcess:
         return self
@@ -213,10 +212,8 @@ def popen_sandboxed(
     finally:
         theirs.close()
     process = SandboxedProcess(popen, ours, chosen)
-    try:
+    with contextlib.suppress(OSError):  # it did not start; the next line says why
         ours.sendall(json.dumps(job).encode() + b"\n")
-    except OSError:
-        pass  # it did not start; the next line says why
     process._await_start()
     return process
 
@@ -292,7 +289,7 @@ def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
 
 def _run_probe(backend: Backend, folder: Path, limits: Limits) -> Completed:
     argv = [sys.executable, "-I", "-S", "-c", "pass"]
-    return run_sandboxed(argv, readonly=[], scratch=folder, limits=limits, env={}, backend=_Probed(backend))
+    return run_sandboxed(argv, readonly=[], scratch=folder, limits=limits, env={}, backend=_Probed(backend))  # type: ignore[arg-type]
 
 
 class _Probed(str):

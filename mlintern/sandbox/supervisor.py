@@ -1,13 +1,14 @@
 """The first process of a sandbox: sets the last layers, starts the program, watches its limits, ends everything.
 
-Run as a script (`python -I -S supervisor.py FD`) with a control socket at FD: a job comes in as one JSON line, `started`
-and `ended` go out. It is PID 1 of its namespace: no process inside can stop, kill or trace it, and when it exits the
-kernel ends all the others. It exits when the program ends, when a limit is passed, or when the control socket closes
-because whoever started it is gone.
+Run as a script (`python -I -S supervisor.py FD`) with a control socket at FD: a job comes in as one JSON line,
+`started` and `ended` go out. It is PID 1 of its namespace: no process inside can stop, kill or trace it, and when it
+exits the kernel ends all the others. It exits when the program ends, when a limit is passed, or when the control
+socket closes because whoever started it is gone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -64,10 +65,8 @@ def _read_line(control: socket.socket) -> bytes:
 
 
 def _send(control: socket.socket, **message: Any) -> None:
-    try:
+    with contextlib.suppress(OSError):  # whoever started the sandbox is gone; the loop sees that and ends
         control.sendall(json.dumps(message).encode() + b"\n")
-    except OSError:
-        pass  # whoever started the sandbox is gone; the loop sees that and ends
 
 
 def _verified_namespaces(job: dict[str, Any]) -> list[str]:

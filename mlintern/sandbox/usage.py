@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -60,11 +61,9 @@ class Usage:
         return None
 
     def end_descendants(self, group: int) -> None:
-        """Kills the process group and every descendant until none is left: without a PID namespace, nobody else does."""
-        try:
+        """Kills the process group and every descendant until none is left; without a PID namespace nobody else does."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS gives the latter for a group of zombies
             os.killpg(group, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # macOS answers with the latter for a group of zombies
-            pass
         while pids := list(self._pids()):
             for pid in pids:
                 try:

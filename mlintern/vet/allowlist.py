@@ -31,7 +31,7 @@ def modules(kind: Kind) -> dict[str, frozenset[str]]:
 @functools.cache
 def parents(kind: Kind) -> frozenset[str]:
     """Modules and packages that may stand at the beginning of a dotted name."""
-    found = set()
+    found: set[str] = set()
     for module in modules(kind):
         parts = module.split(".")
         found.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
@@ -40,9 +40,9 @@ def parents(kind: Kind) -> frozenset[str]:
 
 BUILTINS = frozenset(
     """abs all any bool bytes callable complex dict divmod enumerate filter float format frozenset int isinstance
-    issubclass iter len list map max min next object pow property range repr reversed round set slice sorted staticmethod
-    classmethod str sum super tuple zip True False None NotImplemented Ellipsis ArithmeticError AssertionError
-    AttributeError Exception FloatingPointError IndexError KeyError LookupError NotImplementedError OverflowError
+    issubclass iter len list map max min next object pow property range repr reversed round set slice sorted
+    staticmethod classmethod str sum super tuple zip True False None NotImplemented Ellipsis ArithmeticError
+    AssertionError AttributeError Exception FloatingPointError IndexError KeyError LookupError NotImplementedError OverflowError
     RuntimeError StopIteration TypeError ValueError ZeroDivisionError Warning UserWarning""".split()
 )
 """Built-in names that may be used freely; `getattr`, `hasattr`, `setattr` and `type` have rules of their own."""
@@ -63,13 +63,14 @@ MODULE_DUNDERS = frozenset({"__all__", "__version__"})
 
 FORBIDDEN_ATTRIBUTES = {
     **dict.fromkeys(
-        """f_globals f_builtins f_locals f_back f_code gi_frame gi_code cr_frame cr_code ag_frame ag_code tb_frame tb_next
-        func_globals func_code co_code mro with_traceback""".split(),
+        """f_globals f_builtins f_locals f_back f_code gi_frame gi_code cr_frame cr_code ag_frame ag_code tb_frame
+        tb_next func_globals func_code co_code mro with_traceback""".split(),
         "reaches the interpreter's frames",
     ),
     **dict.fromkeys(
-        """tofile dump dumps save load loads open system popen spawn exec_module load_module load_library from_file fromfile
-        to_file memmap read_text write_text write_bytes read_bytes unlink connect savetxt from_pickle to_pickle""".split(),
+        """tofile dump dumps save load loads open system popen spawn exec_module load_module load_library from_file
+        fromfile to_file memmap read_text write_text write_bytes read_bytes unlink connect savetxt from_pickle
+        to_pickle""".split(),
         "reads or writes outside the tensors it is given",
     ),
     **dict.fromkeys(
@@ -90,7 +91,8 @@ RANDOM_ATTRIBUTES = frozenset(
 """Attributes that set or read a random stream: only dataset generators may."""
 
 MODULE_METHODS = frozenset(
-    """forward train eval training state_dict load_state_dict parameters named_parameters named_buffers modules""".split()
+    """forward train eval training state_dict load_state_dict parameters named_parameters named_buffers
+    modules""".split()
 )
 """Names that code may not assign on an object: they decide what a module does in training and in evaluation."""
 

@@ -1,4 +1,4 @@
-"""The policy for a pack's YAML: plain values, plain interpolations, known targets, and no say over how it is checked."""
+"""The policy for a pack's YAML: plain values and references, known targets, and no say over how it is checked."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def check_config(
     """Every reason not to read this YAML file; an empty list means that it passes.
 
     `allowed_prefixes` are those of `_target_` (default: the engine's, and `papers.<slug>.` of the pack that the file
-    lies in); `allowed_resolvers` names OmegaConf resolvers. `composed=False` is for files that Hydra never sees (a spec,
-    a provenance), where text may hold `${`.
+    lies in); `allowed_resolvers` names OmegaConf resolvers. `composed=False` is for files that Hydra never sees (a
+    spec, a provenance), where text may hold `${`.
     """
     shown = name or str(path)
     try:
@@ -93,18 +93,18 @@ class _Config:
         self._prefixes, self._resolvers, self._roots = prefixes, frozenset(resolvers), roots
 
     def refusals(self) -> Iterator[Refusal]:
-        value = self._parsed.value
+        value = {} if self._parsed.value is None else self._parsed.value
         yield from self._package()
-        if not isinstance(value, (dict, type(None))):
+        if not isinstance(value, dict):
             yield Refusal(self._name, 1, "yaml", "a config is a mapping of keys to values")
             return
-        yield from self._walk(value or {}, ())
-        for path, message in target_problems(value or {}, self._prefixes, self._roots):
+        yield from self._walk(value, ())
+        for path, message in target_problems(value, self._prefixes, self._roots):
             yield self._refuse(path, "config-target", message)
-        for key in value or {}:
+        for key in value:
             if key.split(".")[0].split("/")[0].split("@")[0] in FORBIDDEN_ROOTS:
                 yield self._refuse((key,), "config-root", f"{key} is the user's to set; remove it from the pack")
-        if "defaults" in (value or {}):
+        if "defaults" in value:
             yield from self._defaults(value["defaults"])
 
     def _refuse(self, path: tuple[str | int, ...], rule: str, message: str) -> Refusal:

@@ -16,14 +16,14 @@ import math
 import os
 import random
 import sys
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from mlintern.vet import observe
 from mlintern.vet.checks import BATCH_SIZES, Check, Status, Variant, factor_from, variant_from
 
 _SEED = 20_240_517  # any fixed number: a check must say the same thing twice
@@ -280,38 +280,17 @@ def _shared_state(variant: Variant) -> Outcome:
     model = _build(variant)
     packages = {type(module).__module__ for module in model.modules()}
     own = sorted(name for name in packages if name.split(".")[0] not in ("torch", "builtins"))
-    before = dict(_shared(own))
+    before = dict(observe.shared_state(own))
     model.train()
     _loss(variant, _output(model, _batch(variant, 7))).backward()
     model.eval()
     with torch.no_grad():
         _output(model, _batch(variant, 2))
-    after = dict(_shared(own))
+    after = dict(observe.shared_state(own))
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if changed:
         return "FAIL", f"{_some(changed)} changed while the model ran; keep state on self"
     return "PASS", f"{len(before)} shared values stay as they are"
-
-
-def _shared(modules: list[str]) -> Iterator[tuple[str, str]]:
-    for name in modules:
-        for key, value in vars(sys.modules[name]).items():
-            if key.startswith("__") or isinstance(value, types.ModuleType):
-                continue
-            if isinstance(value, (type, types.FunctionType)):
-                if value.__module__ != name:
-                    continue
-                for inner, content in vars(value).items():
-                    if not inner.startswith("__") and not callable(content):
-                        yield f"{key}.{inner}", _snapshot(content)
-            else:
-                yield key, _snapshot(value)
-
-
-def _snapshot(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"tensor {tuple(value.shape)} {value.detach().double().sum().item()!r}"
-    return repr(value)
 
 
 def _state_dict(variant: Variant) -> Outcome:
@@ -374,7 +353,7 @@ def _overfit(variant: Variant) -> Outcome:
 
 def _factor(factor: Any) -> Outcome:
     """The level must change the module tree, and only where it says."""
-    base, changed = _tree(_build(factor.base)), _tree(_build(factor.changed))
+    base, changed = observe.module_tree(_build(factor.base)), observe.module_tree(_build(factor.changed))
     differing = sorted(name for name in base.keys() | changed.keys() if base.get(name) != changed.get(name))
     if not differing:
         return "FAIL", "the module tree is the same; the level changes nothing that is built"
@@ -385,19 +364,6 @@ def _factor(factor: Any) -> Outcome:
         if outside:
             return "FAIL", f"{_some(outside)} changes too; only {', '.join(factor.expect)} should"
     return "PASS", f"changes {_some(differing)}"
-
-
-def _tree(model: nn.Module) -> dict[str, str]:
-    """{name: what it is} for every module without children, parameter and buffer."""
-    found = {n or "(model)": f"{type(m).__name__}({m.extra_repr()})" for n, m in model.named_modules()}
-    found.update({name: f"parameter {tuple(parameter.shape)}" for name, parameter in model.named_parameters()})
-    found.update({name: f"buffer {tuple(buffer.shape)}" for name, buffer in model.named_buffers()})
-    for name, module in model.named_modules():
-        plain = {
-            k: v for k, v in vars(module).items() if isinstance(v, (bool, int, float, str)) and not k.startswith("_")
-        }
-        found[f"{name}." if name else "(model)."] = repr(sorted(plain.items()))
-    return found
 
 
 if __name__ == "__main__":

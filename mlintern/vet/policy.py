@@ -10,10 +10,10 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from mlintern.vet import allowlist, text
+from mlintern.vet import allowlist, syntax, text
 from mlintern.vet.allowlist import Kind
 from mlintern.vet.imports import Imports
 from mlintern.vet.refusal import Refusal
@@ -26,7 +26,6 @@ _DUNDER = re.compile(r"__[A-Za-z]\w*__")
 _DEVICE = re.compile(r"(cuda|mps|xpu|npu|hpu)(:\d+)?")
 _FORBIDDEN_BUILTINS = frozenset(dir(builtins)) - allowlist.BUILTINS
 _ASYNC = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SHARED = "is shared by every model and by training and evaluation; keep state on self"
 
 
@@ -78,9 +77,9 @@ class _Checker:
         self._scopes: list[set[str]] = []
         self._aliases: list[set[str]] = []
         """Per function: local names that stand for something shared."""
-        self._top = _bound_by(tree.body)
-        self._own_private = _own_private_names(tree)
-        self._docstrings = set(_docstrings(tree))
+        self._top = syntax.bound_by(tree.body)
+        self._own_private = syntax.own_private_names(tree)
+        self._docstrings = set(syntax.docstrings(tree))
 
     def run(self) -> list[Refusal]:
         for node in ast.walk(self._tree):
@@ -100,7 +99,7 @@ class _Checker:
         handler = getattr(self, f"_on_{type(node).__name__}", None)
         if isinstance(node, _ASYNC):
             self._refuse(node, "syntax", "asynchronous code is not allowed in a pack")
-        elif isinstance(node, _COMPREHENSIONS):
+        elif isinstance(node, syntax.COMPREHENSIONS):
             self._in_scope({n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}, node)
         elif handler is not None:
             handler(node)
@@ -154,7 +153,7 @@ class _Checker:
                 self._visit(argument.annotation)
         if node.returns is not None:
             self._visit(node.returns)
-        self._scopes.append(names | _bound_by(node.body))
+        self._scopes.append(names | syntax.bound_by(node.body))
         self._aliases.append(set())
         for statement in node.body:
             self._visit(statement)
@@ -181,7 +180,7 @@ class _Checker:
 
     def _on_Assign(self, node: ast.Assign) -> None:
         self._children(node)
-        if self._aliases and _chain_root(node.value) and self._is_shared(_chain_root(node.value) or ""):
+        if self._aliases and syntax.chain_root(node.value) and self._is_shared(syntax.chain_root(node.value) or ""):
             if not isinstance(node.value, ast.Name) or not isinstance(node.value.ctx, ast.Store):
                 self._aliases[-1].update(target.id for target in node.targets if isinstance(target, ast.Name))
 
@@ -237,7 +236,7 @@ class _Checker:
                 self._visit(part)
 
     def _on_Attribute(self, node: ast.Attribute) -> None:
-        attributes, root = _unwind(node)
+        attributes, root = syntax.unwind(node)
         if isinstance(root, ast.Name) and root.id in self._imports.modules:
             self._check_library_chain(node, root.id, attributes)
             return
@@ -270,11 +269,11 @@ class _Checker:
             self._refuse(node, "attribute", f".{attribute} {allowlist.FORBIDDEN_ATTRIBUTES[attribute]}")
         elif attribute in allowlist.RANDOM_ATTRIBUTES and self._kind == "model":
             self._refuse(node, "random", f".{attribute} handles a random stream; the engine seeds everything")
-        elif attribute.startswith("_") and not _is_own(base) and attribute not in self._own_private:
+        elif attribute.startswith("_") and not syntax.is_own(base) and attribute not in self._own_private:
             self._refuse(node, "attribute", f"the private attribute {attribute} of another object is not allowed")
 
     def _check_attribute_change(self, node: ast.Attribute) -> None:
-        base, root = node.value, _chain_root(node.value)
+        base, root = node.value, syntax.chain_root(node.value)
         if root is not None and self._is_shared(root):
             self._refuse(node, "shared-state", f"{root}.{node.attr} {_SHARED}")
         elif isinstance(base, ast.Name) and base.id in ("self", "ctx"):
@@ -285,10 +284,10 @@ class _Checker:
 
     def _on_Subscript(self, node: ast.Subscript) -> None:
         self._children(node)
-        root = _chain_root(node.value)
+        root = syntax.chain_root(node.value)
         if not isinstance(node.ctx, ast.Load) and root is not None and self._is_shared(root):
             self._refuse(node, "shared-state", f"an item of {root} is changed: it {_SHARED}")
-        if not isinstance(node.ctx, ast.Load) and _starts_at_type_call(node.value):
+        if not isinstance(node.ctx, ast.Load) and syntax.starts_at_type_call(node.value):
             self._refuse(node, "shared-state", f"an item of a class attribute is changed: it {_SHARED}")
 
     # ---- calls ----
@@ -302,10 +301,10 @@ class _Checker:
                     self._visit_reflected(argument, node)
                 return
         if isinstance(function, ast.Attribute):
-            root = _chain_root(function.value)
+            root = syntax.chain_root(function.value)
             if function.attr in allowlist.MUTATORS and root is not None and self._is_shared(root):
                 self._refuse(node, "shared-state", f"{root} is changed by .{function.attr}: it {_SHARED}")
-            if function.attr in allowlist.MUTATORS and _starts_at_type_call(function.value):
+            if function.attr in allowlist.MUTATORS and syntax.starts_at_type_call(function.value):
                 self._refuse(node, "shared-state", f"a class attribute is changed by .{function.attr}: it {_SHARED}")
             if function.attr == "format" and not isinstance(function.value, ast.Constant):
                 self._refuse(node, "attribute", "a computed string is formatted; use an f-string")
@@ -314,7 +313,7 @@ class _Checker:
         self._children(node)
 
     def _visit_reflected(self, argument: ast.AST, call: ast.Call) -> None:
-        chain = _dotted(argument)
+        chain = syntax.dotted(argument)
         if argument is call.args[0] and chain and chain.split(".")[0] in self._imports.modules:
             return  # checked together with the literal name
         self._visit(argument)
@@ -329,7 +328,7 @@ class _Checker:
             return
         target, attribute = node.args[:2]
         if function == "setattr":
-            literal = _leading_literal(attribute)
+            literal = syntax.leading_literal(attribute)
             if not (isinstance(target, ast.Name) and target.id == "self" and literal and literal[0].isalpha()):
                 self._refuse(node, "reflection", "setattr is allowed on self with a literal name only; use ModuleList")
             elif literal in allowlist.MODULE_METHODS:
@@ -338,7 +337,7 @@ class _Checker:
         if not (isinstance(attribute, ast.Constant) and isinstance(attribute.value, str)):
             self._refuse(node, "reflection", f"{function} with a computed name; choose from a dict of what is meant")
             return
-        chain = _dotted(target)
+        chain = syntax.dotted(target)
         if chain and chain.split(".")[0] in self._imports.modules:
             alias, *rest = chain.split(".")
             synthetic = ast.copy_location(ast.Attribute(value=target, attr=attribute.value, ctx=ast.Load()), node)
@@ -347,7 +346,7 @@ class _Checker:
             self._check_attribute(node, attribute.value, base=target)
 
     def _library_name(self, node: ast.expr) -> str | None:
-        chain = _dotted(node)
+        chain = syntax.dotted(node)
         if chain is None:
             return None
         root, _, rest = chain.partition(".")
@@ -364,89 +363,3 @@ def _why_not_builtin(name: str) -> str:
     if name in ("getattr", "hasattr", "setattr", "type"):
         return f"{name} is passed as a value; call it with a literal name"
     return f"the built-in {name} is not allowed in a pack"
-
-
-def _bound_by(body: list[ast.stmt]) -> set[str]:
-    """Names that a block binds in its own scope; nested functions, classes and comprehensions bind in theirs."""
-    bound: set[str] = set()
-    waiting: list[ast.AST] = list(body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-            continue
-        if isinstance(node, (ast.Lambda, *_COMPREHENSIONS)):
-            continue
-        if isinstance(node, ast.AnnAssign) and node.value is None:
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-            bound.add(node.name)
-        waiting.extend(ast.iter_child_nodes(node))
-    return bound
-
-
-def _own_private_names(tree: ast.Module) -> set[str]:
-    """Names with a leading underscore that the file itself defines, as functions or as attributes of self."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node.value):
-            found.add(node.attr)
-    return {name for name in found if name.startswith("_") and not name.startswith("__")}
-
-
-def _docstrings(tree: ast.Module) -> Iterator[int]:
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
-            for statement in node.body:  # a string on its own line is documentation wherever it stands
-                if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                    yield id(statement.value)
-
-
-def _unwind(node: ast.Attribute) -> tuple[list[str], ast.expr]:
-    attributes: list[str] = []
-    value: ast.expr = node
-    while isinstance(value, ast.Attribute):
-        attributes.insert(0, value.attr)
-        value = value.value
-    return attributes, value
-
-
-def _dotted(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        attributes, root = _unwind(node)
-        return ".".join([root.id, *attributes]) if isinstance(root, ast.Name) else None
-    return None
-
-
-def _chain_root(node: ast.expr) -> str | None:
-    """The name at the start of `a.b[c].d`; None when the chain starts with anything else."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def _starts_at_type_call(node: ast.expr) -> bool:
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
-
-
-def _is_own(base: ast.expr | None) -> bool:
-    """Is this self, cls, an autograd context or super()?"""
-    if isinstance(base, ast.Name):
-        return base.id in ("self", "cls", "ctx")
-    return isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "super"
-
-
-def _leading_literal(node: ast.expr) -> str | None:
-    if isinstance(node, ast.JoinedStr) and node.values:
-        node = node.values[0]
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

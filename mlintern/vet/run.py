@@ -44,9 +44,7 @@ def check_pack(
             continue  # the sandbox runs with its own; imports outside it are of approved files
         if path.is_symlink():
             refusals.append(Refusal(shown, 1, "file", "is a link; a pack holds plain files"))
-        elif path.is_dir():
-            continue
-        elif relative.as_posix() in _IGNORED:
+        elif path.is_dir() or relative.as_posix() in _IGNORED:
             continue
         elif any(part.startswith(".") for part in relative.parts):
             refusals.append(Refusal(shown, 1, "file", "is hidden; a pack is read in one diff"))
@@ -56,7 +54,9 @@ def check_pack(
             refusals += check_source(path, "model", generators=generators, package=f"papers.{slug}.modules", name=shown)
         elif path.suffix in (".yaml", ".yml"):
             if relative.parts[0] == "conf" and (len(relative.parts) < 3 or relative.parts[1] in FORBIDDEN_ROOTS):
-                refusals.append(Refusal(shown, 1, "file", "would stand in for a config of the user's; a pack brings groups"))
+                refusals.append(
+                    Refusal(shown, 1, "file", "would stand in for a config of the user's; a pack brings groups")
+                )
             refusals += check_config(
                 path,
                 composed=relative.as_posix() not in _NOT_HYDRA,

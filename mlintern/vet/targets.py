@@ -36,7 +36,8 @@ def check_targets(
 ) -> None:
     """Raises UserError, naming the key, unless every target at any depth of this composed config may be built.
 
-    `config` is a plain container with its interpolations resolved. `roots` are the folders whose modules the prefixes
+    `config` is a plain container with its interpolations resolved; a prefix ends in a dot, an entry of
+    `allowed_prefixes` that does not is one whole target. `roots` are the folders whose modules the prefixes
     name (default: the working folder and the one that holds mlintern).
     """
     for path, message in target_problems(config, allowed_prefixes, roots):
@@ -90,7 +91,9 @@ def target_problem(target: object, allowed_prefixes: Sequence[str], roots: Seque
         return f"{TARGET}: {target} is computed; write the name out"
     if not _DOTTED.fullmatch(target):
         return f"{TARGET}: {target!r} is no dotted name of a class or function"
-    if not any(target.startswith(prefix) for prefix in allowed_prefixes):
+    if target in allowed_prefixes:
+        return None  # allowed by its whole name
+    if not any(prefix.endswith(".") and target.startswith(prefix) for prefix in allowed_prefixes):
         return f"{TARGET}: {target} is outside what a config may build ({', '.join(allowed_prefixes)})"
     if target.split(".")[0] == "torch":
         module, _, name = target.rpartition(".")

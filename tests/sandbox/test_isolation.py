@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.sandbox.conftest import LIMITS, Run
 
 from mlintern.errors import UserError
 from mlintern.sandbox import Limits, run_sandboxed
+from tests.sandbox.conftest import LIMITS, Run
 
 CONNECT = """
 import socket, sys
@@ -206,7 +206,8 @@ def test_an_interpreter_below_a_hidden_folder_of_home_still_runs(
     (package / "found.py").write_text("VALUE = 7")
     (home / ".tools" / "token").write_text("canary")
     monkeypatch.setenv("HOME", str(home))
-    code = f"import os, sys; sys.path.append({str(package)!r}); import found; print(found.VALUE); print(os.listdir({str(home / '.tools')!r}))"
+    code = f"import os, sys; sys.path.append({str(package)!r}); import found; print(found.VALUE); "
+    code += f"print(os.listdir({str(home / '.tools')!r}))"
     done = run(code, readonly=(home, package))
     assert done.stdout == b"7\n['lib']\n", done
 

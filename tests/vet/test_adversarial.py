@@ -1,8 +1,8 @@
 """Hostile packs: every one is refused at the line that is marked, and none has an effect, vetted or even run.
 
 Each folder of `adversarial/` is a pack whose files carry an extra `.txt`. A comment `REFUSED <rule>` marks a line that
-must be refused by that rule (`REFUSED-ABOVE` the line before it); `@FILE@` and `@PORT@` stand for a file that nobody may
-write and a listener that nobody may reach.
+must be refused by that rule (`REFUSED-ABOVE` the line before it); `@FILE@` and `@PORT@` stand for a file that nobody
+may write and a listener that nobody may reach.
 """
 
 import json
@@ -27,7 +27,7 @@ import torch
 from torch import nn
 for path in json.load(sys.stdin):
     if os.fork() == 0:
-        signal.alarm(5)
+        signal.alarm(3)
         try:
             spec = importlib.util.spec_from_file_location("hostile", path)
             module = importlib.util.module_from_spec(spec)

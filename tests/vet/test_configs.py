@@ -16,7 +16,9 @@ def project(tmp_path: Path) -> Path:
     pack = tmp_path / "papers" / "demo"
     (pack / "modules").mkdir(parents=True)
     (pack / "modules" / "__init__.py").write_text("from .net import Net\nimport os\n")
-    (pack / "modules" / "net.py").write_text("import os\nimport torch as t\n\n\nclass Net:\n    def forward(self): ...\n")
+    (pack / "modules" / "net.py").write_text(
+        "import os\nimport torch as t\n\n\nclass Net:\n    def forward(self): ...\n"
+    )
     (pack / "conf" / "model").mkdir(parents=True)
     return tmp_path
 
@@ -35,7 +37,7 @@ def refused(project: Path, text: str, **other) -> dict[str, int]:
         "_target_: torch.optim.AdamW\n_partial_: true\nbetas: [0.9, 0.999]\n",
         "_target_: torch.optim.lr_scheduler.CosineAnnealingLR\n_convert_: all\n",
         "loss:\n  _target_: torch.nn.CrossEntropyLoss\n  label_smoothing: 0.1\n",
-        "# @package _global_\ndefaults:\n  - override /model: net\n  - /data: mnist1d\n  - optional local: x\n  - _self_\n",
+        "# @package _global_\ndefaults:\n  - override /model: net\n  - /data: x\n  - optional local: x\n  - _self_\n",
         "# @package model.inner\ngrid:\n  - overrides: ['model.width=64', 'trainer.max_steps=${trainer.max_steps}']\n",
         "title: 'a: b, c = d; run=1?'\nstatement: accuracy at $5\n",
         "",
@@ -153,6 +155,12 @@ def test_the_packs_of_this_repository_pass() -> None:
 def test_check_targets_raises_and_names_the_key(config: dict) -> None:
     with pytest.raises(UserError, match="target|object|Hydra|plain ASCII"):
         check_targets(config, [*ENGINE_PREFIXES, "papers.demo."])
+
+
+def test_a_target_can_be_allowed_by_its_whole_name() -> None:
+    check_targets({"a": {"_target_": "builtins.dict"}}, ["builtins.dict"])
+    with pytest.raises(UserError, match="outside"):
+        check_targets({"a": {"_target_": "builtins.dictionary"}}, ["builtins.dict"])
 
 
 def test_check_targets_follows_reexports_within_the_package_only(project: Path) -> None:

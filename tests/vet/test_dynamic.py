@@ -9,7 +9,7 @@ from mlintern.sandbox import GIB, Limits, capabilities
 from mlintern.vet import Example, Factor, Variant, check_models
 from mlintern.vet.dynamic import _factor, check_variant
 
-MODELS = '''
+MODELS = """
 import random
 
 import numpy as np
@@ -154,7 +154,7 @@ class TokenModel(nn.Module):
 
     def forward(self, tokens, scale):
         return self.head(self.rnn(self.embed(tokens))[0]) * scale, None
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -100,10 +100,14 @@ def test_refused(body: str, rule: str, line: int, tmp_path: Path) -> None:
 
 
 def test_generators_may_use_the_legacy_stream_and_models_beside_them_may_not(tmp_path: Path) -> None:
-    body = "class Data:\n    def __call__(self):\n        np.random.seed(0)\n\n\ndef f():\n    return np.random.rand()\n"
+    body = (
+        "class Data:\n    def __call__(self):\n        np.random.seed(0)\n\n\ndef f():\n    return np.random.rand()\n"
+    )
     assert rules(tmp_path, body, generators=["Data"]) == {"name": 7}
     assert rules(tmp_path, body, kind="generator") == {}
-    imported = "from scipy.special import expit\n\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return expit(x)\n"
+    imported = (
+        "from scipy.special import expit\n\n\nclass A(nn.Module):\n    def f(self, x):\n        return expit(x)\n"
+    )
     assert rules(tmp_path, imported, generators=["Data"]) == {"name": 6}
 
 
@@ -148,8 +152,8 @@ def test_allowed_names_exist_and_are_no_modules() -> None:
 
 @pytest.mark.parametrize(
     "dotted",
-    """torch.load torch.save torch.hub torch.ops torch.classes torch.from_file torch.compile torch.manual_seed torch.seed
-    torch.jit torch.multiprocessing torch.distributed torch.set_rng_state torch.default_generator torch.set_num_threads
+    """torch.load torch.save torch.hub torch.ops torch.classes torch.from_file torch.compile torch.manual_seed
+    torch.seed torch.jit torch.multiprocessing torch.distributed torch.set_rng_state torch.default_generator torch.set_num_threads
     torch.utils torch.library torch.backends torch.package numpy.load numpy.fromfile numpy.memmap numpy.ctypeslib
     numpy.save numpy.savetxt numpy.bmat numpy.test typing.get_type_hints functools.lru_cache functools.singledispatch
     dataclasses.make_dataclass torch.nn.DataParallel torch.UntypedStorage sklearn.datasets.fetch_openml
