@@ -20,6 +20,7 @@ from typing import IO, Any
 from mlintern.errors import Interrupted, UserError
 
 PROGRESS_EVERY_S = 0.5
+LAST_WORDS_S = 90.0
 
 
 class Worker:
@@ -47,6 +48,8 @@ class Worker:
                     waiting.put(line)
             self.stopping = True
             waiting.put(None)
+            time.sleep(LAST_WORDS_S)  # long enough for a checkpoint; a job that hangs must not outlive its parent
+            os._exit(1)
 
         threading.Thread(target=read, daemon=True).start()
         while (line := waiting.get()) is not None:
