@@ -32,7 +32,7 @@ def test_the_record_is_complete(reference):
     assert record["levels"] == {"data": "mnist1d", "protocol": "clean"}
     assert record["seed"] == 0
     assert record["test_readings"] == 1
-    assert record["audit"]["clean"]
+    assert len(record["audit"]["sha256"]) == 64
     assert record["audit"]["acknowledged"] == []
     assert set(record["metrics"]) == {"train", "valid", "test"}
     assert {row["split"] for row in record["evaluations"]} == {"train", "valid"}
