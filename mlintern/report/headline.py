@@ -118,8 +118,8 @@ def _needed(seeds: Sequence[int | None]) -> str:
     if not known:
         return ""
     span = f"{known[0]}" if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
-    beyond = ", and more than can be planned for the rest" if len(known) < len(seeds) else ""
-    return f" (about {span} seeds would settle {'it' if len(seeds) == 1 else 'them'}{beyond})"
+    what = f"{len(known)} of them" if len(known) < len(seeds) else "it" if len(seeds) == 1 else "them"
+    return f" (about {span} seeds would settle {what})"
 
 
 def _protocols(contrasts: Sequence[Contrast], audit: Sequence[AuditSection]) -> list[str]:
