@@ -338,7 +338,7 @@ class Document:
         """All grids of the table the paper calls `n`; empty if there is none."""
         name = str(n).strip()
         exact = tuple(t for t in self.tables if t.number == name and name)
-        return exact or tuple(t for t in self.tables if t.number and t.number + t.part == name or t.id == name)
+        return exact or tuple(t for t in self.tables if (t.number and t.number + t.part == name) or t.id == name)
 
     def source_span(self, start: int, end: int) -> Span | None:
         """Where `text[start:end]` stands in a source: the smallest source range covering it, in the first file it touches."""

@@ -112,9 +112,7 @@ def _lines(t: Table) -> list[Text]:
     total = sum(widths) + 2 * (t.columns - 1)
     out: list[Text] = []
     for row in range(t.rows):
-        if row in t.rules:
-            out.append(Text("─" * total, style="dim"))
-        elif row == t.header_rows and row:
+        if row in t.rules or (row == t.header_rows and row):
             out.append(Text("─" * total, style="dim"))
         columns: list[tuple[list[str], int, Style, str]] = []
         c = 0

@@ -141,10 +141,22 @@ class _Assembly:
             abstract = self.text[a:z]
         self._missing(sections, references)
         return Document(
-            title=title, road="latex", sources=tuple(r.folder.sources), text=self.text, offsets=self.proof.pieces, id=self.name, authors=self._authors(),
-            abstract=abstract, sections=sections, blocks=blocks, tables=tables, figures=figures, equations=equations, references=references,
+            title=title,
+            road="latex",
+            sources=tuple(r.folder.sources),
+            text=self.text,
+            offsets=self.proof.pieces,
+            id=self.name,
+            authors=self._authors(),
+            abstract=abstract,
+            sections=sections,
+            blocks=blocks,
+            tables=tables,
+            figures=figures,
+            equations=equations,
+            references=references,
             missing=tuple(r.missing),
-        )  # fmt: skip
+        )
 
     def _plain(self, tokens: list[Token]) -> str:
         self.r.body, self.r.stop = True, False
@@ -196,8 +208,17 @@ class _Assembly:
             part = self._id(name)
             self.ids[id(d)] = part
             end = d.end if d.end >= 0 else self.r.ink.size
-            found.append(Section(id=part, level=d.level, number=d.number, title=title, appendix=d.appendix, label=(d.labels or [""])[0],
-                                 **self._common(d.start, end, d.token, None)))  # type: ignore[arg-type]  # fmt: skip
+            found.append(
+                Section(
+                    id=part,
+                    level=d.level,
+                    number=d.number,
+                    title=title,
+                    appendix=d.appendix,
+                    label=(d.labels or [""])[0],
+                    **self._common(d.start, end, d.token, None),
+                )
+            )  # type: ignore[arg-type]
         return tuple(found)
 
     def _equation(self, d: EquationDraft) -> Equation:
@@ -284,8 +305,18 @@ class _Assembly:
             number = caption.number if caption else ""
             part = self._id(f"figure-{number}" if number else "image-1")
             self.ids.setdefault(id(f), part)
-            found.append(Figure(id=part, number=number, caption=self._caption(caption), subcaptions=subs, label=((caption.labels if caption else f.labels) or [""])[0],
-                                files=tuple(self._image(n, f.token) for n in mine if n), pixels=(), **self._common(f.start, f.end, f.token, f.stop)))  # type: ignore[arg-type]  # fmt: skip
+            found.append(
+                Figure(
+                    id=part,
+                    number=number,
+                    caption=self._caption(caption),
+                    subcaptions=subs,
+                    label=((caption.labels if caption else f.labels) or [""])[0],
+                    files=tuple(self._image(n, f.token) for n in mine if n),
+                    pixels=(),
+                    **self._common(f.start, f.end, f.token, f.stop),
+                )
+            )  # type: ignore[arg-type]
         return found
 
     def _image(self, name: str, token: Token) -> str:
@@ -328,10 +359,24 @@ class _Assembly:
         common = self._common(f.start if f and len(f.grids) == 1 else grid.start, grid.end, grid.token, grid.stop)
         common["start"], common["end"] = self.proof.trimmed(grid.start, grid.end)
         doubts = sum(c.doubtful for c in cells)
-        return Table(id=part, number=number, part=letter if number else "", caption=self._caption(caption), subcaption=self._caption(sub), rows=grid.rows,
-                     columns=grid.columns, cells=cells, header_rows=head, header_columns=side, rules=tuple(grid.rules), alignment=grid.alignment,
-                     label=labels[0] if labels else "", notes=self._notes(f), confidence=1.0 if not doubts else max(0.5, 1 - doubts / max(len(cells), 1)),
-                     **common)  # type: ignore[arg-type]  # fmt: skip
+        return Table(
+            id=part,
+            number=number,
+            part=letter if number else "",
+            caption=self._caption(caption),
+            subcaption=self._caption(sub),
+            rows=grid.rows,
+            columns=grid.columns,
+            cells=cells,
+            header_rows=head,
+            header_columns=side,
+            rules=tuple(grid.rules),
+            alignment=grid.alignment,
+            label=labels[0] if labels else "",
+            notes=self._notes(f),
+            confidence=1.0 if not doubts else max(0.5, 1 - doubts / max(len(cells), 1)),
+            **common,
+        )  # type: ignore[arg-type]
 
     def _notes(self, f: FloatDraft | None) -> tuple[str, ...]:
         """Paragraphs and list items inside the float, beside grid and captions."""
@@ -358,8 +403,14 @@ class _Assembly:
             found = tuple(n.doubted(cell.doubts[0]) for n in found)
         return found
 
-    def _cell(self, c: CellDraft, texts: dict[tuple[int, int], str], ranges: dict[tuple[int, int], tuple[int, int]],
-              numbers: dict[tuple[int, int], tuple[Number, ...]], header: bool) -> Cell:  # fmt: skip
+    def _cell(
+        self,
+        c: CellDraft,
+        texts: dict[tuple[int, int], str],
+        ranges: dict[tuple[int, int], tuple[int, int]],
+        numbers: dict[tuple[int, int], tuple[Number, ...]],
+        header: bool,
+    ) -> Cell:
         at = (c.row, c.column)
         a, z = ranges[at]
         marks = {"bold": 0, "underline": 0, "italic": 0}
@@ -390,9 +441,26 @@ class _Assembly:
             raw = self.r.folder.texts[name][low:high].strip()
             span = self.r.span(own[0]._replace(start=low), own[-1]._replace(end=high))
         half = max(visible, 1) / 2
-        return Cell(row=c.row, column=c.column, text=texts[at], rowspan=c.rowspan, colspan=c.colspan, header=header, bold=marks["bold"] >= half,
-                    underline=marks["underline"] >= half, italic=marks["italic"] >= half, color=color, numbers=numbers[at], notes=notes,
-                    doubtful=bool(c.doubts), why="; ".join(c.doubts), raw=raw, span=span, start=a, end=z)  # fmt: skip
+        return Cell(
+            row=c.row,
+            column=c.column,
+            text=texts[at],
+            rowspan=c.rowspan,
+            colspan=c.colspan,
+            header=header,
+            bold=marks["bold"] >= half,
+            underline=marks["underline"] >= half,
+            italic=marks["italic"] >= half,
+            color=color,
+            numbers=numbers[at],
+            notes=notes,
+            doubtful=bool(c.doubts),
+            why="; ".join(c.doubts),
+            raw=raw,
+            span=span,
+            start=a,
+            end=z,
+        )
 
     # references and what is missing
 
@@ -449,8 +517,20 @@ class _Assembly:
             index = r.folder.index(file)
             token = Token("text", "", index, e.start, e.end)
             end = len(self.text)
-            found.append(Reference(id=self._id("ref-" + key), label=key, text=e.text, title=e.fields.get("title", ""), year=e.fields.get("year", ""), url=e.url,
-                                   road="latex", start=end, end=end, span=r.span(token)))  # fmt: skip
+            found.append(
+                Reference(
+                    id=self._id("ref-" + key),
+                    label=key,
+                    text=e.text,
+                    title=e.fields.get("title", ""),
+                    year=e.fields.get("year", ""),
+                    url=e.url,
+                    road="latex",
+                    start=end,
+                    end=end,
+                    span=r.span(token),
+                )
+            )
         return found
 
     def _missing(self, sections: tuple[Section, ...], references: tuple[Reference, ...]) -> None:

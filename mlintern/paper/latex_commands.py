@@ -6,214 +6,252 @@ dimension; a final `k` is an argument that is shown (it stays in the input). An 
 
 from __future__ import annotations
 
-from mlintern.paper.latex_ink import Style
+
+def _spread(groups: dict[str, str]) -> dict[str, str]:
+    """Name -> signature, from signature -> names."""
+    return {name: signature for signature, names in groups.items() for name in names.split()}
+
 
 STYLED: dict[str, dict[str, object]] = {
-    **dict.fromkeys(
-        "textbf mathbf bm boldsymbol pmb mathbfit symbf mathbfcal textbfit bmath mbf hl@".split(), {"bold": True}
-    ),
-    **dict.fromkeys("textit emph mathit textsl mathsl hlit".split(), {"italic": True}),
-    **dict.fromkeys(
-        "underline ul uline uuline uwave dashuline dotuline underbar underuline".split(), {"underline": True}
-    ),
+    **{
+        name: {"bold": True}
+        for name in ("bm bmath boldsymbol mathbf mathbfcal mathbfit mbf pmb symbf textbf textbfit").split()
+    },
+    **{name: {"italic": True} for name in ("emph hlit mathit mathsl textit textsl").split()},
+    **{
+        name: {"underline": True}
+        for name in ("dashuline dotuline ul uline underbar underline underuline uuline uwave").split()
+    },
 }
 """Commands that set one argument in a style."""
 
 SWITCHES: dict[str, dict[str, object]] = {
-    **dict.fromkeys("bf bfseries boldmath bfit".split(), {"bold": True}),
-    **dict.fromkeys("mdseries unboldmath".split(), {"bold": False}),
-    **dict.fromkeys("it itshape em sl slshape".split(), {"italic": True}),
-    **dict.fromkeys("upshape".split(), {"italic": False}),
-    **dict.fromkeys("normalfont rm reset@font".split(), {"bold": False, "italic": False}),
+    **{name: {"bold": True} for name in ("bf bfit bfseries boldmath").split()},
+    **{name: {"bold": False} for name in ("mdseries unboldmath").split()},
+    **{name: {"italic": True} for name in ("em it itshape sl slshape").split()},
+    **{name: {"italic": False} for name in ("upshape").split()},
+    **{name: {"bold": False, "italic": False} for name in ("normalfont reset@font rm").split()},
 }
 """Commands that set the rest of their group in a style."""
 
-_DROPPED = {
-    "": (
-        "tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge centering raggedright raggedleft flushleft@ "
-        "noindent indent par@ maketitle newpage clearpage cleardoublepage pagebreak@ smallskip medskip bigskip hfill vfill "
-        "hrulefill dotfill null strut vss hss hfil vfil allowbreak sloppy fussy protect limits nolimits displaystyle textstyle "
-        "scriptstyle scriptscriptstyle displaylimits nonumber@ tt ttfamily sffamily rmfamily sc scshape sf cal mit "
-        "selectfont frenchspacing singlespacing doublespacing onehalfspacing twocolumn@ onecolumn tableofcontents listoffigures listoftables balance flushbottom "
-        "raggedbottom bgroup egroup begingroup endgroup newline@ linebreak@ nobreak nolinebreak@ break penalty@ "
-        "toprule@ arraybackslash tabularnewline@ relax ignorespacesafterend "
-        "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm biggm Biggm middle mathstrut "
-        "hbox@ vbox vtop vcenter quad@ appendices@ FloatBarrier onehalfspace nofiles makeindex printindex "
-        "bottomrule@ endfirsthead@ leavevmode@ unskip @ / - ! , ; : > + = < - "
-        "itshape@ justifying Centering RaggedRight RaggedLeft normalcolor qedhere qedsymbol@ nocite@ iint@ mathpalette "
-        "makeatletter@ compact onlynotes topfraction bottomfraction textfraction nobibliography bibsep hphantom@ "
-        "doublerulesep normalbaselines lineno linenumbers nolinenumbers modulolinenumbers startcontents smallbreak medbreak "
-        "bigbreak filbreak goodbreak ExplSyntaxOff mainmatter frontmatter backmatter phantomsection crefname@ RestyleAlgo@ "
-        "scshape@ minus plus fil fill filll clubpenalty widowpenalty noalign tabularxcolumn nointerlineskip offinterlineskip "
-        "textsc mathrm mathsf mathtt mathcal mathbb mathfrak mathscr mathds mathbbm mathnormal text textrm textsf texttt "
-        "textup textnormal textmd mbox hbox fbox framebox@ operatorname@ mathop mathbin mathrel mathord mathopen mathclose "
-        "mathpunct mathinner ensuremath textlf oldstylenums smash@ center@ url@ path nolinkurl uppercase lowercase "
-        "MakeUppercase MakeLowercase makefirstuc textls boxed sout st xout cancel bcancel xcancel hl llap rlap clap mathllap mathrlap mathclap "
-        "underbrace overbrace underbracket overbracket substack texorpdfstring@ centerline leftline rightline lstinline@ "
-        "mathsfit mathbfsf mathbm textquote enquote nicefrac@ cellalign theadfont tothe ulined centerdot "
-        "ttvar code@ sfdefault emph@ thead@ protected@ textlarge textsmall textsmaller smaller relsize@ larger textscale "
-    ).split(),
-    "m": (
-        "vspace@ hspace@ label@ bibliographystyle pagestyle thispagestyle pagenumbering hypersetup lstset captionsetup@ "
-        "phantom hphantom vphantom includeonly usetikzlibrary pgfplotsset tikzset index glossary sisetup geometry "
-        "urlstyle arrayrulecolor@ nocite vspace hypertarget@ addbibresource@ bibpunct@ setstretch selectlanguage "
-        "foreignlanguage@ linespread color@ fontfamily fontseries fontshape fontencoding marginpar@ rowfont "
-        "Crefname@ todo@ missingfigure@ iclrfinalcopy@ pdfinfo graphicspath@ captionstyle stepcounter@ "
-        "DeclareCaptionLabelFormat@ crefalias@ mathversion theoremstyle addcontentsline@ pdfoutput@ algsetup floatstyle "
-        "eqparbox@ thanks@ setmainfont setsansfont setmonofont newtoggle@ printbibliography@ bibliographyunit extracolsep hyphenation raisetag intertext@ "
-        "AtBeginDocument@ AtEndDocument AtBeginEnvironment@ newsavebox newlength newdimen@ newcount@ newskip@ newtoks@ newbox@ "
-        "definecolor@ doublespacing@ pagecolor restylefloat pdfminorversion@ makeglossaries@ arxiv@ "
-        "hhline@ cmidrulekern tablewidth tabletypesize dates@ usefont@ abovespace belowspace phantomcaption@ "
-    ).split(),
-    "mm": (
-        "setlength addtolength settowidth settoheight settodepth setcounter@ fontsize DeclareGraphicsExtensions@ "
-        "newfloat@ DeclareMathAlphabet@ definecolorset floatname crefalias@ setkeys hypernat rule@ algrenewcommand algnewcommand "
-        "AtBeginEnvironment AtEndEnvironment pretocmd@ patchcmd@ SetTblrInner SetTblrOuter DeclareCaptionFont "
-        "DeclareCaptionLabelFormat setul setulcolor setlist@ newcites titlespacing@ definetcolor"
-    ).split(),
-    "mmm": "definecolor crefname Crefname addcontentsline providecolor DeclareFontFamily crefrangeformat specialrule colorlet@".split(),
-    "mmmm": "usefont titleformat@ SetMathAlphabet DeclarePairedDelimiterX@ pretocmd apptocmd".split(),
-    "mmmmm": "patchcmd DeclareMathAlphabet SetMathAlphabet@ DeclareSymbolFont DeclareFontShape@".split(),
-    "*m": "hspace vspace vspace* titlespacing@ labelcref@".split(),
-    "o": (
-        "toprule midrule bottomrule hline hdashline pagebreak nopagebreak linebreak nolinebreak displaybreak twocolumn "
-        "printbibliography addlinespace tableofcontents@ maketitle@ qed toprulec bottomrulec midrulec Xhline@ firsthline "
-        "lasthline hlineB@ rotcaption@ qedsymbol bibsection smash@ listoftodos"
-    ).split(),
-    "om": (
-        "captionsetup lstset@ rowcolor columncolor cellcolor arrayrulecolor doublerulesepcolor color pagecolor@ setlist index@ "
-        "documentclass LoadClass PassOptionsToPackage@ ExecuteBibliographyOptions todo missingfigure lstinputlisting@ bibliographystyle@ "
-        "DeclareFixedFootnote@ cmidruleb rowcolors@ marginpar addbibresource savebox@ sidenote captionlistentry marginnote"
-    ).split(),
-    "*ommm": "rowcolors".split(),
-    "omm": "colorlet titlecontents@ hypersetup@ titleformat@ newtcolorbox newmdenv@ mdfdefinestyle@".split(),
-    "opm": "cmidrule".split(),
-    "m@": "cline".split(),
-    "mo": "cdashline Xhline Xcline hlineB cdashlinelr@".split(),
-    "omo@": "hdashlinelr".split(),
-    "mm@": "DeclareOption@".split(),
-    "odd": "rule@".split(),
-    "k": "textsc@".split(),
-    "omk": "textcolor colorbox rotatebox@ parbox@ tcbox@ textlarge@".split(),
-    "ommk": "fcolorbox".split(),
-    "*mmk": "resizebox".split(),
-    "mok": "scalebox".split(),
-    "mook": "raisebox".split(),
-    "ooomk": "parbox".split(),
-    "ook": "makebox framebox".split(),
-    "omk ": "rotatebox".split(),
-    "mk": "href hyperlink hypertarget adjustbox foreignlanguage trimbox clipbox hyperref@ rotatefill phantombox colorlet@@ turnbox".split(),
-    "ok": "smash tcbox fcolorbox@ minipagebox@ hyperref thead rothead cellbox Centerbox".split(),
-    "*k": "operatorname url citetext".split(),
-    "ommm": "DeclareFontShape@".split(),
-    "oom": "newmdenv".split(),
-    "*mm": "titlespacing@@".split(),
-}
-SIGNATURES: dict[str, str] = {
-    name: signature.strip().rstrip("@")
-    for signature, names in _DROPPED.items()
-    for name in names
-    if not name.endswith("@")
-}
-SIGNATURES |= {
-    "rule": "omm", "cline": "m", "hhline": "m", "hdashline": "o", "titlespacing": "*mmmm", "titleformat": "*mommmmo", "makecell": "*ook",
-    "shortstack": "ok", "Shortstack": "ok", "thead": "*ook", "multirowcell": "@", "specialcell": "ok", "fontsize": "mm", "vskip": "d",
-    "hskip": "d", "kern": "d", "mkern": "d", "mskip": "d", "hangindent": "d", "thanks": "m", "extrarowheight": "d", "subref": "*m@",
-    "penalty": "d", "hangafter": "d", "pdfoutput": "d", "tolerance": "d", "emergencystretch": "d", "interdisplaylinepenalty": "d",
-    "RestyleAlgo": "m", "SetKwInOut": "mm", "SetKwFunction": "mm", "SetKwInput": "mm", "SetKw": "mm", "SetAlgoLined": "", "DontPrintSemicolon": "",
-    "LinesNumbered": "", "phantomcaption": "", "cmidrulewidth": "d", "rowcolors": "*ommm", "lstdefinestyle": "mm", "lstdefinelanguage": "omm",
-    "newdimen": "m", "newcount": "m", "newskip": "m", "newtoks": "m", "newbox": "m", "newread": "m", "newwrite": "m", "usebox": "m", "sbox": "mm",
-    "savebox": "moom", "tikz": "om", "pgfplotstableread": "mm", "bibliographyunits": "", "hypersetup": "m", "acmConference": "ommm",
-    "acmBooktitle": "m", "acmPrice": "m", "acmDOI": "m", "acmISBN": "m", "acmYear": "m", "setcopyright": "m", "copyrightyear": "m", "ccsdesc": "om",
-    "keywords": "m", "settopmatter": "m", "orcid": "m", "email": "m", "affiliation": "m", "institution": "m", "address": "om", "date": "m",
-    "icmltitlerunning": "m", "icmlkeywords": "m", "icmlaffiliation": "mm", "icmlcorrespondingauthor": "mm", "icmlsetsymbol": "mm",
-    "printAffiliationsAndNotice": "m", "newblock": "", "bibinfo": "mk", "bibfield": "mk", "bibnamefont": "", "bibfnamefont": "", "natexlab": "",
-    "Eprint": "mk", "BibitemOpen": "", "BibitemShut": "m", "bibAnnoteFile": "mm", "providecommand@": "", "typeout": "m", "message": "m",
-    "GenericWarning": "mm", "PackageWarning": "mm", "write": "d", "immediate": "", "special": "m", "vadjust": "m", "mathchoice": "mmmk",
-    "crefformat": "mm", "Crefformat": "mm", "creflabelformat": "mm", "crefmultiformat": "mmmm", "allowdisplaybreaks": "o", "setarstrut": "m",
-    "DeclareUnicodeCharacter": "mm", "DeclareRobustCommand@": "", "DeclareCaptionType": "om", "pdfbookmark": "omm", "markboth": "mm", "markright": "m",
-    "fancyhf": "om", "fancyhead": "om", "fancyfoot": "om", "lhead": "m", "rhead": "m", "chead": "m", "cfoot": "m", "lfoot": "m", "rfoot": "m",
-    "setdefaultleftmargin": "mmmmmm", "newtcbox": "momm", "tcbset": "m", "tcbuselibrary": "m", "DeclareCaptionSubType": "*om", "pgfmathsetmacro": "mm",
-    "setminted": "om", "usemintedstyle": "m", "newminted": "omm", "ce": "k", "tnotex": "m", "xdef@": "", "mathtoolsset": "m", "Urlmuskip": "d",
-    "algblock": "omm", "hyphenchar": "d", "interfootnotelinepenalty": "d", "everypar": "m", "everymath": "m", "everydisplay": "m", "qedhere": "",
-    "centerfloat": "", "arrayrulewidth": "d", "heavyrulewidth": "d", "lightrulewidth": "d", "ADLnullwide": "", "ADLnullwidehline": "",
-    "subcaptionsetup": "m", "captionabove": "@", "tabucline": "om", "everyrow": "m", "taburulecolor": "m", "rowstyle": "m", "RowStyle": "om",
-    "leftskip": "d", "rightskip": "d", "tabcolsep": "d", "parindent": "d", "parskip": "d", "textwidth": "d", "textheight": "d", "topmargin": "d",
-    "oddsidemargin": "d", "evensidemargin": "d", "columnsep": "d", "baselineskip": "d", "abovecaptionskip": "d", "belowcaptionskip": "d",
-    "textfloatsep": "d", "floatsep": "d", "intextsep": "d", "dbltextfloatsep": "d", "dblfloatsep": "d", "abovedisplayskip": "d", "belowdisplayskip": "d",
-    "abovedisplayshortskip": "d", "belowdisplayshortskip": "d", "fboxsep": "d", "fboxrule": "d", "arraycolsep": "d", "columnwidth": "d",
-    "linewidth": "d", "aboverulesep": "d", "belowrulesep": "d", "cmidrulesep": "d", "jot": "d", "topsep": "d", "itemsep": "d", "parsep": "d",
-    "partopsep": "d", "leftmargin": "d", "labelsep": "d", "voffset": "d", "hoffset": "d", "headheight": "d", "headsep": "d", "footskip": "d",
-    "hsize": "d", "vsize": "d", "itemindent": "d", "labelwidth": "d", "listparindent": "d", "marginparwidth": "d", "marginparsep": "d",
-    "paperwidth": "d", "paperheight": "d", "LTleft": "d", "LTright": "d", "LTpre": "d", "LTpost": "d", "bigskipamount": "d", "cftbeforesecskip": "d",
-    "hfuzz": "d", "vfuzz": "d", "hbadness": "d", "vbadness": "d", "looseness": "d", "lineskip": "d", "skip": "m@", "aftergroup": "", "the": "",
-}  # fmt: skip
-SIGNATURES = {name: s for name, s in SIGNATURES.items() if "@" not in s and not name.endswith("@")}
+SIGNATURES: dict[str, str] = _spread(
+    {
+        "": (
+            "! + - / : ; < = > ADLnullwide ADLnullwidehline aftergroup allowbreak arraybackslash backmatter "
+            "balance bcancel bibfnamefont BibitemOpen bibliographyunits bibnamefont bibsep Big "
+            "big bigbreak Bigg bigg Biggl biggl Biggm biggm Biggr biggr Bigl bigl Bigm bigm Bigr bigr bigskip "
+            "bottomfraction boxed break cal cancel cellalign centerdot centerfloat Centering centering centerline "
+            "clap cleardoublepage clearpage clubpenalty compact displaylimits displaystyle DontPrintSemicolon "
+            "dotfill doublerulesep doublespacing enquote ensuremath ExplSyntaxOff fbox fil "
+            "filbreak fill filll FloatBarrier flushbottom footnotesize frenchspacing frontmatter fussy goodbreak "
+            "hbox hfil hfill hl hrulefill hss Huge huge ignorespacesafterend immediate indent justifying LARGE "
+            "Large large larger left leftline limits lineno linenumbers LinesNumbered listoffigures listoftables "
+            "llap lowercase mainmatter makefirstuc makeindex MakeLowercase maketitle MakeUppercase mathbb mathbbm "
+            "mathbfsf mathbin mathbm mathcal mathclap mathclose mathds mathfrak mathinner mathllap mathnormal "
+            "mathop mathopen mathord mathpalette mathpunct mathrel mathrlap mathrm mathscr mathsf mathsfit "
+            "mathstrut mathtt mbox medbreak medskip middle minus mit modulolinenumbers natexlab newblock newpage "
+            "noalign nobibliography nobreak nofiles noindent nointerlineskip nolimits nolinenumbers nolinkurl "
+            "normalbaselines normalcolor normalsize null offinterlineskip oldstylenums onecolumn onehalfspace "
+            "onehalfspacing onlynotes overbrace overbracket path phantomcaption phantomsection plus printindex "
+            "protect qedhere raggedbottom RaggedLeft raggedleft RaggedRight raggedright relax right rightline "
+            "rlap rmfamily sc scriptscriptstyle scriptsize scriptstyle scshape selectfont SetAlgoLined sf "
+            "sfdefault sffamily singlespacing sloppy small smallbreak smaller smallskip sout st startcontents "
+            "strut substack tableofcontents tabularxcolumn text textfraction textlarge textlf textls textmd "
+            "textnormal textquote textrm textsc textscale textsf textsmall textsmaller textstyle texttt textup "
+            "the theadfont tiny topfraction tothe tt ttfamily ttvar ulined underbrace underbracket unskip "
+            "uppercase vbox vcenter vfil vfill vss vtop widowpenalty xcancel xout"
+        ),
+        "*k": ("citetext operatorname url"),
+        "*m": ("hspace vspace vspace*"),
+        "*mmk": ("resizebox"),
+        "*mmmm": ("titlespacing"),
+        "*mommmmo": ("titleformat"),
+        "*om": ("DeclareCaptionSubType"),
+        "*ommm": ("rowcolors"),
+        "*ook": ("makecell thead"),
+        "d": (
+            "abovecaptionskip abovedisplayshortskip abovedisplayskip aboverulesep arraycolsep arrayrulewidth "
+            "baselineskip belowcaptionskip belowdisplayshortskip belowdisplayskip belowrulesep bigskipamount "
+            "cftbeforesecskip cmidrulesep cmidrulewidth columnsep columnwidth dblfloatsep dbltextfloatsep "
+            "emergencystretch evensidemargin extrarowheight fboxrule fboxsep floatsep footskip hangafter "
+            "hangindent hbadness headheight headsep heavyrulewidth hfuzz hoffset hsize hskip hyphenchar "
+            "interdisplaylinepenalty interfootnotelinepenalty intextsep itemindent itemsep jot kern labelsep "
+            "labelwidth leftmargin leftskip lightrulewidth lineskip linewidth listparindent looseness LTleft "
+            "LTpost LTpre LTright marginparsep marginparwidth mkern mskip oddsidemargin paperheight paperwidth "
+            "parindent parsep parskip partopsep pdfoutput penalty rightskip tabcolsep textfloatsep textheight "
+            "textwidth tolerance topmargin topsep Urlmuskip vbadness vfuzz voffset vsize vskip write"
+        ),
+        "k": ("ce"),
+        "m": (
+            "abovespace acmBooktitle acmDOI acmISBN acmPrice acmYear affiliation algsetup AtEndDocument "
+            "belowspace BibitemShut bibliographystyle bibliographyunit captionstyle cfoot chead cline "
+            "cmidrulekern copyrightyear date email everydisplay everymath everypar everyrow extracolsep "
+            "floatstyle fontencoding fontfamily fontseries fontshape geometry glossary hhline hphantom hypersetup "
+            "hyphenation icmlkeywords icmltitlerunning includeonly index institution keywords lfoot lhead "
+            "linespread lstset markright mathtoolsset mathversion message newbox newcount newdimen newlength "
+            "newread newsavebox newskip newtoks newwrite nocite orcid pagecolor pagenumbering pagestyle pdfinfo "
+            "pgfplotsset phantom printAffiliationsAndNotice raisetag RestyleAlgo restylefloat rfoot rhead rowfont "
+            "rowstyle selectlanguage setarstrut setcopyright setmainfont setmonofont setsansfont setstretch "
+            "settopmatter sisetup special subcaptionsetup tabletypesize tablewidth taburulecolor tcbset "
+            "tcbuselibrary thanks theoremstyle thispagestyle tikzset tnotex typeout urlstyle usebox "
+            "usemintedstyle usetikzlibrary vadjust vphantom"
+        ),
+        "mk": (
+            "adjustbox bibfield bibinfo clipbox Eprint foreignlanguage href hyperlink hypertarget phantombox "
+            "rotatefill trimbox turnbox"
+        ),
+        "mm": (
+            "addtolength algnewcommand algrenewcommand AtBeginEnvironment AtEndEnvironment bibAnnoteFile "
+            "Crefformat crefformat creflabelformat DeclareCaptionFont DeclareCaptionLabelFormat "
+            "DeclareUnicodeCharacter definecolorset definetcolor floatname fontsize GenericWarning hypernat "
+            "icmlaffiliation icmlcorrespondingauthor icmlsetsymbol lstdefinestyle markboth newcites "
+            "PackageWarning pgfmathsetmacro pgfplotstableread sbox setkeys SetKw SetKwFunction SetKwInOut "
+            "SetKwInput setlength SetTblrInner SetTblrOuter settodepth settoheight settowidth setul setulcolor"
+        ),
+        "mmm": (
+            "addcontentsline Crefname crefname crefrangeformat DeclareFontFamily definecolor providecolor specialrule"
+        ),
+        "mmmk": ("mathchoice"),
+        "mmmm": ("apptocmd crefmultiformat pretocmd SetMathAlphabet usefont"),
+        "mmmmm": ("DeclareMathAlphabet DeclareSymbolFont patchcmd"),
+        "mmmmmm": ("setdefaultleftmargin"),
+        "mo": ("cdashline hlineB Xcline Xhline"),
+        "mok": ("scalebox"),
+        "momm": ("newtcbox"),
+        "mook": ("raisebox"),
+        "moom": ("savebox"),
+        "o": (
+            "addlinespace allowdisplaybreaks bibsection bottomrule bottomrulec displaybreak firsthline hdashline "
+            "hline lasthline linebreak listoftodos midrule midrulec nolinebreak nopagebreak pagebreak "
+            "printbibliography qed qedsymbol toprule toprulec twocolumn"
+        ),
+        "ok": ("cellbox Centerbox hyperref rothead Shortstack shortstack smash specialcell tcbox"),
+        "om": (
+            "addbibresource address arrayrulecolor captionlistentry captionsetup ccsdesc cellcolor cmidruleb "
+            "color columncolor DeclareCaptionType documentclass doublerulesepcolor ExecuteBibliographyOptions "
+            "fancyfoot fancyhead fancyhf LoadClass marginnote marginpar missingfigure rowcolor RowStyle setlist "
+            "setminted sidenote tabucline tikz todo"
+        ),
+        "omk": ("colorbox rotatebox textcolor"),
+        "omm": ("algblock colorlet lstdefinelanguage newminted newtcolorbox pdfbookmark rule"),
+        "ommk": ("fcolorbox"),
+        "ommm": ("acmConference"),
+        "omo": ("hdashlinelr"),
+        "ook": ("framebox makebox"),
+        "oom": ("newmdenv"),
+        "ooomk": ("parbox"),
+        "opm": ("cmidrule"),
+    }
+)
+"""Commands that print nothing themselves, with their arguments."""
 
 RULES = frozenset(
-    "hline toprule midrule bottomrule cmidrule cline hhline Xhline hdashline cdashline specialrule addlinespace firsthline "
-    "lasthline Xcline hlineB arrayrulecolor noalign morecmidrules toprulec midrulec bottomrulec tabucline hdashlinelr "
-    "SetRow rowcolors doublerulesepcolor rowfont RowStyle".split()
+    (
+        "addlinespace arrayrulecolor bottomrule bottomrulec cdashline cline cmidrule doublerulesepcolor "
+        "firsthline hdashline hdashlinelr hhline hline hlineB lasthline midrule midrulec morecmidrules "
+        "noalign rowcolors rowfont RowStyle SetRow specialrule tabucline toprule toprulec Xcline Xhline"
+    ).split()
 )
 """Commands that stand between rows of a table."""
 FULL_RULES = frozenset(
-    "hline toprule midrule bottomrule Xhline hdashline specialrule hhline firsthline lasthline hlineB hdashlinelr tabucline "
-    "toprulec midrulec bottomrulec".split()
+    (
+        "bottomrule bottomrulec firsthline hdashline hdashlinelr hhline hline hlineB lasthline midrule "
+        "midrulec specialrule tabucline toprule toprulec Xhline"
+    ).split()
 )
 
-GRIDS: dict[str, str] = {
-    "tabular": "os", "tabular*": "mos", "tabularx": "mos", "tabulary": "mos", "longtable": "os", "supertabular": "s", "supertabular*": "ms",
-    "xtabular": "s", "mpsupertabular": "s", "mpxtabular": "s", "NiceTabular": "oso", "NiceTabular*": "moso", "NiceTabularX": "moso",
-    "tblr": "ot", "talltblr": "ot", "longtblr": "ot", "booktabs": "ot", "tabu": "b", "longtabu": "b", "ltablex": "mos", "xltabular": "oms",
-    "tabularew": "os", "deluxetable": "s", "deluxetable*": "s", "widetabular": "ms", "tabular@": "os", "tabularht": "mos", "tabularkv": "os",
-}  # fmt: skip
-"""Environments that are grids of cells, with their arguments: `o`, `m` dropped, `s` the columns, `t` tabularray's keys, `b` tabu's `to`."""
+GRIDS: dict[str, str] = _spread(
+    {
+        "b": ("longtabu tabu"),
+        "mos": ("ltablex tabular* tabularht tabularx tabulary"),
+        "moso": ("NiceTabular* NiceTabularX"),
+        "ms": ("supertabular* widetabular"),
+        "oms": ("xltabular"),
+        "os": ("longtable tabular tabularew tabularkv"),
+        "oso": ("NiceTabular"),
+        "ot": ("longtblr talltblr tblr"),
+        "s": ("deluxetable deluxetable* mpsupertabular mpxtabular supertabular xtabular"),
+    }
+)
+"""Environments that are grids of cells, with their arguments: `o` and `m` dropped, `s` columns, `t` tabularray's keys, `b`
+tabu's width and columns."""
 
-FLOATS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys("table table* sidewaystable sidewaystable* margintable rotatedtable".split(), ("table", "o")),
-    **dict.fromkeys("figure figure* sidewaysfigure sidewaysfigure* marginfigure teaserfigure rotatedfigure".split(), ("figure", "o")),
-    "wraptable": ("table", "omom"), "wrapfigure": ("figure", "omom"), "wraptable*": ("table", "omom"), "wrapfigure*": ("figure", "omom"),
-    "SCtable": ("table", "oo"), "SCfigure": ("figure", "oo"), "SCtable*": ("table", "oo"), "SCfigure*": ("figure", "oo"),
-    "floatingtable": ("table", "om"), "floatingfigure": ("figure", "om"), "algorithm": ("algorithm", "o"), "algorithm*": ("algorithm", "o"),
-    "algorithm2e": ("algorithm", "o"), "wrapfloat": ("figure", "momom"), "listing": ("listing", "o"), "scheme": ("scheme", "o"), "suptable": ("table", "o"),
-}  # fmt: skip
+_FLOATS: dict[tuple[str, str], str] = {
+    ("table", "o"): ("margintable rotatedtable sidewaystable sidewaystable* suptable table table*"),
+    ("figure", "o"): ("figure figure* marginfigure rotatedfigure sidewaysfigure sidewaysfigure* teaserfigure"),
+    ("table", "omom"): ("wraptable wraptable*"),
+    ("figure", "omom"): ("wrapfigure wrapfigure*"),
+    ("table", "oo"): ("SCtable SCtable*"),
+    ("figure", "oo"): ("SCfigure SCfigure*"),
+    ("table", "om"): ("floatingtable"),
+    ("figure", "om"): ("floatingfigure"),
+    ("algorithm", "o"): ("algorithm algorithm* algorithm2e"),
+    ("figure", "momom"): ("wrapfloat"),
+    ("listing", "o"): ("listing"),
+    ("scheme", "o"): ("scheme"),
+}
+FLOATS = {name: what for what, names in _FLOATS.items() for name in names.split()}
 """Float environments: what they count as, and their arguments."""
 
 DISPLAYS = frozenset(
-    "equation equation* align align* gather gather* multline multline* eqnarray eqnarray* displaymath flalign flalign* "
-    "alignat alignat* dmath dmath* math@ subequations@ IEEEeqnarray IEEEeqnarray* empheq".split()
+    (
+        "align align* alignat alignat* displaymath dmath dmath* empheq eqnarray eqnarray* equation equation* "
+        "flalign flalign* gather gather* IEEEeqnarray IEEEeqnarray* multline multline*"
+    ).split()
 )
-ROWED = frozenset("align gather eqnarray flalign alignat IEEEeqnarray".split())
+"""Environments that are displayed formulas."""
+ROWED = frozenset(("align alignat eqnarray flalign gather IEEEeqnarray").split())
 """Displays that number every row."""
 VERBATIM = frozenset(
-    "verbatim verbatim* lstlisting Verbatim BVerbatim LVerbatim minted alltt spverbatim filecontents filecontents* "
-    "pyverbatim python code@ tcblisting semiverbatim pygmented".split()
+    (
+        "alltt BVerbatim filecontents filecontents* lstlisting LVerbatim minted pygmented python pyverbatim "
+        "semiverbatim spverbatim tcblisting Verbatim verbatim verbatim*"
+    ).split()
 )
-IGNORED = frozenset("comment CCSXML CJKfilt@ filecontents filecontents*".split())
-DRAWINGS = frozenset(
-    "tikzpicture pgfpicture tikzcd pspicture picture forest axis@ overpic@ feynman asy circuitikz".split()
-)
+IGNORED = frozenset(("CCSXML comment filecontents filecontents*").split())
+"""Environments whose content is no part of the paper."""
+DRAWINGS = frozenset(("asy circuitikz feynman forest pgfpicture picture pspicture tikzcd tikzpicture").split())
+"""Environments that draw with LaTeX itself."""
 SCOPED = frozenset(
-    "minipage subtable subfigure subcaptionblock subcaptiongroup subtable* subfigure* subfloat sub".split()
+    ("minipage sub subcaptionblock subcaptiongroup subfigure subfigure* subfloat subtable subtable*").split()
 )
-ARGUMENTS: dict[str, str] = {
-    "minipage": "ooom", "subtable": "ooom", "subfigure": "ooom", "subcaptionblock": "ooom", "array": "oms", "adjustbox": "m", "multicols": "mo",
-    "multicols*": "m", "thebibliography": "m", "tcolorbox": "o", "mdframed": "o", "enumerate": "o", "itemize": "o", "description": "o",
-    "compactitem": "o", "inparaenum": "o", "compactenum": "o", "wrapfloat": "momom", "alignat": "m", "alignat*": "m", "turn": "m", "rotate": "m",
-    "threeparttable": "o", "tablenotes": "o", "adjustwidth": "mm", "adjustwidth*": "mm", "spacing": "m", "aligned": "o", "alignedat": "om",
-    "gathered": "o", "restatable": "omm", "algorithmic": "o", "landscape": "", "scope": "o", "CJK": "mm", "CJK*": "mm", "list": "mm", "IEEEeqnarray": "om",
-    "lrbox": "m", "empheq": "om", "ThreePartTable": "", "subequations": "", "savenotes": "", "SingleSpace": "", "subfloat": "", "paracol": "m",
-    "changemargin": "mm", "resizebox": "mm", "scaletikzpicturetowidth": "m", "measuredfigure": "", "floatrow": "o", "strip": "o", "otherlanguage": "m",
-    "NiceArray": "m", "subarray": "m", "sidewaysbox": "", "colorbox": "m",
-}  # fmt: skip
+"""Environments that hold a caption and what it belongs to."""
+
+ARGUMENTS: dict[str, str] = _spread(
+    {
+        "": ("landscape measuredfigure savenotes sidewaysbox SingleSpace subequations subfloat ThreePartTable"),
+        "m": (
+            "adjustbox alignat alignat* colorbox lrbox multicols* NiceArray otherlanguage paracol rotate "
+            "scaletikzpicturetowidth spacing subarray thebibliography turn"
+        ),
+        "mm": ("adjustwidth adjustwidth* changemargin CJK CJK* list resizebox"),
+        "mo": ("multicols"),
+        "momom": ("wrapfloat"),
+        "o": (
+            "algorithmic aligned compactenum compactitem description enumerate floatrow gathered inparaenum "
+            "itemize mdframed scope strip tablenotes tcolorbox threeparttable"
+        ),
+        "om": ("alignedat empheq IEEEeqnarray"),
+        "omm": ("restatable"),
+        "oms": ("array"),
+        "ooom": ("minipage subcaptionblock subfigure subtable"),
+    }
+)
+"""Arguments of other environments."""
 
 LEVELS = {"part": 0, "chapter": 0, "section": 1, "subsection": 2, "subsubsection": 3, "paragraph": 4, "subparagraph": 5}
 KEPT = frozenset(
-    [*LEVELS, *GRIDS, *FLOATS, *DISPLAYS]
-    + "begin end caption label title author abstract item includegraphics multirow multicolumn bibliography bibitem appendix maketitle "
-    "section* textbf textit emph hline toprule midrule bottomrule cmidrule cline footnote input include documentclass newcommand def ref "
-    "usepackage document bf it underline mathbf verb frac sqrt makecell shortstack rowcolor cellcolor textcolor newline par".split()
+    [
+        *LEVELS,
+        *GRIDS,
+        *FLOATS,
+        *DISPLAYS,
+        *(
+            "abstract appendix author begin bf bibitem bibliography bottomrule caption cellcolor cline cmidrule "
+            "def document documentclass emph end footnote frac hline include includegraphics input it item label "
+            "makecell maketitle mathbf midrule multicolumn multirow newcommand newline par ref rowcolor section* "
+            "shortstack sqrt textbf textcolor textit title toprule underline usepackage verb"
+        ).split(),
+    ]
 )
 """Commands whose meaning here no style file or preamble can take away."""
-
-BASE_STYLE = Style()

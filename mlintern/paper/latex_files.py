@@ -24,10 +24,23 @@ TEX_SUFFIXES = (".tex", ".ltx", ".latex", ".TEX", ".Tex", ".txt", "")
 
 _ENCODING = re.compile(rb"\\(?:usepackage|RequirePackage)\s*\[([\w-]+)\]\s*\{inputenc\}|\\inputencoding\s*\{([\w-]+)\}")
 _NAMES = {
-    "latin1": "cp1252", "latin9": "iso8859-15", "latin2": "iso8859-2", "ansinew": "cp1252", "cp1252": "cp1252", "utf8": "utf-8",
-    "utf8x": "utf-8", "applemac": "mac-roman", "cp1250": "cp1250", "koi8-r": "koi8-r", "cp1251": "cp1251", "cp850": "cp850",
-    "cp437": "cp437", "macce": "mac-latin2", "latin5": "iso8859-9", "latin10": "iso8859-16",
-}  # fmt: skip
+    "latin1": "cp1252",
+    "latin9": "iso8859-15",
+    "latin2": "iso8859-2",
+    "ansinew": "cp1252",
+    "cp1252": "cp1252",
+    "utf8": "utf-8",
+    "utf8x": "utf-8",
+    "applemac": "mac-roman",
+    "cp1250": "cp1250",
+    "koi8-r": "koi8-r",
+    "cp1251": "cp1251",
+    "cp850": "cp850",
+    "cp437": "cp437",
+    "macce": "mac-latin2",
+    "latin5": "iso8859-9",
+    "latin10": "iso8859-16",
+}
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _ROOT = re.compile(r"\\document(?:class|style)\b")
 _BODY = re.compile(r"\\begin\s*\{document\}")
@@ -187,7 +200,7 @@ def find_root(folder: Folder) -> str:
             else 9,
             -_reach(name, texts, folder),
             name,
-        )  # fmt: skip
+        )
 
     return min(roots, key=rank)
 

@@ -130,10 +130,13 @@ class PaperReader(Floats, Cells, Formulas, References):
         scope = next((s for s in reversed(self.scopes[self.floor :]) if s.name == "env " + name), None)
         if scope is not None and "end" in scope.extra:
             body = scope.extra.pop("end")
-            self.g.push([
-                *[t._replace(source=token.source, start=token.start, end=token.end, exact=False) for t in body],  # type: ignore[attr-defined]
-                token, *tokens_of("{" + name + "}", token),
-            ])  # fmt: skip
+            self.g.push(
+                [
+                    *[t._replace(source=token.source, start=token.start, end=token.end, exact=False) for t in body],  # type: ignore[attr-defined]
+                    token,
+                    *tokens_of("{" + name + "}", token),
+                ]
+            )
             return
         if name in DISPLAYS:
             self._end_display(name, token)

@@ -149,8 +149,17 @@ class Primitives:
         body = g.argument()
         like = token._replace(exact=False)
         if name:
-            g.define(name, Macro([*tokens_of(r"\operatorname", like), like._replace(kind=BEGIN, text="{"), *body,
-                                  like._replace(kind=END, text="}")]))  # fmt: skip
+            g.define(
+                name,
+                Macro(
+                    [
+                        *tokens_of(r"\operatorname", like),
+                        like._replace(kind=BEGIN, text="{"),
+                        *body,
+                        like._replace(kind=END, text="}"),
+                    ]
+                ),
+            )
 
     def do_NewDocumentCommand(self, token: Token) -> None:
         g = self.g

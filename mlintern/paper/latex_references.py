@@ -7,9 +7,18 @@ from mlintern.paper.latex_state import PaperState
 from mlintern.paper.latex_tokens import BEGIN, CS, END, Lexer, Token, spell
 
 _KIND_NAMES = {
-    "table": "Table", "figure": "Figure", "section": "Section", "equation": "Equation", "algorithm": "Algorithm", "appendix": "Appendix",
-    "listing": "Listing", "footnote": "Footnote", "item": "Item", "chapter": "Chapter", "part": "Part",
-}  # fmt: skip
+    "table": "Table",
+    "figure": "Figure",
+    "section": "Section",
+    "equation": "Equation",
+    "algorithm": "Algorithm",
+    "appendix": "Appendix",
+    "listing": "Listing",
+    "footnote": "Footnote",
+    "item": "Item",
+    "chapter": "Chapter",
+    "part": "Part",
+}
 
 
 class References(PaperState):
@@ -59,8 +68,10 @@ class References(PaperState):
             return
         self.deferred += [
             Token(CS, "footnoteblock", token.source, token.start, token.end, False),
-            Token(BEGIN, "{", -1, 0, 0, False), *arg, Token(END, "}", -1, 0, 0, False),
-        ]  # fmt: skip
+            Token(BEGIN, "{", -1, 0, 0, False),
+            *arg,
+            Token(END, "}", -1, 0, 0, False),
+        ]
 
     cmd_footnotetext = cmd_tablefootnote = cmd_footnote
 

@@ -234,8 +234,12 @@ def _set_cell(reader: PaperReader, token: Token) -> list[Token]:
     for key, command in (("c", "spancolumns"), ("r", "spanrows")):
         if m := re.search(rf"\b{key}\s*=\s*(\d+)", options):
             like = token._replace(exact=False)
-            found += [like._replace(kind=CS, text=command), like._replace(kind=BEGIN, text="{"), like._replace(kind=TEXT, text=m[1]),
-                      like._replace(kind=END, text="}")]  # fmt: skip
+            found += [
+                like._replace(kind=CS, text=command),
+                like._replace(kind=BEGIN, text="{"),
+                like._replace(kind=TEXT, text=m[1]),
+                like._replace(kind=END, text="}"),
+            ]
     return found
 
 

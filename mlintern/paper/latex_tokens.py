@@ -12,8 +12,21 @@ import re
 from typing import NamedTuple
 
 CS, BEGIN, END, MATH, TAB, PARAM, SUP, SUB, SPACE, PAR, TEXT, TIE, VERB, EOF = (
-    "cs", "{", "}", "$", "&", "#", "^", "_", " ", "par", "text", "~", "verb", "eof",
-)  # fmt: skip
+    "cs",
+    "{",
+    "}",
+    "$",
+    "&",
+    "#",
+    "^",
+    "_",
+    " ",
+    "par",
+    "text",
+    "~",
+    "verb",
+    "eof",
+)
 """Kinds of tokens. CS is a control sequence (text: its name), TEXT a run of ordinary characters, VERB raw text."""
 
 

@@ -36,10 +36,22 @@ MAX_DEPTH = 50
 
 _LIGATURES = [("---", "—"), ("--", "–"), ("``", "“"), ("''", "”"), ("`", "‘")]
 _HATS = {
-    "hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "vec": "\u20d7", "dot": "\u0307", "ddot": "\u0308", "check": "\u030c",
-    "breve": "\u0306", "acute": "\u0301", "grave": "\u0300", "mathring": "\u030a", "widehat": "\u0302", "widetilde": "\u0303",
-    "overline": "\u0304", "overrightarrow": "\u20d7",
-}  # fmt: skip
+    "hat": "\u0302",
+    "bar": "\u0304",
+    "tilde": "\u0303",
+    "vec": "\u20d7",
+    "dot": "\u0307",
+    "ddot": "\u0308",
+    "check": "\u030c",
+    "breve": "\u0306",
+    "acute": "\u0301",
+    "grave": "\u0300",
+    "mathring": "\u030a",
+    "widehat": "\u0302",
+    "widetilde": "\u0303",
+    "overline": "\u0304",
+    "overrightarrow": "\u20d7",
+}
 _BLANKS = frozenset(
     [
         "quad",
@@ -206,11 +218,11 @@ class Typesetter:
                 self.leave("{", token)
             elif kind == MATH:
                 self.dollar(token)
-            elif kind == SUP or kind == SUB:
+            elif kind in (SUP, SUB):
                 self.script(token)
             elif kind == PAR:
                 self.paragraph(token)
-            elif kind == TAB or kind == TIE:
+            elif kind in (TAB, TIE):
                 self.ink.space(token._replace(exact=False))
             elif kind == VERB:
                 self.put(token.text, token, token.exact)
@@ -458,6 +470,16 @@ class Typesetter:
     def _escaped(self, token: Token) -> None:
         self.put(token.text, token)
 
+    def cmd_bgroup(self, token: Token) -> None:
+        self.enter("{")
+
+    cmd_begingroup = cmd_bgroup
+
+    def cmd_egroup(self, token: Token) -> None:
+        self.leave("{", token)
+
+    cmd_endgroup = cmd_egroup
+
     def cmd_dots(self, token: Token) -> None:
         self.put("…", token)
 
@@ -523,8 +545,11 @@ class Typesetter:
                 m = _DIMENSION.match(token.text)
                 rest = token.text[m.end() :] if m else token.text
                 if rest.startswith(("plus", "minus")):
-                    g.push([g.split(token, len(token.text) - len(rest) + (4 if rest[0] == "p" else 5))[1]]
-                           if len(rest) > 5 else [])  # fmt: skip
+                    g.push(
+                        [g.split(token, len(token.text) - len(rest) + (4 if rest[0] == "p" else 5))[1]]
+                        if len(rest) > 5
+                        else []
+                    )
                     continue
                 if rest:
                     g.push([g.split(token, len(token.text) - len(rest))[1]] if len(rest) < len(token.text) else [token])
@@ -614,7 +639,9 @@ class Typesetter:
 
 
 _TEXTUAL = frozenset(
-    "mathrm text textrm mathsf mathtt mathcal mathbb mathfrak mathscr textsc textsf texttt textnormal textup mbox ensuremath".split()
+    (
+        "ensuremath mathbb mathcal mathfrak mathrm mathscr mathsf mathtt mbox text textnormal textrm textsc textsf texttt textup"
+    ).split()
 )
 _NOWHERE = Token(TEXT, "", -1, 0, 0, False)
 _BINARY = frozenset("±∓×·÷≤≥≈~≠≡∈⊂⊆∪∩→←⇒⇔∝≪≫≃≺≻⊕⊗∘∖∧∨↦")

@@ -573,7 +573,7 @@ def _spaced(raw: str, text: str) -> Number | None:
     """`5 . 9 5 e - 6`: digits that a layout tore apart; the joined reading, marked doubtful."""
     if not re.search(r"\d[ \t\n]+[\d.]|\.[ \t\n]+\d|[eE][ \t\n]*[+\-][ \t\n]+\d", text) or not _SPACED.fullmatch(text):
         return None
-    if re.fullmatch(rf"[+\-]?\d+(?:\.\d+)?[eE][ ]?[+\-]?[ ]?\d+", text):
+    if re.fullmatch(r"[+\-]?\d+(?:\.\d+)?[eE][ ]?[+\-]?[ ]?\d+", text):
         return None
     words = text.split()
     if len(words) > 1 and all("." in w and re.fullmatch(r"[+\-]?\d*\.\d+|[+\-]?\d+\.\d*", w) for w in words):

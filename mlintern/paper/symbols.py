@@ -1,6 +1,6 @@
 """LaTeX's names for characters, as Unicode: Greek, operators, arrows, marks and accents.
 
-pylatexenc knows some two thousand names of both text and mathematics; the few it lacks or renders as a word stand here.
+The names that papers use most; `latex_typeset` asks pylatexenc's table of two thousand for the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OPERATORS = (
     "cup:∪ setminus:∖ leq:≤ le:≤ leqslant:≤ geq:≥ ge:≥ geqslant:≥ neq:≠ ne:≠ ll:≪ gg:≫ approx:≈ sim:~ simeq:≃ cong:≅ "
     "equiv:≡ propto:∝ lesssim:≲ gtrsim:≳ lessapprox:≲ gtrapprox:≳ prec:≺ succ:≻ preceq:≼ succeq:≽ in:∈ notin:∉ ni:∋ subset:⊂ subseteq:⊆ "
     "supset:⊃ supseteq:⊇ emptyset:∅ varnothing:∅ forall:∀ exists:∃ neg:¬ lnot:¬ infty:∞ sum:∑ prod:∏ int:∫ sqrt:√ "
-    "langle:⟨ rangle:⟩ lfloor:⌊ rfloor:⌋ lceil:⌈ rceil:⌉ mid:| vert:| Vert:‖ lVert:‖ rVert:‖ lvert:| rvert:| parallel:∥ "
+    "land:∧ lor:∨ langle:⟨ rangle:⟩ lfloor:⌊ rfloor:⌋ lceil:⌈ rceil:⌉ mid:| vert:| Vert:‖ lVert:‖ rVert:‖ lvert:| rvert:| parallel:∥ "
     "perp:⊥ bot:⊥ top:⊤ angle:∠ triangle:△ bigtriangleup:△ bigtriangledown:▽ triangledown:▽ vartriangle:△ square:□ "
     "Box:□ blacksquare:■ Diamond:◇ diamond:⋄ blacktriangle:▲ blacktriangledown:▼ bigstar:★ prime:′ degree:° dots:… ldots:… cdots:⋯ vdots:⋮ ddots:⋱ "
     "textellipsis:… colon:: lbrace:{ rbrace:} lbrack:[ rbrack:] backslash:\\ coloneqq:≔ triangleq:≜ doteq:≐ models:⊨ "
@@ -68,16 +68,45 @@ SYMBOLS: dict[str, str] = _table()
 """Command name without its backslash -> what it prints."""
 
 ACCENTS: dict[str, str] = {
-    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306", ".": "\u0307",
-    '"': "\u0308", "r": "\u030a", "H": "\u030b", "v": "\u030c", "d": "\u0323", "c": "\u0327", "k": "\u0328", "b": "\u0331",
+    "`": "\u0300",
+    "'": "\u0301",
+    "^": "\u0302",
+    "~": "\u0303",
+    "=": "\u0304",
+    "u": "\u0306",
+    ".": "\u0307",
+    '"': "\u0308",
+    "r": "\u030a",
+    "H": "\u030b",
+    "v": "\u030c",
+    "d": "\u0323",
+    "c": "\u0327",
+    "k": "\u0328",
+    "b": "\u0331",
     "t": "\u0361",
-}  # fmt: skip
+}
 """Accent command -> the combining character that follows its letter."""
 
-DINGS: dict[str, str] = {
-    "51": "✓", "52": "✔", "53": "✕", "54": "✖", "55": "✗", "56": "✘", "72": "★", "73": "☆", "80": "✰", "108": "●",
-    "109": "❍", "110": "■", "115": "▲", "116": "▼", "117": "◆",
-} | {str(172 + i): chr(0x2460 + i) for i in range(10)} | {str(182 + i): chr(0x2776 + i) for i in range(10)} | {
-    str(192 + i): chr(0x2780 + i) for i in range(10)
-}  # fmt: skip
+DINGS: dict[str, str] = (
+    {
+        "51": "✓",
+        "52": "✔",
+        "53": "✕",
+        "54": "✖",
+        "55": "✗",
+        "56": "✘",
+        "72": "★",
+        "73": "☆",
+        "80": "✰",
+        "108": "●",
+        "109": "❍",
+        "110": "■",
+        "115": "▲",
+        "116": "▼",
+        "117": "◆",
+    }
+    | {str(172 + i): chr(0x2460 + i) for i in range(10)}
+    | {str(182 + i): chr(0x2776 + i) for i in range(10)}
+    | {str(192 + i): chr(0x2780 + i) for i in range(10)}
+)
 """pifont's `\\ding{n}`."""
