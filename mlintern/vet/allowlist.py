@@ -42,7 +42,8 @@ BUILTINS = frozenset(
     """abs all any bool bytes callable complex dict divmod enumerate filter float format frozenset int isinstance
     issubclass iter len list map max min next object pow property range repr reversed round set slice sorted
     staticmethod classmethod str sum super tuple zip True False None NotImplemented Ellipsis ArithmeticError
-    AssertionError AttributeError Exception FloatingPointError IndexError KeyError LookupError NotImplementedError OverflowError
+    AssertionError AttributeError Exception FloatingPointError IndexError KeyError LookupError NotImplementedError
+    OverflowError
     RuntimeError StopIteration TypeError ValueError ZeroDivisionError Warning UserWarning""".split()
 )
 """Built-in names that may be used freely; `getattr`, `hasattr`, `setattr` and `type` have rules of their own."""

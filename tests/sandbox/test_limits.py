@@ -77,7 +77,7 @@ def test_memory_of_many_processes_is_summed(run: Run) -> None:
 @pytest.mark.parametrize(
     "hog",
     [
-        "import mmap\nm = mmap.mmap(-1, 400 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1\nimport time\ntime.sleep(9)",
+        "import mmap, time\nm = mmap.mmap(-1, 400 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1\ntime.sleep(9)",
         "for i in range(200): open(f'/tmp/{i}', 'wb').write(b'x' * (3 << 20))\nimport time; time.sleep(20)",
         "for i in range(200): open(f'/dev/shm/{i}', 'wb').write(b'x' * (3 << 20))\nimport time; time.sleep(20)",
     ],
@@ -155,7 +155,7 @@ def test_endless_output_is_cut(run: Run) -> None:
         "if os.fork() == 0: beat('a')",
         "if os.fork() == 0:\n    if os.fork() == 0: beat('a')\n    os._exit(0)",
         "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: beat('a')\n    os._exit(0)",
-        "import subprocess\nsubprocess.Popen([sys.executable, '-c', open(0).read() + 'beat(\"a\")'], start_new_session=1)",
+        "import subprocess as s\ns.Popen([sys.executable, '-c', open(0).read() + 'beat(\"a\")'], start_new_session=True)",
     ],
     ids=["child", "grandchild", "setsid", "new session"],
 )

@@ -153,7 +153,8 @@ def test_allowed_names_exist_and_are_no_modules() -> None:
 @pytest.mark.parametrize(
     "dotted",
     """torch.load torch.save torch.hub torch.ops torch.classes torch.from_file torch.compile torch.manual_seed
-    torch.seed torch.jit torch.multiprocessing torch.distributed torch.set_rng_state torch.default_generator torch.set_num_threads
+    torch.seed torch.jit torch.multiprocessing torch.distributed torch.set_rng_state torch.default_generator
+    torch.set_num_threads
     torch.utils torch.library torch.backends torch.package numpy.load numpy.fromfile numpy.memmap numpy.ctypeslib
     numpy.save numpy.savetxt numpy.bmat numpy.test typing.get_type_hints functools.lru_cache functools.singledispatch
     dataclasses.make_dataclass torch.nn.DataParallel torch.UntypedStorage sklearn.datasets.fetch_openml
