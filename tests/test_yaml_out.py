@@ -1,7 +1,7 @@
 """What is written reads back the same, in YAML 1.1 and in ours."""
 
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlintern import strict_yaml, yaml_out
@@ -17,6 +17,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values)
 def test_written_values_read_back_alike_under_both_rules(value):
     text = yaml_out.dump(value)

@@ -6,6 +6,7 @@ after a crash goes on from there. The result is a draft until all of it holds; o
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -143,9 +144,8 @@ class Authoring:
         written = self.asker.ask(request("write", self._paper, Written, *given), Written, self._check_written)
         for round_number in range(self.max_repairs + 1):
             drafting.put_down(written, {"spec.yaml": spec_text}, draft)
-            self.say("vet: composing and running the draft in the sandbox")
             doubts: list[str] = []
-            problems = self.vet(draft, spec, written.inputs)
+            problems = self.vetted(draft, spec, written, spec_text)
             if not problems:
                 problems, doubts = self.critique(spec_text, written)
             if not problems:
@@ -162,6 +162,17 @@ class Authoring:
             f"{self.paper}: {len(problems)} problems are open after {self.max_repairs} repairs (llm.max_repairs), the "
             f"first: {problems[0]}; the draft is {draft}, all problems in {self.work / 'problems.txt'}"
         )
+
+    def vetted(self, draft: Path, spec: PaperSpec, written: Written, spec_text: str) -> list[str]:
+        """What is wrong with the draft; the same files under the same version are not run twice."""
+        what = f"{__version__}\n{spec_text}\n{written.model_dump_json()}"
+        path = self.work / "vetted" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.json"
+        if path.exists():
+            return [str(problem) for problem in files.read_json(path)]
+        self.say("vet: composing and running the draft in the sandbox")
+        problems = self.vet(draft, spec, written.inputs)
+        files.write_json(path, problems)
+        return problems
 
     def critique(self, spec_text: str, written: Written) -> tuple[list[str], list[str]]:
         """(problems, doubts): where the code is not the paper's, and what cannot be told.

@@ -196,6 +196,19 @@ def test_a_crash_resumes_after_the_last_answer(tmp_path):
     assert second.stages() == ["write", "critique"]
 
 
+def test_a_draft_is_not_run_twice(tmp_path):
+    runs = []
+
+    def vet(pack, spec, inputs):
+        runs.append(pack)
+        return []
+
+    with pytest.raises(KeyboardInterrupt):
+        authoring(tmp_path, Scripted(**answers(critique=KeyboardInterrupt())), vet).run()
+    authoring(tmp_path, Scripted(critique=CRITIQUE), vet).run()
+    assert len(runs) == 1
+
+
 def test_a_replay_makes_the_same_pack_bit_for_bit(tmp_path):
     first = authoring(tmp_path / "a", Scripted(**answers())).run()
     replay = ReplayProvider(tmp_path / "a" / "work" / "dialogue")

@@ -1,7 +1,7 @@
 """What a text says, and what it does not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlintern.author.supports import says_number, why_not
@@ -104,6 +104,7 @@ def test_nothing_says_an_empty_value():
     assert why_not("nothing at all", None)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**9))
 def test_an_integer_is_said_by_itself_and_not_by_its_successor(n):
     assert says_number(f"we use {n} of them", n)
@@ -111,6 +112,7 @@ def test_an_integer_is_said_by_itself_and_not_by_its_successor(n):
     assert not says_number(f"we use {n} of them", n + 1)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(1e-12, 1e12))
 def test_a_float_is_said_in_its_own_spelling(x):
     assert says_number(f"set to {x!r}.", x)
