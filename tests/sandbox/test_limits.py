@@ -155,7 +155,7 @@ def test_endless_output_is_cut(run: Run) -> None:
         "if os.fork() == 0: beat('a')",
         "if os.fork() == 0:\n    if os.fork() == 0: beat('a')\n    os._exit(0)",
         "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: beat('a')\n    os._exit(0)",
-        "import subprocess as s\ns.Popen([sys.executable, '-c', open(0).read() + 'beat(\"a\")'], start_new_session=True)",
+        "import subprocess as s\ns.Popen([sys.executable, '-c', open(0).read() + 'beat(\"a\")'], start_new_session=1)",
     ],
     ids=["child", "grandchild", "setsid", "new session"],
 )
