@@ -5,6 +5,7 @@ Structured output allows no free mappings, so coordinates and overrides are list
 """
 
 import json
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -211,6 +212,8 @@ def value_of(text: str) -> Value | None:
         return text.strip()
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
         raise ValueError(f"{text[:80]!r} must be a number, a word, true, false, null or a flat list of these")
+    if any(isinstance(v, float) and not math.isfinite(v) for v in (value if isinstance(value, list) else [value])):
+        raise ValueError(f"{text[:80]!r} is not a finite number")
     return value
 
 

@@ -6,6 +6,7 @@ provenance. The model's copy of a number is never used: printed results are read
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from mlintern.author import ground
@@ -275,6 +276,20 @@ def check_of(claim: FoundClaim) -> dict[str, Any] | None:
     return check
 
 
+def _unknown_coordinates(claim: FoundClaim, known: dict[str, set[str]]) -> Iterator[str]:
+    """Coordinates of a claim's selectors that the study will not have; a numeric level of a factor is not checked."""
+    try:
+        check = check_of(claim) or {}
+    except UserError:
+        return  # said on its own
+    for part in ("a", "b", "where"):
+        for coordinate, level in (check.get(part) or {}).items():
+            if coordinate not in known and coordinate != "protocol":
+                yield f"{part} names the coordinate {coordinate!r}; known are {', '.join(known)}"
+            elif isinstance(level, str) and coordinate in known and level not in known[coordinate]:
+                yield f"{part}: {coordinate} {level!r} is not one of {', '.join(sorted(known[coordinate])) or 'none'}"
+
+
 def _factor(found: FoundFactor, document: Document) -> dict[str, Any]:
     levels = []
     for level in found.levels:
@@ -311,6 +326,11 @@ def complaints(extraction: Extraction) -> str:
             found.append(f"claim {claim.id}: testable, but without a check")
     variants = {variant.id for variant in extraction.variants}
     datasets = {dataset.id: dataset for dataset in extraction.datasets}
+    known = {"variant": variants, "data": {d.id for d in extraction.datasets if d.available}}
+    known |= {factor.id: {level.id for level in factor.levels} for factor in extraction.ablations}
+    for claim in extraction.claims:
+        if claim.testable:
+            found += [f"claim {claim.id}: {problem}" for problem in _unknown_coordinates(claim, known)]
     for table in extraction.tables:
         for cell in table.cells:
             where = f"table {table.id} row {cell.row} column {cell.column}"

@@ -265,6 +265,16 @@ def test_a_paper_cannot_step_out_of_its_fence(tmp_path):
     assert sent.count("<paper>") == 1
 
 
+def test_a_claim_about_what_the_study_lacks_is_asked_again(tmp_path):
+    bad = copy.deepcopy(EXTRACTION)
+    bad["claims"][0]["check"] = '{"kind":"greater","a":{"variant":"vit"},"b":{"depth":3},"metric":"accuracy"}'
+    provider = Scripted(**answers(extract=[bad, EXTRACTION]))
+    authoring(tmp_path, provider).run()
+    complaint = provider.asked[2].blocks[-1].text
+    assert "claim best: a: variant 'vit' is not one of cnn, mlp" in complaint
+    assert "b names the coordinate 'depth'" in complaint
+
+
 def test_an_ill_typed_claim_or_cell_is_asked_again(tmp_path):
     bad = copy.deepcopy(EXTRACTION)
     bad["claims"][0]["check"] = '{"kind":"bigger"}'
