@@ -187,8 +187,11 @@ class AuditReport:
     def blocking(
         self, fail_on: Severity | str = Severity.HIGH, acknowledge: Iterable[Kind | str] = ()
     ) -> list[Finding]:
-        """The findings at or above `fail_on` whose kind is not acknowledged: those that training is refused for."""
-        limit, known = Severity.of(fail_on), kinds_of(acknowledge)
+        """The findings at or above `fail_on` whose kind is not acknowledged: those that training is refused for.
+
+        A shift warns and never blocks; nor does a check that was INCONCLUSIVE, which has no finding.
+        """
+        limit, known = Severity.of(fail_on), kinds_of(acknowledge) | {Kind.SHIFT}
         return [f for f in self.findings if f.severity >= limit and f.kind not in known]
 
     def summary(self) -> str:

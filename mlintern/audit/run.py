@@ -8,6 +8,7 @@ from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
 from mlintern.audit.frames import subject_from_anything
 from mlintern.audit.latent import latent_groups
+from mlintern.audit.metadata import metadata_leak
 from mlintern.audit.near import augmented_before_split, near_duplicates
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.probe import price_of
@@ -16,7 +17,9 @@ from mlintern.audit.report import AuditReport, Check, Finding, Kind, Severity
 from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.scope import preprocessing_scope
 from mlintern.audit.selection import selection_on_test
+from mlintern.audit.shift import shift
 from mlintern.audit.subject import Outcome, Subject
+from mlintern.audit.target import target_leak
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
 from mlintern.errors import UserError
@@ -30,8 +33,11 @@ CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.GROUP_OVERLAP, group_overlap),
     (Kind.LATENT_GROUP, latent_groups),
     (Kind.TEMPORAL_OVERLAP, temporal_overlap),
+    (Kind.TARGET_LEAK, target_leak),
+    (Kind.METADATA_LEAK, metadata_leak),
     (Kind.PREPROCESSING_SCOPE, preprocessing_scope),
     (Kind.SELECTION_ON_TEST, selection_on_test),
+    (Kind.SHIFT, shift),
 )
 
 

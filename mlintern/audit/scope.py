@@ -7,9 +7,10 @@ pass is no matter of a threshold. The validation rows are probed likewise.
 
 import numpy as np
 
+from mlintern.audit.moments import scope_from_moments
 from mlintern.audit.randomness import generator
 from mlintern.audit.report import Finding, Kind, Severity, Status
-from mlintern.audit.subject import Outcome, Subject, not_applicable
+from mlintern.audit.subject import Outcome, Subject
 from mlintern.data.splits import Examples, Splits
 
 
@@ -66,7 +67,7 @@ def preprocessing_scope(subject: Subject) -> Outcome:
     """Does fitted preprocessing of the training rows depend on rows of another part?"""
     splits = subject.splits
     if splits.preprocessor is None:
-        return not_applicable("no preprocessing object: features go to the model as they are")
+        return scope_from_moments(subject)
     n = sum(map(len, subject.parts().values()))
     before = _train_bytes(splits)
     if _train_bytes(splits) != before:
