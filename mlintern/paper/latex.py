@@ -564,7 +564,7 @@ class _Assembly:
             r.lack("macro", "\\" + name, "no definition in the source; its arguments were read as text", token)
         if r.g.exhausted:
             r.lack(
-                "limit", "\\" + r.g.exhausted, "macros expand without end; from here on they were not expanded", None
+                "limit", "\\" + r.g.exhausted, "it expands without end; what it would have printed was dropped", None
             )
 
 

@@ -4,8 +4,8 @@
 its arguments produced carries the arguments' own place, so every word of a table built by `\\row{94.1}{0.3}` still leads
 to where the authors typed it.
 
-The budget: expansions and the tokens they make are counted for the whole paper. When it is used up (`\\def\\a{\\b\\b}` …
-thirty times over) macros stop expanding, reading goes on, and the Document says so.
+The budget: expansions are counted for each call and for the whole paper, and so are the tokens they make. A call that
+never ends (`\\def\\a{\\a\\a}`, or thirty levels of doubling) is dropped, reading goes on, and the Document says so.
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ from mlintern.paper.latex_tokens import (
 )
 
 MAX_EXPANSIONS = 400_000
-MAX_TOKENS = 4_000_000
+"""Of the whole paper; the largest papers take some fifty thousand."""
+MAX_AT_ONE_PLACE = 5_000
+"""Expansions that one call in the source may cause before it counts as endless; what it left to do is dropped."""
+MAX_TOKENS = 2_000_000
+MAX_BODY = 100_000
+"""Tokens of one expansion."""
+MAX_ENDLESS = 20
+"""Endless calls after which no macro is expanded any more."""
 MAX_ARGUMENT = 2_000_000
 MAX_FRAMES = 2_000
 
@@ -79,6 +86,8 @@ class Gullet:
         self.made = 0
         self.exhausted = ""
         """Name of the macro on which the budget ran out."""
+        self._place = (-1, -1)
+        self._repeats = self._endless = 0
         self._saved: list[list[tuple[str, Macro | None]]] = [[]]
 
     # input
@@ -247,10 +256,19 @@ class Gullet:
     def expand(self, call: Token, macro: Macro) -> bool:
         """Replaces the call by the macro's body; False if the budget is used up."""
         self.expansions += 1
-        if self.exhausted or self.expansions > MAX_EXPANSIONS or self.made > MAX_TOKENS:
+        if self.expansions > MAX_EXPANSIONS or self.made > MAX_TOKENS or self._endless > MAX_ENDLESS:
             self.exhausted = self.exhausted or call.text
             return False
+        place = (call.source, call.start)
+        self._repeats = self._repeats + 1 if place == self._place else 0
+        self._place = place
+        if self._repeats > MAX_AT_ONE_PLACE:
+            self._give_up(call)
+            return True
         values, end = self._values(call, macro)
+        if len(macro.body) + sum(len(v) for v in values) * sum(t.kind == PARAM for t in macro.body) > MAX_BODY:
+            self._give_up(call)
+            return True
         source, start = call.source, call.start
         out: list[Token] = []
         for t in macro.body:
@@ -263,6 +281,15 @@ class Gullet:
         self.made += len(out)
         self.push(out)
         return True
+
+    def _give_up(self, call: Token) -> None:
+        """Drops what an endless call still had to do, so that the rest of the paper is read as usual."""
+        self.exhausted = self.exhausted or call.text
+        self._endless += 1
+        self._repeats = 0
+        if self.frames and isinstance(top := self.frames[-1], list):
+            while top and (top[-1].source, top[-1].start) == (call.source, call.start):
+                top.pop()
 
     def _values(self, call: Token, macro: Macro) -> tuple[list[list[Token]], int]:
         values: list[list[Token]] = []
@@ -282,13 +309,15 @@ class Gullet:
             if argument.kind == "m":
                 value = self.argument()
             elif argument.kind == "s":
-                value = [Token(TEXT, "*", call.source, call.start, call.end, False)] if self.star() else []
+                name = "BooleanTrue" if self.star() else "BooleanFalse"
+                value = [Token(CS, name, call.source, call.start, call.end, False)]
             elif argument.kind == "u":
                 value = self._until(argument.until)
             else:
                 opening, closing = argument.open or "[", argument.close or "]"
                 given = self.optional(opening, closing)
-                value = given if given is not None else (argument.default or [])
+                none = [Token(CS, "NoValue", call.source, call.start, call.end, False)] if argument.default is None else []
+                value = given if given is not None else (argument.default or none)
             for t in reversed(value):
                 if t.exact and t.source == call.source and t.end > end:
                     end = t.end + 1

@@ -28,6 +28,22 @@ from mlintern.paper.latex_tokens import CS, EOF, TEXT, Lexer, Token, spell, toke
 from mlintern.paper.latex_typeset import Scope
 
 _APPENDIX = re.compile(r"\s*(?:[A-Z]\s+)?(?:appendix|appendices|supplement(?:ary|al)?\b)", re.I)
+_PSEUDOCODE = {
+    name.lower(): word.replace("_", " ")
+    for name, _, word in (
+        entry.partition(":")
+        for entry in (
+            "State: Statex: For:for ForAll:for_all While:while If:if ElsIf:else_if ElseIf:else_if Else:else EndFor: EndWhile: "
+            "EndIf: Return:return Require:Require: Ensure:Ensure: Input:Input: Output:Output: Procedure:procedure "
+            "EndProcedure: Function:function EndFunction: Call: Comment:▷ Repeat:repeat Until:until Loop:loop EndLoop: "
+            "KwIn:Input: KwOut:Output: KwData:Data: KwResult:Result: KwRet:return KwTo:to ForEach:for_each uIf:if eIf:if "
+            "lIf:if uElse:else lElse:else uElseIf:else_if tcp:▷ tcc:▷ ; Print:print Initialize:Initialize: Break:break "
+            "Continue:continue To:to And:and Or:or Not:not True:true False:false lFor:for Begin: With: EndWith:"
+        ).split()
+    )
+    if name != ";"
+}
+_ALGORITHMS = frozenset(f"env {name}" for name in "algorithm algorithm* algorithmic algorithm2e".split())
 _CITE = re.compile(r"(?:[a-zA-Z]*cite[a-zA-Z]*|citep|citet|citealp|citeyearpar)")
 
 
@@ -301,9 +317,21 @@ class PaperReader(Floats, Cells, Formulas, References):
         self.close_block()
         self.sections.append(draft)
 
+    def _algorithmic(self, token: Token) -> None:
+        """A keyword of pseudocode, on a line of its own; its condition follows as text."""
+        word = _PSEUDOCODE[token.text.lower()]
+        if token.text.lower() not in ("comment", "tcp", "tcc", "call", "to", "and", "or", "not", "true", "false"):
+            self.ink.space(token)
+        if word:
+            self.put(word, token)
+            self.ink.space(token._replace(exact=False))
+
     def command(self, token: Token) -> None:
         name = token.text
         if name not in self.handlers:
+            if name.lower() in _PSEUDOCODE and any(s.name in _ALGORITHMS for s in self.scopes):
+                self._algorithmic(token)
+                return
             if name == "[":
                 self.display("$$", token)
                 return

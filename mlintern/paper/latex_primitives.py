@@ -490,6 +490,38 @@ class Primitives:
 
     do_ifblank = do_ifstrempty
 
+    def do_IfBooleanTF(self, token: Token) -> None:
+        self._choose(self._has(self.g.argument(), "BooleanTrue"))
+
+    def do_IfBooleanT(self, token: Token) -> None:
+        truth, yes = self._has(self.g.argument(), "BooleanTrue"), self.g.argument()
+        self.g.push(yes if truth else [])
+
+    def do_IfBooleanF(self, token: Token) -> None:
+        truth, no = self._has(self.g.argument(), "BooleanTrue"), self.g.argument()
+        self.g.push([] if truth else no)
+
+    def do_IfNoValueTF(self, token: Token) -> None:
+        self._choose(self._has(self.g.argument(), "NoValue"))
+
+    def do_IfValueTF(self, token: Token) -> None:
+        self._choose(not self._has(self.g.argument(), "NoValue"))
+
+    def do_IfNoValueF(self, token: Token) -> None:
+        none, text = self._has(self.g.argument(), "NoValue"), self.g.argument()
+        self.g.push([] if none else text)
+
+    do_IfValueT = do_IfNoValueF
+
+    def do_BooleanTrue(self, token: Token) -> None:
+        """xparse's marks of what was given; on their own they print nothing."""
+
+    do_BooleanFalse = do_NoValue = do_BooleanTrue
+
+    @staticmethod
+    def _has(tokens: list[Token], name: str) -> bool:
+        return any(t.kind == CS and t.text == name for t in tokens)
+
     def do_ifdef(self, token: Token) -> None:
         self._choose(self._known(name_of(self.g.argument())))
 

@@ -131,7 +131,7 @@ class PaperState(Typesetter):
             self.loading -= 1
 
     def before_text(self, token: Token) -> None:
-        if self.block is None and self.body and self.depth == 0:
+        if self.block is None and self.body and self.cell is None and not self.quiet:
             self.open_block("paragraph")
 
     def put(self, text: str, token: Token, exact: bool = False) -> None:

@@ -99,6 +99,8 @@ class Typesetter:
         self.depth = 0
         """Renderings that write inside an open block."""
         self.running = 0
+        self.quiet = 0
+        """Renderings whose text goes nowhere (`plain`)."""
         self.unknown: dict[str, Token] = {}
         self.handlers: dict[str, Callable[[Token], None]] = {
             name[4:]: getattr(self, name) for name in dir(self) if name.startswith("cmd_")
@@ -181,11 +183,13 @@ class Typesetter:
     def plain(self, tokens: list[Token]) -> str:
         """Text of tokens as it would print, written nowhere."""
         ink, self.ink = self.ink, Ink()
+        self.quiet += 1
         try:
             self.render(tokens)
             return "".join(self.ink.parts).strip()
         finally:
             self.ink = ink
+            self.quiet -= 1
 
     # the loop
 
@@ -602,8 +606,10 @@ class Typesetter:
         elif name in SYMBOLS:
             spaced = self.math and self.ink.spaced and SYMBOLS[name] in _BINARY
             self.put(SYMBOLS[name], token)
-            if spaced:  # TeX swallowed the space behind the name; the operator still stands between two
-                self.ink.space(token, True)
+            after = self.g.peek() if self.math else token
+            if spaced or (self.math and len(SYMBOLS[name]) > 1 and after.kind in (TEXT, CS) and after.text[:1].isalnum()):
+                # TeX swallowed the space behind the name; the operator or function still stands apart
+                self.ink.space(token._replace(exact=False), True)
         elif name in SIGNATURES:
             self.arguments(SIGNATURES[name])
         else:

@@ -53,7 +53,7 @@ def _table() -> dict[str, str]:
     for entry in (_GREEK + " " + _OPERATORS + " " + _ARROWS + " " + _MARKS).split():
         name, _, character = entry.partition(":")
         table[name] = character
-    table |= {
+    table |= {"|": "‖", 
         "textquotedbl": '"',
         "ding": "",
         "LaTeX": "LaTeX",
