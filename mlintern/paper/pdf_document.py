@@ -139,7 +139,7 @@ class PdfReader:
         self.builder.break_block()
         self.page, self.page_start = page.number, self.builder.size
         lines = _reading_order([line for line in page.lines if not _is_page_number(line, page)], page.gutter)
-        blocks = list(self._blocks(lines))
+        blocks = list(self._blocks(lines, page.rules))
         captions = [block for block in blocks if block.caption]
         for block in captions:
             self._find_grid(block, page, captions)
@@ -162,8 +162,8 @@ class PdfReader:
         block.grid = read_grid(region, inside)
         block.region = region if block.grid else None
 
-    def _blocks(self, lines: list[Line]) -> Iterator[_Block]:
-        """Lines grouped by distance, size and indentation."""
+    def _blocks(self, lines: list[Line], rules: list[Rule]) -> Iterator[_Block]:
+        """Lines grouped by distance, size, indentation and the rules between them."""
         leading = statistics.median(
             [b.baseline - a.baseline for a, b in itertools.pairwise(lines) if 0 < b.baseline - a.baseline < 40]
             or [12.0]
@@ -175,13 +175,20 @@ class PdfReader:
             heading = self._is_heading(line)
             if heading:
                 self.laying_out_references = _REFERENCES.match(line.text) is not None
-            if block is None or last is None or caption or heading or self._starts_new(block, last, line, leading):
-                if block:
-                    yield block
-                kind: BlockKind = "caption" if caption else "heading" if heading else "paragraph"
-                if kind == "paragraph" and _ITEM.match(line.text):
-                    kind = "item"
-                block = _Block(kind, [], caption)
+            begins = caption is not None or heading
+            if (
+                block
+                and last
+                and not (begins or _is_ruled_off(last, line, rules) or self._starts_new(block, last, line, leading))
+            ):
+                block.lines.append(line)
+                continue
+            if block:
+                yield block
+            kind: BlockKind = "caption" if caption else "heading" if heading else "paragraph"
+            if kind == "paragraph" and _ITEM.match(line.text):
+                kind = "item"
+            block = _Block(kind, [], caption)
             block.lines.append(line)
         if block:
             yield block
@@ -321,6 +328,14 @@ class PdfReader:
             )
         )  # fmt: skip
         self.builder.break_block()
+
+
+def _is_ruled_off(last: Line, line: Line, rules: list[Rule]) -> bool:
+    """Whether a horizontal rule stands between two lines."""
+    return any(
+        last.baseline < rule.y < line.baseline and rule.x0 < line.x1 and rule.x1 > line.x0 and rule.x1 - rule.x0 > 40
+        for rule in rules
+    )
 
 
 def _is_page_number(line: Line, page: _Page) -> bool:
