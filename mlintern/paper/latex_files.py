@@ -16,9 +16,9 @@ from pathlib import Path
 from mlintern.errors import UserError
 from mlintern.paper.document import Source
 
-MAX_FILE = 32 << 20
+MAX_FILE = 8 << 20
 """Bytes of one source file; papers stay far below one megabyte, larger files hold data."""
-MAX_TOTAL = 64 << 20
+MAX_TOTAL = 12 << 20
 MAX_FILES = 20_000
 TEX_SUFFIXES = (".tex", ".ltx", ".latex", ".TEX", ".Tex", ".txt", "")
 

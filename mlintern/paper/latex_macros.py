@@ -87,7 +87,7 @@ class Gullet:
         self.exhausted = ""
         """Name of the macro on which the budget ran out."""
         self._place = (-1, -1)
-        self._repeats = self._endless = 0
+        self._repeats = self._made_here = self._endless = 0
         self._saved: list[list[tuple[str, Macro | None]]] = [[]]
 
     # input
@@ -260,9 +260,11 @@ class Gullet:
             self.exhausted = self.exhausted or call.text
             return False
         place = (call.source, call.start)
-        self._repeats = self._repeats + 1 if place == self._place else 0
+        if place != self._place:
+            self._repeats = self._made_here = 0
+        self._repeats += 1
         self._place = place
-        if self._repeats > MAX_AT_ONE_PLACE:
+        if self._repeats > MAX_AT_ONE_PLACE or self._made_here > 2 * MAX_BODY:
             self._give_up(call)
             return True
         values, end = self._values(call, macro)
@@ -279,6 +281,7 @@ class Gullet:
             else:
                 out.append(Token(t.kind, t.text, source, start, end, False))
         self.made += len(out)
+        self._made_here += len(out)
         self.push(out)
         return True
 
@@ -286,7 +289,7 @@ class Gullet:
         """Drops what an endless call still had to do, so that the rest of the paper is read as usual."""
         self.exhausted = self.exhausted or call.text
         self._endless += 1
-        self._repeats = 0
+        self._repeats = self._made_here = 0
         if self.frames and isinstance(top := self.frames[-1], list):
             while top and (top[-1].source, top[-1].start) == (call.source, call.start):
                 top.pop()

@@ -37,6 +37,7 @@ class Primitives:
         self.within: dict[str, str] = {}
         """Counter -> the counter that resets it."""
         self.open = 0
+        self.nested = 0
         for name in dir(self):
             if name.startswith("do_"):
                 gullet.primitives[name[3:]] = getattr(self, name)
@@ -224,13 +225,17 @@ class Primitives:
     def do_expandafter(self, token: Token) -> None:
         g = self.g
         first, second = g.raw(), g.raw()
+        if second.kind == CS and second.text == "expandafter" and self.nested > 20:
+            return
         if second.kind == CS:
             macro = g.macros.get(second.text)
             if macro is not None and g.expand(second, macro):
                 g.push([first])
                 return
             if second.text in ("csname", "expandafter"):
+                self.nested += 1
                 g.primitives[second.text](second)
+                self.nested -= 1
                 g.push([first])
                 return
         g.push([t for t in (first, second) if t.kind != EOF])

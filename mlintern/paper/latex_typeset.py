@@ -34,6 +34,7 @@ from mlintern.paper.symbols import ACCENTS, DINGS, SYMBOLS
 MAX_DEPTH = 50
 """Readings inside readings (a caption in a cell in a layout); what lies deeper is dropped, and the Document says so."""
 
+_DEGREES = {"prime": "′", "circ": "°"}
 _LIGATURES = [("---", "—"), ("--", "–"), ("``", "“"), ("''", "”"), ("`", "‘")]
 _HATS = {
     "hat": "\u0302",
@@ -319,21 +320,30 @@ class Typesetter:
         if not self.math and token.kind == SUB:
             self.put("_", token, True)
             return
-        arg = self._operand()
-        if not trimmed(arg):
-            return
-        text = spell(arg).strip()
-        if token.kind == SUP and text in ("\\prime", "\\circ"):
-            self.put("′" if text == "\\prime" else "°", token)
-            return
         mark = token.kind + "{"
-        self.ink_tight()
+        first = g.get()
+        if first.kind == BEGIN:
+            second = g.raw()
+            if second.kind == END:
+                return
+            if second.kind == CS and second.text in _DEGREES and token.kind == SUP and g.peek().kind == END:
+                g.raw()
+                self.put(_DEGREES[second.text], token)
+                return
+            g.push([second] if second.kind != EOF else [])
+            self.put(mark, token)
+            self.enter("{", math=self.math, close="}", opened=mark)
+            return
+        g.push([first] if first.kind != EOF else [])
+        arg = self._operand()
+        if not arg:
+            return
+        if token.kind == SUP and arg[0].kind == CS and arg[0].text in _DEGREES:
+            self.put(_DEGREES[arg[0].text], token)
+            return
         self.put(mark, token)
         self.enter("{", math=self.math, close="}", opened=mark)
         g.push([*arg, Token(END, "}", token.source, token.start, token.end, False)])
-
-    def ink_tight(self) -> None:
-        """A script follows its base without space."""
 
     def _operand(self) -> list[Token]:
         """Argument of a script or fraction: a group, one character, or a command with its own arguments."""
@@ -365,10 +375,9 @@ class Typesetter:
 
     def cmd_frac(self, token: Token) -> None:
         top, bottom = self._operand(), self._operand()
-        texts = [self.plain_math(x) for x in (top, bottom)]
-        self._bracketed(top, texts[0], token)
+        self._bracketed(top, token)
         self.put("/", token)
-        self._bracketed(bottom, texts[1], token)
+        self._bracketed(bottom, token)
 
     def plain_math(self, tokens: list[Token]) -> str:
         self.enter("$", math=True)
@@ -377,8 +386,10 @@ class Typesetter:
         finally:
             self.leave("$", tokens[-1] if tokens else _NOWHERE)
 
-    def _bracketed(self, tokens: list[Token], text: str, token: Token) -> None:
-        simple = re.fullmatch(r"[\w.,%]+", text) is not None
+    def _bracketed(self, tokens: list[Token], token: Token) -> None:
+        """A side of a fraction, in brackets unless it is one number or name."""
+        simple = all(t.kind == TEXT and re.fullmatch(r"[\w.,%]+", t.text) for t in tokens)
+        simple = simple or (len(tokens) == 1 and tokens[0].kind == CS)
         if not simple:
             self.put("(", token)
         self.render(tokens)
@@ -407,8 +418,8 @@ class Typesetter:
             self.put(")", token)
 
     def _hat(self, token: Token) -> None:
-        arg = self._operand()
-        text = self.plain_math(arg)
+        arg = trimmed(self._operand())
+        text = self.plain_math(arg) if len(arg) == 1 else ""
         if len(text) == 1:
             self.put(unicodedata.normalize("NFC", text + _HATS[token.text]), token)
         else:
@@ -417,8 +428,8 @@ class Typesetter:
     def _accent(self, token: Token) -> None:
         if token.text == "=" and self.scopes[-1].name == "tabbing":
             return
-        arg = self.g.argument()
-        text = self.plain(arg)
+        arg = trimmed(self.g.argument())
+        text = self.plain(arg) if len(arg) == 1 or all(t.kind == TEXT for t in arg) else ""
         text = {"ı": "i", "ȷ": "j"}.get(text, text)
         if text[:1].isalpha():
             self.put(unicodedata.normalize("NFC", text[0] + ACCENTS[token.text]) + text[1:], token)
