@@ -21,6 +21,7 @@ _BREAKS = (
 )  # fmt: skip
 _DEPTH = 200
 _WORDS = re.compile(r"[ \t\r\n\f]+|[^ \t\r\n\f]+(?: [^ \t\r\n\f]+)*")
+_BOLD_DIGITS = re.compile("[\U0001d7ce-\U0001d7d7]")
 _INVISIBLE = dict.fromkeys((0x200B, 0xFEFF, 0x2061, 0x2062, 0x2063))
 
 
@@ -153,7 +154,8 @@ class InlineWriter:
         if latex:
             formula = math_text(latex)
             text = formula.text
-            style = replace(style, bold=style.bold or formula.bold, underline=style.underline or formula.underline)
+            bold = style.bold or formula.bold or _is_bold(self.page[node.start : node.end])
+            style = replace(style, bold=bold, underline=style.underline or formula.underline)
             if formula.unknown:
                 self.inked.doubts.append(f"a formula uses \\{formula.unknown[0]}, which is not known")
         else:
@@ -197,6 +199,12 @@ class InlineWriter:
         if node.find("ltx_note_content") is not None:
             self.footnotes.append(node)
         return True
+
+
+def _is_bold(markup: str) -> bool:
+    """Whether all numbers of a formula are set bold; its LaTeX does not say so after \\boldmath."""
+    numbers = re.findall(r"<mn\b([^>]*)>([^<]*)<", markup)
+    return bool(numbers) and all("bold" in attributes or _BOLD_DIGITS.search(text) for attributes, text in numbers)
 
 
 def _annotation(node: Node) -> str:

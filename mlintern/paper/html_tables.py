@@ -187,9 +187,10 @@ def _headers(cells: list[Cell], rows: int, columns: int, nodes: list[tuple[Node,
     column_heads = [head or _is_head(_cells_of(row)) for row, head in nodes]
     header_rows = _leading(lambda r: column_heads[r], rows)
     if not header_rows:
-        inner = [rule for rule in _rules(nodes) if 0 < rule < rows]
-        if inner and not any(cell.number for cell in cells if cell.row < inner[0] and cell.column):
-            header_rows = inner[0]
+        rules = _rules(nodes)
+        inner = [rule for rule in rules if 0 < rule < rows]
+        if inner and rules[0] == 0:
+            header_rows = inner[0]  # what stands between the first two lines, as in any booktabs table
     body = [cell for cell in cells if cell.row >= header_rows]
     row_heads: dict[int, bool] = {}
     for cell in body:

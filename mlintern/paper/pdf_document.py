@@ -197,8 +197,8 @@ class PdfReader:
         gap = line.baseline - last.baseline
         if block.kind == "heading":
             return True
-        if gap <= 0 or gap > 1.35 * max(leading, last.size):
-            return True
+        if gap < 0.75 * min(last.size, line.size) or gap > 1.35 * max(leading, last.size):
+            return True  # lines of one paragraph neither overlap nor stand far apart
         if abs(line.size - last.size) > 0.1 * last.size or line.x0 > last.x1 or line.x1 < last.x0:
             return True
         if _ITEM.match(line.text) and line.x0 <= block.lines[0].x0 + 2 and block.kind == "item":
@@ -333,7 +333,10 @@ class PdfReader:
 def _is_ruled_off(last: Line, line: Line, rules: list[Rule]) -> bool:
     """Whether a horizontal rule stands between two lines."""
     return any(
-        last.baseline < rule.y < line.baseline and rule.x0 < line.x1 and rule.x1 > line.x0 and rule.x1 - rule.x0 > 40
+        last.baseline < rule.y < line.baseline - 0.5 * line.size
+        and rule.x0 < line.x1
+        and rule.x1 > line.x0
+        and rule.x1 - rule.x0 > 40
         for rule in rules
     )
 

@@ -82,7 +82,8 @@ def region_near(caption: list[Line], rules: list[Rule], others: list[Line]) -> R
     x0, x1 = min(line.x0 for line in caption), max(line.x1 for line in caption)
     beside = [rule for rule in rules if rule.x1 > x0 and rule.x0 < x1 and rule.x1 - rule.x0 > 40]
     stops = sorted(line.baseline for line in others)
-    below = [rule for rule in beside if bottom < rule.y < bottom + 45]
+    # negative space after a caption may pull the first rule up into its last line
+    below = [rule for rule in beside if bottom - 0.4 * caption[-1].size < rule.y < bottom + 45]
     if below:
         limit = next((y for y in stops if y > bottom + 1), float("inf"))
         return _grow(below[0], [rule for rule in beside if below[0].y <= rule.y < limit])

@@ -216,6 +216,29 @@ def test_mathml_without_latex_keeps_its_powers() -> None:
     assert (number.value, number.doubtful) == (1000.0, True)
 
 
+def test_numbers_set_bold_by_boldmath() -> None:
+    """Then only the presentation says bold; the LaTeX in alttext does not."""
+    bold = '<math alttext="3.3"><mrow><mn mathvariant="bold">3.3</mn></mrow></math>'
+    digits = '<math alttext="10^{3}"><msup><mn>𝟏𝟎</mn><mn>𝟑</mn></msup></math>'
+    plain = '<math alttext="2"><mn>2</mn></math>'
+    row = "".join(f"<td class='ltx_td'>{content}</td>" for content in (bold, digits, plain))
+    (table,) = read(f"<article class='ltx_document'><table class='ltx_tabular'><tr>{row}</tr></table></article>").tables
+    assert [cell.bold for cell in table.cells] == [True, True, False]
+
+
+def test_header_rows_without_marks_are_those_above_the_second_line() -> None:
+    def row(classes: str, *texts: str) -> str:
+        return "<tr class='ltx_tr'>" + "".join(f"<td class='ltx_td {classes}'>{text}</td>" for text in texts) + "</tr>"
+
+    rows = (
+        row("ltx_border_tt", "Noise", "0%", "25%")
+        + row("ltx_border_t", "a", "1", "2")
+        + row("ltx_border_bb", "b", "3", "4")
+    )
+    (table,) = read(f"<article class='ltx_document'><table class='ltx_tabular'>{rows}</table></article>").tables
+    assert (table.header_rows, table.header_columns, table.rules) == (1, 1, (0, 1, 3))
+
+
 def test_numbered_equation_groups() -> None:
     rows = "".join(
         f'<tbody id="S1.E{n}"><tr class="ltx_equation ltx_eqn_row"><td class="ltx_eqn_cell">{math(f"a_{n}")}</td>'

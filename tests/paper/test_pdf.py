@@ -323,3 +323,35 @@ def test_a_stream_bomb_is_bounded(tmp_path: Path) -> None:
     data += b"\nendstream\nendobj\n5 0 obj\n<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>\nendobj\n"
     data += b"trailer\n<< /Size 6 /Root 1 0 R >>\n%%EOF\n"
     assert refusal(tmp_path, data, deadline_s=5.0, memory_bytes=1_000_000_000)
+
+
+def test_a_rule_ends_a_caption_that_stands_close_to_its_table(tmp_path: Path) -> None:
+    """As TeX sets it with no space after the caption: the header row is one line below the caption's last line."""
+    page = Page()
+    page.paragraph(72, 750, filler(6))
+    page.text(100, 660, "Table 3: Results that take more than")
+    page.text(100, 648, "one line to tell.")
+    page.rule(100, 440, 645)
+    page.row(634, [150.0, 300.0], ["m", "acc"])
+    page.rule(100, 440, 630)
+    page.row(618, [150.0, 300.0], ["x", "1.5"])
+    page.rule(100, 440, 614)
+    table = only_table(tmp_path, page)
+    assert table.caption == "Results that take more than one line to tell."
+    assert (table.grid(), table.header_rows) == ([["m", "acc"], ["x", "1.5"]], 1)
+
+
+def test_a_rule_pulled_into_the_caption(tmp_path: Path) -> None:
+    """Negative space after a caption puts the first rule, and the header row, onto its last line."""
+    page = Page()
+    page.paragraph(72, 750, filler(6))
+    page.text(100, 660, "Table 3: Results that take more than")
+    page.text(100, 648, "one line.")
+    page.rule(100, 440, 650)
+    page.row(641, [250.0, 400.0], ["m", "acc"])
+    page.rule(100, 440, 638)
+    page.row(628, [250.0, 400.0], ["x", "1.5"])
+    page.rule(100, 440, 624)
+    table = only_table(tmp_path, page)
+    assert table.caption == "Results that take more than one line."
+    assert table.grid() == [["m", "acc"], ["x", "1.5"]]
