@@ -44,8 +44,8 @@ def in_line(block: np.ndarray, around: np.ndarray, sine: float) -> tuple[np.ndar
 @functools.lru_cache(maxsize=2)
 def resampled_before_split(subject: Subject) -> Outcome:
     """Test rows on a line with two others, one of them at least in train."""
-    if not subject.numeric or subject.kind_of_data == "text":
-        return not_applicable("features are no numbers")
+    if not subject.numeric or subject.kind_of_data != "tabular":
+        return not_applicable("rows are no points between which others could be made")
     hood = neighbourhood(subject)
     if isinstance(hood, str):
         return not_applicable(hood)

@@ -1,0 +1,104 @@
+"""Copies of images and of series under another look: flipped, turned, shifted, cropped, brighter, re-encoded.
+
+Every row is brought to zero mean and unit length, which takes out brightness, contrast and gain. The test rows'
+variants are matched against the training rows, and the best match per pair is its distance; whether it is nearer than
+chance is decided by the training half's own spacing under the same search (neighbours.py), not by a fixed threshold.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+SIDE = 24  # pixels per side that images are compared at
+
+
+def small_images(features: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """[n, h, w] or [n, h, w, c] (or [n, c, h, w]) to grey [n, side, side] float32 by area means."""
+    block = features.astype(np.float32)
+    if block.ndim == 4:
+        block = block.mean(axis=1 if block.shape[1] in (1, 3, 4) and block.shape[3] not in (1, 3, 4) else 3)
+    for axis in (1, 2):
+        edges = np.linspace(0, block.shape[axis], side + 1)
+        sums = np.concatenate([np.zeros_like(block.take([0], axis)), np.cumsum(block, axis=axis)], axis=axis)
+        low = np.floor(edges).astype(int)
+        part = (edges - low).astype(np.float32)
+        shape = [1, 1, 1]
+        shape[axis] = side + 1
+        upper = np.minimum(low + 1, sums.shape[axis] - 1)
+        at = sums.take(low, axis) + (sums.take(upper, axis) - sums.take(low, axis)) * part.reshape(shape)
+        block = np.diff(at, axis=axis) / float(edges[1] - edges[0])
+    return block
+
+
+def unit(block: np.ndarray) -> np.ndarray:
+    """[n, ...] to [n, d] rows of zero mean and unit length; constant rows stay zero."""
+    flat = block.reshape(len(block), -1).astype(np.float32)
+    flat = flat - flat.mean(1, keepdims=True)
+    length = np.sqrt((flat**2).sum(1, keepdims=True))
+    return np.divide(flat, length, out=np.zeros_like(flat), where=length > 1e-6)
+
+
+def cropped(features: np.ndarray, share: float) -> np.ndarray:
+    """The middle of images, without the given share at each border."""
+    rows, columns = (1, 2) if features.ndim == 3 or features.shape[1] not in (1, 3, 4) else (2, 3)
+    out = features
+    for axis in (rows, columns):
+        margin = max(1, round(share * features.shape[axis]))
+        out = out.take(np.arange(margin, features.shape[axis] - margin), axis)
+    return out
+
+
+def image_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Raw images of both sides as unit rows to compare: every orientation of the queries; the upright ones shifted,
+    turned a little and cropped; and the base cropped, for queries that are crops of it."""
+    from scipy.ndimage import rotate
+
+    images, against = small_images(queries), unit(small_images(base))
+    for turns in range(4):
+        turned = np.rot90(images, turns, axes=(1, 2))
+        yield unit(turned), against
+        yield unit(turned[:, :, ::-1]), against
+    for step in (1, 2, 3):
+        for axis in (1, 2):
+            for sign in (1, -1):
+                yield unit(np.roll(images, sign * step, axis=axis)), against
+    for degrees in (-15, -8, 8, 15):
+        turned = rotate(images, degrees, axes=(1, 2), reshape=False, order=1, mode="nearest")
+        yield unit(turned), against
+    for share in (0.05, 0.1, 0.15, 0.2):
+        yield unit(small_images(cropped(queries, share))), against
+        yield unit(images), unit(small_images(cropped(base, share)))
+
+
+def series_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Series [n, t] or [n, t, c] whole (either sign), and either half of the queries against every window of that
+    length in the base: two windows that overlap by half or more share one."""
+    one, two = (block.astype(np.float32).reshape(len(block), block.shape[1], -1) for block in (queries, base))
+    whole = unit(two)
+    yield unit(one), whole
+    yield unit(-one), whole
+    length = one.shape[1]
+    half = length // 2
+    for lag in range(0, length - half + 1, max(1, length // 128)):
+        window = unit(two[:, lag : lag + half])
+        yield unit(one[:, :half]), window
+        yield unit(one[:, length - half :]), window
+
+
+def best_matches(
+    pairings: Iterator[tuple[np.ndarray, np.ndarray]], k: int, *, itself: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances [q, k] and rows [q, k] of the k best matches over all pairings; `itself`: queries are base."""
+    best: np.ndarray | None = None
+    for queries, base in pairings:
+        likeness = queries @ base.T
+        best = likeness if best is None else np.maximum(best, likeness, out=best)
+    assert best is not None
+    if itself:
+        np.fill_diagonal(best, -np.inf)
+    rows = np.argpartition(-best, k - 1, axis=1)[:, :k]
+    likeness = np.take_along_axis(best, rows, 1)
+    order = np.argsort(-likeness, axis=1, kind="stable")
+    rows, likeness = np.take_along_axis(rows, order, 1), np.take_along_axis(likeness, order, 1)
+    # what rounding in single precision leaves is no distance
+    return np.sqrt(np.maximum(2 - 2 * likeness.astype(np.float64), 1e-6)), rows

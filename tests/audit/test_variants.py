@@ -1,0 +1,105 @@
+"""Copies under another look: images, series, texts and code; and their clean twins."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from sklearn.datasets import load_digits
+
+from mlintern.audit.frames import subject_from_arrays
+from mlintern.audit.near import augmented_before_split, near_duplicates
+from mlintern.audit.report import Kind, Status
+from mlintern.audit.texts import without_names
+
+
+def cut(rows, border, **side):
+    labels = np.arange(len(rows)) % 3
+    return subject_from_arrays(
+        {"train": (rows[:border], labels[:border]), "test": (rows[border:], labels[border:])}, **side
+    )
+
+
+@pytest.fixture(scope="module")
+def textures():
+    rng = np.random.default_rng(0)
+    return np.stack([ndimage.gaussian_filter(rng.normal(size=(32, 32)), 2) for _ in range(300)])
+
+
+LOOKS = {
+    "flipped": lambda image: image[:, ::-1],
+    "turned": np.rot90,
+    "brighter": lambda image: 1.3 * image + 0.5,
+    "shifted": lambda image: np.roll(image, 2, axis=1),
+    "tilted": lambda image: ndimage.rotate(image, 10, reshape=False, order=1, mode="nearest"),
+    "cropped": lambda image: ndimage.zoom(image[3:-3, 3:-3], 32 / 26, order=1),
+}
+
+
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_images_under_another_look_are_named(textures, look):
+    images = textures.copy()
+    images[220:240] = [LOOKS[look](image) for image in textures[:20]]
+    (finding,) = near_duplicates(cut(images, 220, modality="image")).findings
+    assert finding.kind is Kind.NEAR_DUPLICATE
+    pairs = {test: train for train, test in finding.evidence["pairs"]}
+    assert sum(pairs.get(row) == row for row in range(20)) >= 19
+
+
+@pytest.mark.parametrize("images", ["textures", "digits"])
+def test_other_images_are_no_copies(textures, images):
+    rows = textures if images == "textures" else load_digits().images[:700]
+    assert near_duplicates(cut(rows, int(0.7 * len(rows)), modality="image")).status is Status.PASS
+
+
+def test_every_image_flipped_before_the_split_is_an_augmentation(textures):
+    both = np.concatenate([textures, textures[:, :, ::-1]])[np.random.default_rng(0).permutation(600)]
+    (finding,) = augmented_before_split(cut(both, 400, modality="image")).findings
+    assert finding.kind is Kind.AUGMENTED_BEFORE_SPLIT
+    assert finding.fraction > 0.5
+
+
+@pytest.fixture(scope="module")
+def walks():
+    return np.cumsum(np.random.default_rng(1).normal(size=(300, 80, 1)), axis=1)
+
+
+def test_windows_that_overlap_and_other_gains_are_named(walks):
+    series = walks.copy()
+    series[220:230, :-24] = walks[:10, 24:]
+    series[230:240] = 1.7 * walks[10:20]
+    (finding,) = near_duplicates(cut(series, 220, modality="series")).findings
+    assert set(range(20)) <= set(finding.evidence["rows"]["test"])
+    assert finding.count <= 21
+
+
+def test_other_series_are_no_copies(walks):
+    assert near_duplicates(cut(walks, 220, modality="series")).status is Status.PASS
+
+
+def sentences(rng, number=300, length=50):
+    words = np.array([f"word{i}" for i in range(2000)])
+    weights = 1 / np.arange(1, 2001)
+    return [" ".join(rng.choice(words, length, p=weights / weights.sum())) for _ in range(number)]
+
+
+def text_subject(texts, border=220):
+    return cut(np.array(texts, dtype=object)[:, None], border, modality="text")
+
+
+def test_edited_texts_are_named_and_boilerplate_is_not():
+    rng = np.random.default_rng(2)
+    texts = [f"{text} this message is meant for its addressee only" for text in sentences(rng)]
+    assert near_duplicates(text_subject(texts)).status is Status.PASS
+    for row in range(15):
+        words = texts[row].split()
+        for place in rng.integers(0, 50, 7):
+            words[place] = f"other{rng.integers(99)}"
+        texts[220 + row] = " ".join(words)
+    (finding,) = near_duplicates(text_subject(texts)).findings
+    assert finding.evidence["rows"]["test"] == list(range(15))
+
+
+def test_code_with_other_names_is_the_same_code():
+    one = "def mean(values):\n    total = sum(values)\n    return total / len(values)\n"
+    two = "def average(xs):\n    acc = sum(xs)\n    return acc / len(xs)\n"
+    assert without_names(one) == without_names(two)
+    assert without_names(one) != without_names(one.replace("/", "*"))
