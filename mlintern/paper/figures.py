@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import subprocess
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from mlintern.paper.document import Document, Missing
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 40_000_000
+EPS_SECONDS = 60
 WIDTH = 1_200
 """Pixels across a rendered PDF figure: labels stay legible, a file stays below a megabyte."""
 
@@ -55,7 +58,7 @@ def draw(path: Path, out: Path) -> str:
     if b"%PDF-" in data[:1024]:
         _render_pdf(data, out / name)
     elif data[:4] in (b"%!PS", b"\xc5\xd0\xd3\xc6"):
-        raise ValueError("an EPS figure; drawing it takes Ghostscript, which is not part of this tool")
+        _render_eps(path, out / name)
     else:
         _convert(path, out / name)
     return name
@@ -83,6 +86,25 @@ def _convert(path: Path, target: Path) -> None:
             image.convert("RGB").save(draft, "PNG")
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a readable image ({error})") from None
+
+
+def _render_eps(path: Path, target: Path) -> None:
+    """EPS by Ghostscript where it is installed: PostScript is a program, so it runs with -dSAFER and a time limit."""
+    ghostscript = shutil.which("gs")
+    if ghostscript is None:
+        raise ValueError("an EPS figure; drawing it takes Ghostscript (gs), which is not on PATH")
+    options = ["-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-dEPSCrop", "-dLastPage=1", "-sDEVICE=png16m", "-r150"]
+    command = [ghostscript, *options, "-sOutputFile=-", str(path.absolute())]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=EPS_SECONDS, env={"PATH": os.environ.get("PATH", "")}, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"Ghostscript took more than {EPS_SECONDS} s for it") from None
+    if done.returncode != 0 or done.stdout[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("Ghostscript cannot draw it")
+    with atomic_path(target) as draft:
+        draft.write_bytes(done.stdout)
 
 
 def _render_pdf(data: bytes, target: Path) -> None:

@@ -314,6 +314,7 @@ def test_memory_is_limited(tmp_path: Path) -> None:
     assert refusal(tmp_path, paper(), memory_bytes=60_000_000)
 
 
+@pytest.mark.slow
 def test_a_stream_bomb_is_bounded(tmp_path: Path) -> None:
     import zlib
 
