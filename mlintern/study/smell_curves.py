@@ -23,7 +23,7 @@ LEAP = 0.4
 """Share of a curve's whole range that one step between evaluations may cover late in training."""
 LATE = 0.15
 """Share of training before which a leap is ordinary learning."""
-SPIKE = 0.1
+SPIKE = 0.2
 """Share of the loss's whole descent that it may climb back between two stretches of training."""
 AT_ONCE = 0.9
 """Share of the final lead over a constant guess that a curve may not have at its first evaluation ..."""
@@ -142,8 +142,10 @@ def leaps(
 ) -> Smell | None:
     """A curve that is flat, then covers most of its range between two evaluations late in training, or collapses.
 
-    `rates` are the learning rates per step, one array per curve; a leap while the rate changes by half or more is the
-    schedule's doing and passes. The first 15 % of training are ordinary learning.
+    A move counts when it is also ten times the usual one between late evaluations: a curve that learnt most before its
+    first evaluation has a small range, and its noise is no leap. `rates` are the learning rates per step, one array per
+    curve; a leap while the rate changes by half or more is the schedule's doing and passes. The first 15 % of training
+    are ordinary learning.
     """
     seen: list[tuple[int, int, float, float]] = []
     for curve, rate in zip(curves, rates, strict=True):
@@ -151,6 +153,7 @@ def leaps(
         whole = float(np.ptp(y)) if len(y) >= 6 else 0.0
         if whole <= 0:
             continue
+        usual = float(np.median(np.abs(np.diff(y[len(y) // 4 :]))))
         for i in range(2, len(y)):
             move = float(y[i] - y[i - 1])
             before = y[:i]
@@ -158,7 +161,8 @@ def leaps(
             # Back to where the curve began is a collapse; a first leap out of flatness is one way up.
             collapse = abs(float(y[i] - y[0])) < 0.5 * abs(float(before[-1] - y[0]))
             late = x[i - 1] - x[0] >= LATE * (x[-1] - x[0])
-            if late and abs(move) > LEAP * whole and (flat_before or collapse) and not _scheduled(rate, x[i - 1], x[i]):
+            large = abs(move) > max(LEAP * whole, 10 * usual)
+            if late and large and (flat_before or collapse) and not _scheduled(rate, x[i - 1], x[i]):
                 seen.append((curve.seed, int(x[i]), float(y[i - 1]), float(y[i])))
                 break
     if not seen:
@@ -179,7 +183,7 @@ def loss_spikes(where: str, losses: Sequence[tuple[int, np.ndarray]]) -> Smell |
     """A training loss that climbs back a good part of its descent and stays there for a fortieth of the training.
 
     `losses` are (seed, loss per step). Medians of forty stretches are compared, so that single bad batches pass. The
-    climb must be a tenth of the whole descent, half again the level before, and five times the usual change between
+    climb must be a fifth of the whole descent, half again the level before, and five times the usual change between
     stretches. Fewer than 400 steps are not judged.
     """
     seen: list[tuple[int, int, float, float]] = []

@@ -332,7 +332,9 @@ def test_loss_that_climbs_back():
     noisy = losses(rng, noise=0.5, low=0.02)
     tiny = losses(rng, noise=0.0, low=0.0)
     tiny[1500:1600] += 0.01  # a ripple near zero
-    for quiet in (losses(rng), single, np.abs(noisy), tiny, np.full(2000, 2.3)):
+    bumpy = losses(rng, low=0.05)
+    bumpy[1300:1350] += 0.2  # Adam at a high rate, on its way
+    for quiet in (losses(rng), bumpy, single, np.abs(noisy), tiny, np.full(2000, 2.3)):
         assert loss_spikes("w", [(0, quiet)]) is None
 
 
@@ -408,6 +410,11 @@ def test_curve_that_jumps():
     dip = curve(approach(0.1))
     dipped = Curve(0, dip.steps, tuple(v - 0.12 * (i == 12) for i, v in enumerate(dip.values)))
     assert leaps("w", "accuracy", "valid", [dipped], [None]) is None
+    # Nearly all was learnt before the first evaluation: what is left of the range is noise.
+    rng = np.random.default_rng(8)
+    for seed in range(40):
+        plateau = curve(lambda t: 0.53, noise=0.02, seed=seed, rng=rng)
+        assert leaps("w", "accuracy", "valid", [plateau], [None]) is None
     # The schedule's own step is no surprise.
     rate = np.where(np.arange(6000) < 3600, 0.1, 0.01)
     assert leaps("w", "accuracy", "valid", [grokking], [rate]) is None
