@@ -66,7 +66,8 @@ def main(argv: list[str]) -> int:
         if ours and theirs:
             print(
                 f"{path.name[-27:]:<28}{size:>6.0f}{size / ours['seconds']:>11.0f}{ours['peak_mb']:>6.0f}"
-                f"{size / theirs['seconds']:>17.0f}{theirs['peak_mb']:>6.0f}{ours['seconds'] / theirs['seconds']:>12.2f}"
+                f"{size / theirs['seconds']:>17.0f}{theirs['peak_mb']:>6.0f}"
+                f"{ours['seconds'] / theirs['seconds']:>12.2f}"
             )
     return 0
 

@@ -14,7 +14,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mlintern read",
         description="Read a paper into a document: sections, tables as cells, figures, formulas, and what is missing.",
-        epilog="Settings are given as paper.<key>=<value>, for example paper.contact=you@example.org paper.offline=true.",
+        epilog="Settings: paper.<key>=<value>, for example paper.contact=you@example.org paper.offline=true.",
     )
     parser.add_argument("paper", help="arXiv id or URL, or a local .tex, .pdf, .html, archive or folder")
     parser.add_argument("settings", nargs="*", metavar="paper.key=value", help="how papers are fetched")

@@ -2,7 +2,8 @@
 
 One type for all three roads (LaTeX source, HTML, PDF). A Document has one flat plain text; sections, blocks, cells,
 captions and equations are ranges of it, and `offsets` leads from any range of the text back to a range of characters in
-a source file. What a paper refers to and its source does not hold stands in `missing`, because whoever answers questions
+a source file. What a paper refers to and its source does not hold stands in `missing`, because whoever answers
+questions
 about the paper must abstain there instead of guessing.
 
 Plain text keeps what carries meaning: superscripts stand as `^{..}`, subscripts as `_{..}` (so 10^{-3} never becomes
@@ -176,7 +177,8 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Part):
-    """A grid of cells. A float that holds several grids gives several Tables with one `number` and different `part`s."""
+    """A grid of cells. A float that holds several grids gives several Tables with one `number` and different
+    `part`s."""
 
     number: str
     """As the paper counts it: `3`, `A1`; empty for a grid outside any numbered float."""
@@ -248,9 +250,11 @@ class Figure(Part):
     caption: str = ""
     subcaptions: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    """Paths inside the paper's folder, resolved (with extension) where the file exists, as written where it does not."""
+    """Paths inside the paper's folder, resolved (with extension) where the file exists, as written where it does
+    not."""
     pixels: tuple[str, ...] = ()
-    """Paths of raster images, relative to the folder of document.json or absolute; same order as `files`, '' if none."""
+    """Paths of raster images, relative to the folder of document.json or absolute; same order as `files`, '' if
+    none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,7 +327,8 @@ class Document:
     """What the archive says of the paper: submitted, updated, categories, license, comment, withdrawn, url."""
 
     def table(self, n: int | str) -> Table:
-        """The table the paper calls `n` (`3`, `"3"`, `"3b"`, `"A1"`) or whose id is `n`; its first grid if it has several.
+        """The table the paper calls `n` (`3`, `"3"`, `"3b"`, `"A1"`) or whose id is `n`; its first grid if it has
+        several.
 
         Raises UserError naming the tables there are.
         """
@@ -341,7 +346,8 @@ class Document:
         return exact or tuple(t for t in self.tables if (t.number and t.number + t.part == name) or t.id == name)
 
     def source_span(self, start: int, end: int) -> Span | None:
-        """Where `text[start:end]` stands in a source: the smallest source range covering it, in the first file it touches."""
+        """Where `text[start:end]` stands in a source: the smallest source range covering it, in the first file it
+        touches."""
         pieces = list(self._pieces(start, end))
         if not pieces:
             return None
@@ -381,7 +387,8 @@ class Document:
         """The first place in `text[start:end]` where the quote stands, or None.
 
         White space, hyphenation, quotation marks, dashes, LaTeX markup and the spelling of numbers (`1{,}024`, `1,024`;
-        `1e-4`, `10^{-4}`) do not matter; words and values do. A quote that begins or ends with a digit matches only whole
+        `1e-4`, `10^{-4}`) do not matter; words and values do. A quote that begins or ends with a digit matches only
+        whole
         numbers. See `mlintern.paper.quotes`.
         """
         return next(self.find_quotes(quote, start, end), None)

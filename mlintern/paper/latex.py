@@ -1,4 +1,5 @@
-"""From LaTeX source to a Document: `read_latex` runs the reader over the root file and assembles what it left behind."""
+"""From LaTeX source to a Document: `read_latex` runs the reader over the root file and assembles what it left
+behind."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ _NOTE_MARK = re.compile(r"\^\{([†‡*§¶∗⋆,a-z\d]{1,5})\}")
 def read_latex(path: Path | str, id: str = "") -> Document:
     """Reads a folder with LaTeX source, or one .tex file with what lies beside it.
 
-    Never raises for what the source says, however broken: what could not be read stands in `missing`. UserError if there
+    Never raises for what the source says, however broken: what could not be read stands in `missing`. UserError if
+    there
     is no source to read.
     """
     path = Path(path)
@@ -274,7 +276,8 @@ class _Assembly:
         return found
 
     def _groups(self, f: FloatDraft, main: list[CaptionDraft]) -> list[_Group]:
-        """Which caption each grid of a float belongs to: the one in its own minipage, else the next one in its direction."""
+        """Which caption each grid of a float belongs to: the one in its own minipage, else the next one in its
+        direction."""
         if len(main) <= 1:
             return [_Group(main[0] if main else None, f.grids)]
         groups = [_Group(c, []) for c in main]

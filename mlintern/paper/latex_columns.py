@@ -25,7 +25,7 @@ class Column:
 
 
 _SPACING = re.compile(
-    r"\\vrule[^\\{}]*|\\(?:hspace|hskip|extracolsep|kern|quad|qquad|enspace|tabcolsep|fill|hfill|vline|color|arrayrulecolor|,|;|:|!| |\w*skip)"
+    r"\\vrule[^\\{}]*|\\(?:hspace|hskip|extracolsep|kern|quad|qquad|enspace|tabcolsep|fill|hfill|vline|color|arrayrulecolor|,|;|:|!| |\w*skip)"  # noqa: E501
     r"\*?\s*(?:\{[^{}]*(?:\{[^{}]*\})*[^{}]*\})?|[-+\d.]+\s*(?:pt|em|ex|cm|mm|in)|[\s|]|\\textwidth|\\linewidth"
 )
 

@@ -173,7 +173,8 @@ GRIDS: dict[str, str] = _spread(
         "s": ("deluxetable deluxetable* mpsupertabular mpxtabular supertabular xtabular"),
     }
 )
-"""Environments that are grids of cells, with their arguments: `o` and `m` dropped, `s` columns, `t` tabularray's keys, `b`
+"""Environments that are grids of cells, with their arguments: `o` and `m` dropped, `s` columns, `t` tabularray's
+keys, `b`
 tabu's width and columns."""
 
 _FLOATS: dict[tuple[str, str], str] = {

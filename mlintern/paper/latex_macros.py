@@ -1,7 +1,9 @@
 """Expanding LaTeX: user macros, conditionals and included files, in bounded time.
 
-`Gullet` hands out tokens that need no further expansion. What a macro's body produced carries the place of the call, what
-its arguments produced carries the arguments' own place, so every word of a table built by `\\row{94.1}{0.3}` still leads
+`Gullet` hands out tokens that need no further expansion. What a macro's body produced carries the place of the call,
+what
+its arguments produced carries the arguments' own place, so every word of a table built by `\\row{94.1}{0.3}` still
+leads
 to where the authors typed it.
 
 The budget: expansions are counted for each call and for the whole paper, and so are the tokens they make. A call that
@@ -235,7 +237,7 @@ class Gullet:
             elif token.kind == PAR and opening == "[" and len(found) > 2_000:
                 break
             found.append(token)
-            if len(found) > 20_000:
+            if len(found) > 2_000:
                 break
         self.push([first, *found])
         return None
@@ -319,7 +321,9 @@ class Gullet:
             else:
                 opening, closing = argument.open or "[", argument.close or "]"
                 given = self.optional(opening, closing)
-                none = [Token(CS, "NoValue", call.source, call.start, call.end, False)] if argument.default is None else []
+                none = (
+                    [Token(CS, "NoValue", call.source, call.start, call.end, False)] if argument.default is None else []
+                )
                 value = given if given is not None else (argument.default or none)
             for t in reversed(value):
                 if t.exact and t.source == call.source and t.end > end:

@@ -33,10 +33,12 @@ _PSEUDOCODE = {
     for name, _, word in (
         entry.partition(":")
         for entry in (
-            "State: Statex: For:for ForAll:for_all While:while If:if ElsIf:else_if ElseIf:else_if Else:else EndFor: EndWhile: "
+            "State: Statex: For:for ForAll:for_all While:while If:if ElsIf:else_if ElseIf:else_if Else:else "
+            "EndFor: EndWhile: "
             "EndIf: Return:return Require:Require: Ensure:Ensure: Input:Input: Output:Output: Procedure:procedure "
             "EndProcedure: Function:function EndFunction: Call: Comment:▷ Repeat:repeat Until:until Loop:loop EndLoop: "
-            "KwIn:Input: KwOut:Output: KwData:Data: KwResult:Result: KwRet:return KwTo:to ForEach:for_each uIf:if eIf:if "
+            "KwIn:Input: KwOut:Output: KwData:Data: KwResult:Result: KwRet:return KwTo:to ForEach:for_each uIf:if "
+            "eIf:if "
             "lIf:if uElse:else lElse:else uElseIf:else_if tcp:▷ tcc:▷ ; Print:print Initialize:Initialize: Break:break "
             "Continue:continue To:to And:and Or:or Not:not True:true False:false lFor:for Begin: With: EndWith:"
         ).split()

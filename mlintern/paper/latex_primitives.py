@@ -9,7 +9,8 @@ from mlintern.paper.latex_macros import Argument, Gullet, Macro, name_of, parame
 from mlintern.paper.latex_tokens import BEGIN, CS, END, EOF, PARAM, SPACE, TEXT, Lexer, Token, spell, tokens_of, trimmed
 
 _MACRO_LIKE = frozenset(
-    "ifthenelse iftoggle ifstrequal ifstrempty ifdef ifblank ifundef ifcsdef ifcsundef ifdefempty ifdefstring ifnumcomp "
+    "ifthenelse iftoggle ifstrequal ifstrempty ifdef ifblank ifundef ifcsdef ifcsundef ifdefempty ifdefstring "
+    "ifnumcomp "
     "ifnumequal ifboolexpr ifbool ifnumgreater ifnumless ifdefmacro iff ifnextchar ifinlist ifx@ ifdimcomp ifnumodd "
     "ifempty ifcsempty ifcsstring ifcsstrequal ifvoid ifnextcharq ifdefvoid ifcsvoid ifpackageloaded".split()
 )
@@ -23,7 +24,8 @@ def is_condition(name: str) -> bool:
 
 
 class Primitives:
-    """Installs the primitives into a Gullet. `load` is called with a command and a file name and pushes that file's text."""
+    """Installs the primitives into a Gullet. `load` is called with a command and a file name and pushes that file's
+    text."""
 
     def __init__(self, gullet: Gullet, load: Callable[[str, list[str], Token], None], mode: Callable[[], bool]):
         self.g = gullet
@@ -316,7 +318,12 @@ class Primitives:
 
     def condition(self, token: Token) -> None:
         """`\\if…`: reads the test, then skips to `\\else` or `\\fi` if it is false."""
-        if self._test(token):
+        if self.nested > 20:  # a test inside a test inside a test: no paper's
+            return
+        self.nested += 1
+        truth = self._test(token)
+        self.nested -= 1
+        if truth:
             self.open += 1
         else:
             self._skip(stop_at_else=True)

@@ -1,6 +1,7 @@
 """Tables: rows and cells out of expanded tokens, spans, rules, nested grids, columns joined by `@{±}`.
 
-Cells are found by walking tokens, so `&` and `\\\\` inside braces or an inner environment never split a cell, and what a
+Cells are found by walking tokens, so `&` and `\\\\` inside braces or an inner environment never split a cell, and
+what a
 user macro expands to splits it exactly as TeX would.
 """
 
@@ -104,7 +105,8 @@ def _arguments(reader: PaperReader, name: str) -> list[Token]:
 
 
 def _collect(reader: PaperReader, name: str) -> tuple[list[_Row], list[str], Token, int, list[Token]]:
-    """Rows of expanded tokens, the rules after the last row, the `\\end` token, longtable's header rows and its caption."""
+    """Rows of expanded tokens, the rules after the last row, the `\\end` token, longtable's header rows and its
+    caption."""
     g = reader.g
     rows: list[_Row] = []
     cells: list[list[Token]] = [[]]

@@ -1,8 +1,11 @@
 """LaTeX source as tokens, each of which knows the characters it came from.
 
-A tree of LaTeX nodes (pylatexenc's LatexWalker) is built before macros are expanded, so a user macro that holds `&`, `\\\\`
-or half an environment (`\\newcommand{\\row}[2]{#1 & #2 \\\\}`, `\\def\\be{\\begin{equation}}`) is lost in it. Papers do that in
-their tables. So this reader works as TeX does: characters to tokens, tokens expanded, then read. Text comes in runs, not
+A tree of LaTeX nodes (pylatexenc's LatexWalker) is built before macros are expanded, so a user macro that holds `&`,
+`\\\\`
+or half an environment (`\\newcommand{\\row}[2]{#1 & #2 \\\\}`, `\\def\\be{\\begin{equation}}`) is lost in it. Papers
+do that in
+their tables. So this reader works as TeX does: characters to tokens, tokens expanded, then read. Text comes in runs,
+not
 single characters, which keeps it faster than building the tree.
 """
 
@@ -102,7 +105,8 @@ class Lexer:
             return Token(TEXT, "\\", self.source, at, end)
 
     def until(self, mark: str) -> tuple[str, int]:
-        """Raw text up to `mark`, which is consumed, and where the text starts; up to the end if the mark never comes."""
+        """Raw text up to `mark`, which is consumed, and where the text starts; up to the end if the mark never
+        comes."""
         start = self.at
         stop = self.text.find(mark, start)
         self.at = len(self.text) if stop < 0 else stop + len(mark)

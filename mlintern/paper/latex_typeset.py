@@ -618,7 +618,9 @@ class Typesetter:
             spaced = self.math and self.ink.spaced and SYMBOLS[name] in _BINARY
             self.put(SYMBOLS[name], token)
             after = self.g.peek() if self.math else token
-            if spaced or (self.math and len(SYMBOLS[name]) > 1 and after.kind in (TEXT, CS) and after.text[:1].isalnum()):
+            if spaced or (
+                self.math and len(SYMBOLS[name]) > 1 and after.kind in (TEXT, CS) and after.text[:1].isalnum()
+            ):
                 # TeX swallowed the space behind the name; the operator or function still stands apart
                 self.ink.space(token._replace(exact=False), True)
         elif name in SIGNATURES:
@@ -657,7 +659,8 @@ class Typesetter:
 
 _TEXTUAL = frozenset(
     (
-        "ensuremath mathbb mathcal mathfrak mathrm mathscr mathsf mathtt mbox text textnormal textrm textsc textsf texttt textup"
+        "ensuremath mathbb mathcal mathfrak mathrm mathscr mathsf mathtt mbox text textnormal textrm textsc textsf "
+        "texttt textup"
     ).split()
 )
 _NOWHERE = Token(TEXT, "", -1, 0, 0, False)

@@ -114,7 +114,8 @@ def siunitx_number(text: str) -> str | None:
 
 
 def siunitx_cell(tokens: list[Token]) -> tuple[str, Token] | None:
-    """Plain text of a siunitx column's cell that is a bare number; None if it is anything else (braced text, a macro)."""
+    """Plain text of a siunitx column's cell that is a bare number; None if it is anything else (braced text, a
+    macro)."""
     inside = trimmed(tokens)
     if not inside or any(t.kind not in (TEXT, SPACE, CS, PAR) for t in inside):
         return None

@@ -1,10 +1,12 @@
 """Numbers as papers write them: `94.1 ± 0.3`, `$94.1_{\\pm 0.3}$`, `1{,}024`, `2.3·10^{19}`, `>99`, `36--60`, `100K`.
 
 A number keeps its raw text beside what it was read as. Where two readings are possible (`32^{2}`, `0,5`, `5 . 9 5`,
-`×1019` whose exponent lost its superscript) the literal one is given and marked doubtful, with the reason: never guessed
+`×1019` whose exponent lost its superscript) the literal one is given and marked doubtful, with the reason: never
+guessed
 in silence.
 
-Input is the Document's plain text (superscripts `^{..}`, subscripts `_{..}`, Unicode operators) or LaTeX; both spell the
+Input is the Document's plain text (superscripts `^{..}`, subscripts `_{..}`, Unicode operators) or LaTeX; both spell
+the
 same numbers. Arithmetic is decimal, so 94 - 0.5 is exactly 93.5 and no digit of the paper is lost.
 """
 
@@ -17,7 +19,8 @@ from decimal import Decimal
 from typing import Literal
 
 SpreadKind = Literal["", "pm", "subscript", "superscript", "parenthesis", "asymmetric", "interval", "range"]
-"""How the spread is written. `parenthesis` and `subscript` say the form only: that it is a standard deviation is for the
+"""How the spread is written. `parenthesis` and `subscript` say the form only: that it is a standard deviation is for
+the
 caption to say. `interval` is `81.2 [80.1, 82.3]`, `range` is `36--60` and has no central value."""
 
 _MAX_CHARS = 400
@@ -63,9 +66,11 @@ _MULTIPLIERS |= {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "bn"
 _UNITS = (
     "% ‰ pp pts pt points percent ° °C × x X "
     "s sec secs second seconds ms µs us ns min mins minute minutes h hr hrs hour hours d day days week weeks yr years "
-    "B KB MB GB TB PB KiB MiB GiB TiB kB bit bits byte bytes Hz kHz MHz GHz W kW kWh J kJ dB px pixels nm µm mm cm m km "
+    "B KB MB GB TB PB KiB MiB GiB TiB kB bit bits byte bytes Hz kHz MHz GHz W kW kWh J kJ dB px pixels nm µm mm cm "
+    "m km "
     "g kg fps FPS FLOPs FLOPS GFLOPs GFLOPS MFLOPs TFLOPs TFLOPS PFLOPs EFLOPs GMACs MACs it/s iter/s img/s imgs/s "
-    "tok/s tokens/s samples/s steps epochs epoch iterations iters tokens params parameters layers heads samples examples "
+    "tok/s tokens/s samples/s steps epochs epoch iterations iters tokens params parameters layers heads samples "
+    "examples "
     "images runs seeds GPUs GPU-hours GPUh GPU-days nats bits/dim bpd bpc bpb"
 ).split()
 _UNIT = "|".join(re.escape(u) for u in sorted(_UNITS, key=len, reverse=True))
@@ -81,7 +86,8 @@ _SUB = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-")
 
 _LATEX = {
     r"\pm": "±", r"\mp": "∓", r"\times": "×", r"\cdot": "·", r"\%": "%", r"\$": "＄", r"\sim": "~", r"\approx": "≈",
-    r"\geq": "≥", r"\ge": "≥", r"\geqslant": "≥", r"\leq": "≤", r"\le": "≤", r"\leqslant": "≤", r"\gt": ">", r"\lt": "<",
+    r"\geq": "≥", r"\ge": "≥", r"\geqslant": "≥", r"\leq": "≤", r"\le": "≤", r"\leqslant": "≤", r"\gt": ">", r"\lt":
+    "<",
     r"\gg": "≫", r"\ll": "≪", r"\simeq": "≈", r"\thicksim": "~", r"\textasciitilde": "~", r"\to": "→",
     r"\rightarrow": "→", r"\uparrow": "↑", r"\downarrow": "↓", r"\dagger": "†", r"\ddagger": "‡", r"\dag": "†",
     r"\ddag": "‡", r"\ast": "*", r"\star": "*", r"\S": "§", r"\P": "¶", r"\ ": " ", r"\,": "\u2009", r"\;": " ",
@@ -534,7 +540,8 @@ _SPACED = re.compile(r"[+\-]?\s*\d(?:\s*[\d.eE+\-])*")
 
 
 def parse_cell(raw: str) -> tuple[Number, ...]:
-    """The numbers of a cell that consists of numbers only: one, several (`24.6/25.1`, `3×3`), or none (text, blank, dash).
+    """The numbers of a cell that consists of numbers only: one, several (`24.6/25.1`, `3×3`), or none (text, blank,
+    dash).
 
     A cell with any word in it that is not a unit is text and gives (); use `find_numbers` for numbers inside text.
     """
@@ -595,7 +602,8 @@ def parse_number(raw: str) -> Number | None:
 _CARDINALS = {
     w: i
     for i, w in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen "
         "eighteen nineteen twenty".split()
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}

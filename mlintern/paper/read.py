@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def read(paper: str | Path | PaperId, settings: PaperSettings | None = None) -> Document:
     """The Document of a paper.
 
-    `paper` is an arXiv id or URL (fetched politely, cached) or a local .tex, .pdf, .html, archive or folder. The road is
+    `paper` is an arXiv id or URL (fetched politely, cached) or a local .tex, .pdf, .html, archive or folder. The
+    road is
     LaTeX source where it can be had, else HTML, else PDF; `Document.road` says which, `metadata["notes"]` why not a
     better one. Raises UserError for a paper that cannot be had or read.
     """

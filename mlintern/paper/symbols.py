@@ -6,7 +6,8 @@ The names that papers use most; `latex_typeset` asks pylatexenc's table of two t
 from __future__ import annotations
 
 _GREEK = (
-    "alpha:α beta:β gamma:γ delta:δ epsilon:ε varepsilon:ε zeta:ζ eta:η theta:θ vartheta:θ iota:ι kappa:κ lambda:λ mu:μ "
+    "alpha:α beta:β gamma:γ delta:δ epsilon:ε varepsilon:ε zeta:ζ eta:η theta:θ vartheta:θ iota:ι kappa:κ lambda:λ "
+    "mu:μ "
     "nu:ν xi:ξ pi:π varpi:π rho:ρ varrho:ρ sigma:σ varsigma:ς tau:τ upsilon:υ phi:φ varphi:φ chi:χ psi:ψ omega:ω "
     "Gamma:Γ Delta:Δ Theta:Θ Lambda:Λ Xi:Ξ Pi:Π Sigma:Σ Upsilon:Υ Phi:Φ Psi:Ψ Omega:Ω ell:ℓ hbar:ℏ nabla:∇ partial:∂ "
     "varGamma:Γ varDelta:Δ varTheta:Θ varLambda:Λ varPhi:Φ varPsi:Ψ varOmega:Ω varSigma:Σ imath:ı jmath:ȷ aleph:ℵ"
@@ -14,11 +15,14 @@ _GREEK = (
 _OPERATORS = (
     "pm:± mp:∓ times:× cdot:· div:÷ ast:∗ star:⋆ circ:∘ bullet:• oplus:⊕ ominus:⊖ otimes:⊗ odot:⊙ wedge:∧ vee:∨ cap:∩ "
     "cup:∪ setminus:∖ leq:≤ le:≤ leqslant:≤ geq:≥ ge:≥ geqslant:≥ neq:≠ ne:≠ ll:≪ gg:≫ approx:≈ sim:~ simeq:≃ cong:≅ "
-    "equiv:≡ propto:∝ lesssim:≲ gtrsim:≳ lessapprox:≲ gtrapprox:≳ prec:≺ succ:≻ preceq:≼ succeq:≽ in:∈ notin:∉ ni:∋ subset:⊂ subseteq:⊆ "
+    "equiv:≡ propto:∝ lesssim:≲ gtrsim:≳ lessapprox:≲ gtrapprox:≳ prec:≺ succ:≻ preceq:≼ succeq:≽ in:∈ notin:∉ "
+    "ni:∋ subset:⊂ subseteq:⊆ "
     "supset:⊃ supseteq:⊇ emptyset:∅ varnothing:∅ forall:∀ exists:∃ neg:¬ lnot:¬ infty:∞ sum:∑ prod:∏ int:∫ sqrt:√ "
-    "land:∧ lor:∨ langle:⟨ rangle:⟩ lfloor:⌊ rfloor:⌋ lceil:⌈ rceil:⌉ mid:| vert:| Vert:‖ lVert:‖ rVert:‖ lvert:| rvert:| parallel:∥ "
+    "land:∧ lor:∨ langle:⟨ rangle:⟩ lfloor:⌊ rfloor:⌋ lceil:⌈ rceil:⌉ mid:| vert:| Vert:‖ lVert:‖ rVert:‖ lvert:| "
+    "rvert:| parallel:∥ "
     "perp:⊥ bot:⊥ top:⊤ angle:∠ triangle:△ bigtriangleup:△ bigtriangledown:▽ triangledown:▽ vartriangle:△ square:□ "
-    "Box:□ blacksquare:■ Diamond:◇ diamond:⋄ blacktriangle:▲ blacktriangledown:▼ bigstar:★ prime:′ degree:° dots:… ldots:… cdots:⋯ vdots:⋮ ddots:⋱ "
+    "Box:□ blacksquare:■ Diamond:◇ diamond:⋄ blacktriangle:▲ blacktriangledown:▼ bigstar:★ prime:′ degree:° dots:… "
+    "ldots:… cdots:⋯ vdots:⋮ ddots:⋱ "
     "textellipsis:… colon:: lbrace:{ rbrace:} lbrack:[ rbrack:] backslash:\\ coloneqq:≔ triangleq:≜ doteq:≐ models:⊨ "
     "vdash:⊢ bigoplus:⊕ bigotimes:⊗ bigcup:⋃ bigcap:⋂ bigwedge:⋀ bigvee:⋁ iint:∬ oint:∮ Re:ℜ Im:ℑ gt:> lt:< "
     "thicksim:~ thickapprox:≈ complement:∁ ltimes:⋉ rtimes:⋊ dagger:† ddagger:‡ hslash:ℏ "
@@ -27,7 +31,8 @@ _ARROWS = (
     "to:→ rightarrow:→ longrightarrow:→ leftarrow:← gets:← longleftarrow:← leftrightarrow:↔ longleftrightarrow:↔ "
     "Rightarrow:⇒ Longrightarrow:⇒ implies:⇒ Leftarrow:⇐ Longleftarrow:⇐ iff:⇔ Leftrightarrow:⇔ mapsto:↦ longmapsto:↦ "
     "uparrow:↑ downarrow:↓ Uparrow:⇑ Downarrow:⇓ updownarrow:↕ nearrow:↗ searrow:↘ swarrow:↙ nwarrow:↖ "
-    "hookrightarrow:↪ rightsquigarrow:⇝ leadsto:⇝ rightleftharpoons:⇌ xrightarrow:→ xleftarrow:← textuparrow:↑ textdownarrow:↓ "
+    "hookrightarrow:↪ rightsquigarrow:⇝ leadsto:⇝ rightleftharpoons:⇌ xrightarrow:→ xleftarrow:← textuparrow:↑ "
+    "textdownarrow:↓ "
     "textrightarrow:→ textleftarrow:← upuparrows:⇈ downdownarrows:⇊"
 )
 _MARKS = (
@@ -43,7 +48,8 @@ _MARKS = (
     "percent:% lq:‘ rq:’ textvisiblespace:␣ texttildelow:~ Letter:✉ faEnvelope:✉ "
 )
 _FUNCTIONS = (
-    "log ln exp min max sup inf lim arg det dim sin cos tan cot sec csc sinh cosh tanh arcsin arccos arctan gcd deg hom "
+    "log ln exp min max sup inf lim arg det dim sin cos tan cot sec csc sinh cosh tanh arcsin arccos arctan gcd "
+    "deg hom "
     "ker Pr liminf limsup lg mod bmod argmin argmax"
 )
 
@@ -53,7 +59,8 @@ def _table() -> dict[str, str]:
     for entry in (_GREEK + " " + _OPERATORS + " " + _ARROWS + " " + _MARKS).split():
         name, _, character = entry.partition(":")
         table[name] = character
-    table |= {"|": "‖", 
+    table |= {
+        "|": "‖",
         "textquotedbl": '"',
         "ding": "",
         "LaTeX": "LaTeX",

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  LaTeX fixtures read better unbroken
 """Whatever a source says, reading it ends, in bounded time, with a Document whose offsets hold."""
 
 import time

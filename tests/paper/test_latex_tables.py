@@ -1,3 +1,4 @@
+# ruff: noqa: E501  LaTeX fixtures read better unbroken
 """Every construct that papers build tables with, in sources of our own."""
 
 from pathlib import Path

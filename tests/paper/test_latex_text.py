@@ -22,14 +22,26 @@ def document(tmp_path: Path, body: str, preamble: str = "", **files: str) -> Doc
 
 
 def test_front_matter_and_sections(tmp_path: Path):
-    d = document(tmp_path, r"""\maketitle \begin{abstract}We show it. % not this
+    d = document(
+        tmp_path,
+        r"""\maketitle \begin{abstract}We show it. % not this
     \end{abstract} \section{Introduction}\label{sec:intro} First words. \subsection*{Unnumbered} More. \subsection[short]{A \textbf{bold} title $x^2$} Text.
     \section{Methods} See Section~\ref{sec:intro} and \autoref{app:more}. \paragraph{Data.} We use it. \appendix \section{More}\label{app:more} Extra.""",
-                 r"\title{A \emph{Title} of Ours}\author{Ada Lovelace\thanks{x} \and Alan M. Turing \\ Some University}")
-    assert (d.title, d.authors[:2], d.abstract) == ("A Title of Ours", ("Ada Lovelace", "Alan M. Turing"), "We show it.")
+        r"\title{A \emph{Title} of Ours}\author{Ada Lovelace\thanks{x} \and Alan M. Turing \\ Some University}",
+    )
+    assert (d.title, d.authors[:2], d.abstract) == (
+        "A Title of Ours",
+        ("Ada Lovelace", "Alan M. Turing"),
+        "We show it.",
+    )
     assert [(s.number, s.title, s.level, s.appendix) for s in d.sections] == [
-        ("1", "Introduction", 1, False), ("", "Unnumbered", 2, False), ("1.1", "A bold title x^{2}", 2, False), ("2", "Methods", 1, False),
-        ("", "Data.", 4, False), ("A", "More", 1, True)]
+        ("1", "Introduction", 1, False),
+        ("", "Unnumbered", 2, False),
+        ("1.1", "A bold title x^{2}", 2, False),
+        ("2", "Methods", 1, False),
+        ("", "Data.", 4, False),
+        ("A", "More", 1, True),
+    ]
     assert "See Section 1 and Appendix A." in d.text
     assert "not read" not in d.text
     inner = d.section_at(d.text.index("We use it"))
@@ -41,9 +53,22 @@ def test_front_matter_and_sections(tmp_path: Path):
 
 
 def test_quotes_lead_back_to_the_source(tmp_path: Path):
-    d = document(tmp_path, "We train \\ours{} with a learning\nrate of $10^{-4}$ and $\\beta_1=0.9$, for 1{,}024 steps---``long'' enough~\\cite{k}.", r"\newcommand{\ours}{OurNet\xspace}")
+    d = document(
+        tmp_path,
+        "We train \\ours{} with a learning\nrate of $10^{-4}$ and $\\beta_1=0.9$, for 1{,}024 steps---``long'' enough~\\cite{k}.",
+        r"\newcommand{\ours}{OurNet\xspace}",
+    )
     source = (tmp_path / "main.tex").read_text()
-    for quote in ("learning rate of 1e-4", r"learning rate of $10^{-4}$", "β_1 = 0.9", r"$\beta_1=0.9$", "1024 steps", 'steps-"long" enough', "OurNet with a learning", "enough [k]"):
+    for quote in (
+        "learning rate of 1e-4",
+        r"learning rate of $10^{-4}$",
+        "β_1 = 0.9",
+        r"$\beta_1=0.9$",
+        "1024 steps",
+        'steps-"long" enough',
+        "OurNet with a learning",
+        "enough [k]",
+    ):
         found = d.find_quote(quote)
         assert found is not None, quote
         assert found.span is not None
@@ -56,29 +81,64 @@ def test_quotes_lead_back_to_the_source(tmp_path: Path):
 
 
 def test_mathematics_in_the_text(tmp_path: Path):
-    d = document(tmp_path, r"$\frac{1}{2}$; $\frac{a+b}{c}$; $\sqrt{d_k}$; $x_{i}^{2}$; $\hat{y}\le 3\times10^{-4}$; $\mathcal{O}(n \log n)$; $\left\|w\right\|_2$; \(a \in \mathbb{R}^d\); $f'$; 50\,\%; caf\'e; na\"{\i}ve; \v{S}koda; Erd\H{o}s")
-    for want in ("1/2", "(a+b)/c", "√(d_{k})", "x_{i}^{2}", "ŷ≤3×10^{-4}", "O(n log n)", "‖w‖_{2}", "a ∈ R^{d}", "f'", "50 %", "café", "naïve", "Škoda", "Erdős"):
+    d = document(
+        tmp_path,
+        r"$\frac{1}{2}$; $\frac{a+b}{c}$; $\sqrt{d_k}$; $x_{i}^{2}$; $\hat{y}\le 3\times10^{-4}$; $\mathcal{O}(n \log n)$; $\left\|w\right\|_2$; \(a \in \mathbb{R}^d\); $f'$; 50\,\%; caf\'e; na\"{\i}ve; \v{S}koda; Erd\H{o}s",
+    )
+    for want in (
+        "1/2",
+        "(a+b)/c",
+        "√(d_{k})",
+        "x_{i}^{2}",
+        "ŷ≤3×10^{-4}",
+        "O(n log n)",
+        "‖w‖_{2}",
+        "a ∈ R^{d}",
+        "f'",
+        "50 %",
+        "café",
+        "naïve",
+        "Škoda",
+        "Erdős",
+    ):
         assert want in d.text, (want, d.text)
 
 
 def test_equations_keep_their_latex_and_numbers(tmp_path: Path):
-    d = document(tmp_path, r"""\begin{equation}\label{eq:a} y = \W x \end{equation} \[ z = 1 \] \begin{align} a &= 1 \label{eq:b}\\ b &= 2 \nonumber \\ c &= 3 \label{eq:c} \end{align}
+    d = document(
+        tmp_path,
+        r"""\begin{equation}\label{eq:a} y = \W x \end{equation} \[ z = 1 \] \begin{align} a &= 1 \label{eq:b}\\ b &= 2 \nonumber \\ c &= 3 \label{eq:c} \end{align}
       \begin{equation*} q \end{equation*} $$ w $$ \be u \ee \begin{equation} t \tag{$*$} \end{equation} By \eqref{eq:a}, \ref{eq:b}, \cref{eq:c}.""",
-                 r"\newcommand{\W}{\mathbf{W}}\def\be{\begin{equation}}\def\ee{\end{equation}}")
+        r"\newcommand{\W}{\mathbf{W}}\def\be{\begin{equation}}\def\ee{\end{equation}}",
+    )
     assert [e.number for e in d.equations] == ["1", "", "2–3", "", "", "4", "*"]
     assert d.equations[0].latex == r"\label{eq:a} y = \W x"
     assert "By (1), 2, Equation 3." in d.text
 
 
 def test_files_are_found_and_missing_ones_named(tmp_path: Path):
-    d = document(tmp_path, r"""\input{sections/intro} \include{sections/method.tex} \input sections/plain
+    d = document(
+        tmp_path,
+        r"""\input{sections/intro} \include{sections/method.tex} \input sections/plain
       \input{gone} \includegraphics{figs/plot} \includegraphics{nofig} See Appendix~\ref{app:x}. Cited \citep{known,unknown}. \bibliography{refs}""",
-                 r"\usepackage{ours}\graphicspath{{art/}}", sections__intro_dot_tex="Intro words. \\input{sections/deep}", sections__deep_dot_tex="Deep words.", sections__method_dot_tex="Method words.",
-                 sections__plain_dot_tex="Plain words.", ours_dot_sty="\\newcommand{\\never}{x}\\newcommand{\\styled}{from the style}", art__figs__plot_dot_png="",
-                 refs_dot_bib="@article{known, title = {A {T}itle}, author={A. Bee}, year = 2020, doi={10.1/x}}")
+        r"\usepackage{ours}\graphicspath{{art/}}",
+        sections__intro_dot_tex="Intro words. \\input{sections/deep}",
+        sections__deep_dot_tex="Deep words.",
+        sections__method_dot_tex="Method words.",
+        sections__plain_dot_tex="Plain words.",
+        ours_dot_sty="\\newcommand{\\never}{x}\\newcommand{\\styled}{from the style}",
+        art__figs__plot_dot_png="",
+        refs_dot_bib="@article{known, title = {A {T}itle}, author={A. Bee}, year = 2020, doi={10.1/x}}",
+    )
     for words in ("Intro words.", "Deep words.", "Method words.", "Plain words."):
         assert words in d.text
-    assert {s.name for s in d.sources} >= {"main.tex", "sections/intro.tex", "sections/deep.tex", "ours.sty", "refs.bib"}
+    assert {s.name for s in d.sources} >= {
+        "main.tex",
+        "sections/intro.tex",
+        "sections/deep.tex",
+        "ours.sty",
+        "refs.bib",
+    }
     missing = {(m.kind, m.name) for m in d.missing}
     assert missing >= {("input", "gone"), ("figure", "nofig"), ("appendix", "app:x"), ("citation", "unknown")}
     assert ("figure", "figs/plot") not in missing
@@ -87,7 +147,11 @@ def test_files_are_found_and_missing_ones_named(tmp_path: Path):
 
 
 def test_bbl_beside_the_source(tmp_path: Path):
-    d = document(tmp_path, r"As in \cite{a}. \bibliography{refs}", main_dot_bbl="\\begin{thebibliography}{9}\n\\bibitem[Ada(2020)]{a} Ada. \\newblock \\emph{On it}. arXiv:2001.00001, 2020.\n\\bibitem{b} Bob. 1999.\n\\end{thebibliography}")
+    d = document(
+        tmp_path,
+        r"As in \cite{a}. \bibliography{refs}",
+        main_dot_bbl="\\begin{thebibliography}{9}\n\\bibitem[Ada(2020)]{a} Ada. \\newblock \\emph{On it}. arXiv:2001.00001, 2020.\n\\bibitem{b} Bob. 1999.\n\\end{thebibliography}",
+    )
     assert [(r.label, r.year) for r in d.references] == [("a", "2020"), ("b", "1999")]
     assert "On it" in d.references[0].text
     assert not [m for m in d.missing if m.kind in ("citation", "bibliography")]
@@ -132,21 +196,30 @@ def test_encodings(tmp_path: Path, data: bytes, want: str | None):
 
 
 def test_conditionals(tmp_path: Path):
-    d = document(tmp_path, r"""\iffalse hidden \ifx a b\fi \else shown \fi \ifdraft draft\else final\fi \ifdefined\ours yes\fi \ifdefined\theirs no\else neither\fi
+    d = document(
+        tmp_path,
+        r"""\iffalse hidden \ifx a b\fi \else shown \fi \ifdraft draft\else final\fi \ifdefined\ours yes\fi \ifdefined\theirs no\else neither\fi
       \ifthenelse{\equal{\venue}{arxiv}}{on arXiv}{elsewhere} \ifnum 2<1 wrong\else right\fi \begin{comment} secret \end{comment} \ifcase1 zero\or one\or two\fi \iftoggle{long}{L}{S}""",
-                 r"\newif\ifdraft \draftfalse \def\ours{x}\def\venue{arxiv}\newtoggle{long}\toggletrue{long}")
+        r"\newif\ifdraft \draftfalse \def\ours{x}\def\venue{arxiv}\newtoggle{long}\toggletrue{long}",
+    )
     assert d.text.replace(" ", "") == "shownfinalyesneitheronarXivrightoneL"
 
 
 def test_macros_of_every_kind(tmp_path: Path):
-    d = document(tmp_path, r"\a{1}{2}|\b 3.|\c[x]{y}|\c{y}|\d|\e*{z}|\f{w}|\g<u>{v}|\begin{box2}{t}inner\end{box2}|\h|\csname a\endcsname{5}{6}|\expandafter\i\j|\k",
-                 r"""\newcommand{\a}[2]{#2#1}\def\b#1.{[#1]}\newcommand\c[2][o]{#1#2}\let\d=\LaTeX\NewDocumentCommand{\e}{s m}{\IfBooleanTF{#1}{star#2}{#2}}
-      \providecommand{\f}[1]{f#1}\NewDocumentCommand{\g}{D<>{d} m}{#1#2}\newenvironment{box2}[1]{<#1:}{>}\DeclareMathOperator*{\h}{argmax}\def\i#1{(#1)}\def\j{{jj}}\renewcommand{\k}{\a{p}{q}}""")
+    d = document(
+        tmp_path,
+        r"\a{1}{2}|\b 3.|\c[x]{y}|\c{y}|\d|\e*{z}|\f{w}|\g<u>{v}|\begin{box2}{t}inner\end{box2}|\h|\csname a\endcsname{5}{6}|\expandafter\i\j|\k",
+        r"""\newcommand{\a}[2]{#2#1}\def\b#1.{[#1]}\newcommand\c[2][o]{#1#2}\let\d=\LaTeX\NewDocumentCommand{\e}{s m}{\IfBooleanTF{#1}{star#2}{#2}}
+      \providecommand{\f}[1]{f#1}\NewDocumentCommand{\g}{D<>{d} m}{#1#2}\newenvironment{box2}[1]{<#1:}{>}\DeclareMathOperator*{\h}{argmax}\def\i#1{(#1)}\def\j{{jj}}\renewcommand{\k}{\a{p}{q}}""",
+    )
     assert d.text == "21|[3]|xy|oy|LaTeX|starz|fw|uv|<t:inner>|argmax|65|(jj)|qp"
 
 
 def test_floats_wait_for_the_end_of_their_paragraph(tmp_path: Path):
-    d = document(tmp_path, "One sentence\\footnote{A note.} goes \\begin{table}\\caption{C}\\begin{tabular}{cc} a & 1 \\\\ b & 2 \\end{tabular}\\end{table} on here.\n\nNext.")
+    d = document(
+        tmp_path,
+        "One sentence\\footnote{A note.} goes \\begin{table}\\caption{C}\\begin{tabular}{cc} a & 1 \\\\ b & 2 \\end{tabular}\\end{table} on here.\n\nNext.",
+    )
     assert d.find_quote("One sentence goes on here.") is not None
     kinds = [b.kind for b in d.blocks]
     assert kinds == ["paragraph", "footnote", "caption", "table", "paragraph"]
@@ -154,7 +227,10 @@ def test_floats_wait_for_the_end_of_their_paragraph(tmp_path: Path):
 
 
 def test_lists_code_and_algorithms(tmp_path: Path):
-    d = document(tmp_path, "\\begin{itemize}\\item one \\item[x] two\\end{itemize}\\begin{enumerate}\\item first\\label{it}\\item second\\end{enumerate}\\begin{lstlisting}\na = {1}  # \\x\n\\end{lstlisting} Step~\\ref{it}, \\verb|a_b{|.\\begin{algorithm}\\caption{Ours}\\begin{algorithmic}\\STATE go \\FOR{$i<3$} \\State run \\ENDFOR\\end{algorithmic}\\end{algorithm}")
+    d = document(
+        tmp_path,
+        "\\begin{itemize}\\item one \\item[x] two\\end{itemize}\\begin{enumerate}\\item first\\label{it}\\item second\\end{enumerate}\\begin{lstlisting}\na = {1}  # \\x\n\\end{lstlisting} Step~\\ref{it}, \\verb|a_b{|.\\begin{algorithm}\\caption{Ours}\\begin{algorithmic}\\STATE go \\FOR{$i<3$} \\State run \\ENDFOR\\end{algorithmic}\\end{algorithm}",
+    )
     for want in ("• one", "x two", "1. first", "2. second", "a = {1}  # \\x", "Step 1, a_b{.", "i<3"):
         assert want in d.text, d.text
     assert not [m for m in d.missing if m.kind == "macro"]
@@ -200,7 +276,11 @@ def test_nothing_outside_the_folder_is_opened(tmp_path: Path):
     inside = tmp_path / "paper"
     inside.mkdir()
     (inside / "link.tex").symlink_to(tmp_path / "secret.tex")
-    (inside / "main.tex").write_text("\\documentclass{a}\\begin{document}a\\input{../secret}\\input{" + str(tmp_path / "secret") + "}\\input{link}\\input{|ls}\\include{/etc/passwd}b\\end{document}")
+    (inside / "main.tex").write_text(
+        "\\documentclass{a}\\begin{document}a\\input{../secret}\\input{"
+        + str(tmp_path / "secret")
+        + "}\\input{link}\\input{|ls}\\include{/etc/passwd}b\\end{document}"
+    )
     d = read_latex(inside)
     assert "SECRET" not in d.text
     assert "root:" not in d.text

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  LaTeX fixtures read better unbroken
 """Every spelling of a number that papers use, and what must never be read as one."""
 
 import math
