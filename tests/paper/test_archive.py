@@ -253,6 +253,7 @@ def run_or_refuse(tmp_path: Path, data: bytes) -> None:
 
 
 @given(st.binary(max_size=600))
+@settings(deadline=None)
 def test_sniffing_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     file = tmp_path_factory.mktemp("sniff") / "x"
     file.write_bytes(data)

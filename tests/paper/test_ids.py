@@ -4,7 +4,7 @@ import keyword
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlintern.errors import UserError
@@ -69,6 +69,7 @@ def test_spellings(text: str, slug: str, id: str, version: int | None) -> None:
 
 
 @given(any_id, versions)
+@settings(deadline=None)
 def test_every_spelling_of_one_id_is_one_paper(id: str, version: int | None) -> None:
     full = id + (f"v{version}" if version else "")
     paper = PaperId.parse(full)
@@ -88,11 +89,13 @@ def test_every_spelling_of_one_id_is_one_paper(id: str, version: int | None) -> 
 
 
 @given(any_id, any_id)
+@settings(deadline=None)
 def test_different_ids_have_different_slugs(one: str, other: str) -> None:
     assert (PaperId.parse(one).slug == PaperId.parse(other).slug) == (one == other)
 
 
 @given(st.one_of(four_digit_ids, five_digit_ids))
+@settings(deadline=None)
 def test_an_id_read_as_a_float_is_never_accepted_as_another_id(id: str) -> None:
     """What YAML or Hydra makes of an unquoted id: nothing was lost, or the message names the id that was meant."""
     as_float = str(float(id))
@@ -179,6 +182,7 @@ def test_a_local_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=80))
+@settings(deadline=None)
 def test_any_text_gives_a_paper_or_one_line(text: str) -> None:
     try:
         paper = PaperId.parse(text)
@@ -190,6 +194,7 @@ def test_any_text_gives_a_paper_or_one_line(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60))
+@settings(deadline=None)
 def test_every_file_name_has_a_legal_slug(stem: str) -> None:
     from mlintern.paper.ids import local_slug
 
@@ -271,6 +276,7 @@ def test_versions_and_paths_travel_beside_argv(tmp_path: Path) -> None:
 
 
 @given(st.lists(any_id, min_size=1, max_size=4, unique=True), st.sampled_from(["", "+", "++"]))
+@settings(deadline=None)
 def test_hydra_reads_the_rewritten_override_as_the_slugs(ids: list[str], plus: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
