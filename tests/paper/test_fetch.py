@@ -335,14 +335,14 @@ def test_a_slow_drip_meets_the_deadline(arxiv: LoopbackArxiv, tmp_path: Path) ->
     arxiv.fail("e-print", Fault(drip_s=0.05))
     start = time.monotonic()
     assert "paper.deadline_s=1" in problem(arxiv, tmp_path, deadline_s=1.0)
-    assert time.monotonic() - start < 15  # a loaded machine; without the deadline it would be over a minute
+    assert time.monotonic() - start < 15  # the whole answer takes over 20 s
 
 
 def test_dripping_headers_meet_the_deadline(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
     arxiv.fail("e-print", Fault(drip_s=0.1, drip_headers=True))
     start = time.monotonic()
     assert "paper.deadline_s=1" in problem(arxiv, tmp_path, deadline_s=1.0)
-    assert time.monotonic() - start < 15  # a loaded machine; without the deadline it would be over a minute
+    assert time.monotonic() - start < 15  # the whole answer takes over 20 s
 
 
 def test_silence_meets_the_timeout_and_is_retried(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
