@@ -19,10 +19,10 @@ class AuditOptions:
     """Training is refused for findings at or above this severity."""
     acknowledge: Sequence[str] = ()
     """Kinds that were seen and accepted; results then carry the mark."""
-    price: Literal["none", "probe", "model"] = "probe"
-    """Retrain to say what a leak is worth: not at all, with a quick probe, or with the pack's own model."""
+    price: Literal["none", "probe"] = "probe"
+    """Retrain to say what a leak is worth: not at all, or with a quick probe."""
     canaries: bool = True
-    """Plant known leaks in a copy of the data and report what share of them each detector finds."""
+    """Plant copies in a copy of the data and report what share of them the duplicate checks name."""
     memory: str = "4GiB"
     """Upper bound for the audit's own working arrays; a check that would need more says so."""
     seed: int = 0
@@ -41,8 +41,8 @@ class AuditOptions:
     def __post_init__(self) -> None:
         Severity.of(self.fail_on)
         kinds_of(self.acknowledge)
-        if self.price not in ("none", "probe", "model"):
-            raise UserError(f"audit.price={self.price}: choose none, probe or model")
+        if self.price not in ("none", "probe"):
+            raise UserError(f"audit.price={self.price}: choose none or probe")
         if self.permutations < 5:
             raise UserError(f"audit.permutations={self.permutations}: at least 5 are needed for a permutation test")
         if self.max_rows < 100:

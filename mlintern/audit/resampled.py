@@ -16,7 +16,7 @@ from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 
 _LINE = 3e-4  # sine of the angle below which three rows are in line
-_NEIGHBOURS = 120
+_NEIGHBOURS = 48
 _ROWS = 6000
 
 

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlintern.audit.canaries import with_recall
+from mlintern.audit.chosen import selection_before_split
 from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
 from mlintern.audit.frames import subject_from_anything
@@ -36,6 +38,7 @@ CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.TARGET_LEAK, target_leak),
     (Kind.METADATA_LEAK, metadata_leak),
     (Kind.PREPROCESSING_SCOPE, preprocessing_scope),
+    (Kind.SELECTION_BEFORE_SPLIT, selection_before_split),
     (Kind.SELECTION_ON_TEST, selection_on_test),
     (Kind.SHIFT, shift),
 )
@@ -85,6 +88,8 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
             progress(kind.value, index, len(CHECKS))
         started = time.perf_counter()
         outcome = check(subject)
+        if subject.options.canaries:
+            outcome = with_recall(subject, kind, check, outcome)
         seconds = round(time.perf_counter() - started, 4)
         checks.append(Check(kind.value, outcome.status, outcome.reason, outcome.n, seconds))
         findings.extend(outcome.findings)
