@@ -262,7 +262,7 @@ def test_endless_macros_end(tmp_path: Path, source: str):
 @pytest.mark.parametrize(
     "source",
     ["{" * 20_000, "}" * 20_000, "$" * 20_001, "\\textbf{" * 5_000, "\\begin{itemize}\\item " * 5_000, "\\begin{tabular}{c}" * 400, "^{_{" * 10_000, "\\frac{" * 5_000, "\\iftrue" * 20_000,
-     "\\if" * 10_000, "&" * 20_000, "\\\\" * 20_000, "\\begin{table}\\caption{" * 300, "a " * 100_000, "x" * 3_000_000, "\\footnote{" * 2_000, "\\sqrt[" * 5_000, "\\section{" * 2_000, "%" * 100_000,
+     "\\if" * 10_000, "&" * 20_000, "\\\\" * 20_000, "\\begin{table}\\caption{" * 300, "a " * 100_000, "x" * 3_000_000, "\\footnote{" * 2_000, "\\sqrt[" * 1_000, "\\section{" * 2_000, "%" * 100_000,
      "\\multirow{99999999}{*}{x}", "\\multicolumn{99999999}{c}{x}", "\\setcounter{section}{99999999999999}\\section{x}", "\\begin{minipage}" * 3_000, "\\hat" * 10_000, "\\begin{equation}" * 3_000],
     ids=lambda s: s[:20],
 )  # fmt: skip
