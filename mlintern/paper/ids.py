@@ -184,7 +184,10 @@ def _parse_url(text: str) -> PaperId:
 
 
 def _parse_local(text: str) -> PaperId:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~name of a user that this machine does not have
+        path = Path(text)
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError):  # a name too long for the file system, or one that holds a NUL

@@ -134,6 +134,7 @@ def test_an_id_read_as_a_float_is_never_accepted_as_another_id(id: str) -> None:
         ("paper.pdf", "no such file"),
         ("1706.03762.pdf", "for the paper on arXiv give 1706.03762"),
         ("./nowhere", "no such file"),
+        ("~nobody-of-this-name/paper", "no such file"),
         ("\N{ARABIC-INDIC DIGIT ONE}412.6980", "no arXiv id"),
     ],
 )
