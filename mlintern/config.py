@@ -74,6 +74,9 @@ class Llm:
     base_url: str | None = MISSING
     model: str | None = MISSING
     budget_usd: float = MISSING
+    price: dict[str, float] | None = MISSING
+    max_repairs: int = MISSING
+    replay: str | None = MISSING
 
 
 @dataclasses.dataclass
@@ -162,7 +165,11 @@ class Composer:
 
     def __enter__(self) -> "Composer":
         from hydra import initialize_config_dir
+        from hydra.core.global_hydra import GlobalHydra
 
+        hydra = GlobalHydra.instance()
+        self._stack.callback(setattr, hydra, "hydra", hydra.hydra)  # a multirun's own instance, put back at the end
+        hydra.clear()
         self._stack.enter_context(no_environment())
         self._stack.enter_context(initialize_config_dir(str(CONF), version_base="1.3"))
         return self

@@ -23,8 +23,11 @@ def run(argv: Sequence[str]) -> int:
     if not papers:
         given = next((a for a in argv if a.lstrip("+").startswith("paper=")), None)
         raise UserError(f"{given}: no arXiv id, file or slug" if given else "paper: not given; add paper=<arXiv id>")
-    for paper in papers:
-        require_pack(paper)
+    if missing := [paper for paper in papers if not Pack.exists(paper.slug)]:
+        settings = [a for a in argv if a.startswith(("llm.", "paper."))]
+        for paper in missing:
+            author_pack(paper, settings)
+        argv = [a for a in argv if a not in settings]
     rewritten = rewrite_paper_override(list(argv))
     flags = {a.split("=")[0] for a in rewritten if a.startswith("-")}
     if unknown := flags - MULTIRUN - SHOWING:
@@ -40,15 +43,19 @@ def run(argv: Sequence[str]) -> int:
     return run_paper(slugs[0], [a for a in rewritten if not a.lstrip("+").startswith("paper=")], Console())
 
 
-def require_pack(paper: PaperId) -> None:
-    """Raise a UserError that says what is missing, and what to do, where there is no pack for a paper."""
-    if Pack.exists(paper.slug):
-        return
-    key = "" if os.environ.get("ANTHROPIC_API_KEY") else " and ANTHROPIC_API_KEY is not set;"
-    raise UserError(
-        f"paper={paper}: there is no pack papers/{paper.slug}/,{key} put a pack there (spec.yaml, conf/, modules.py; "
-        "CONTRIBUTING.md says how one is made), or choose a paper that has one"
-    )
+def author_pack(paper: PaperId, settings: Sequence[str]) -> None:
+    """Author the pack of a paper that has none; raises a UserError that says what is missing where that cannot be."""
+    from mlintern.author.command import author_paper, parse_settings, summary
+
+    given = parse_settings(settings)
+    if given["llm"].get("provider", "anthropic") == "anthropic" and not os.environ.get("ANTHROPIC_API_KEY"):
+        raise UserError(
+            f"paper={paper}: there is no pack papers/{paper.slug}/, and none can be authored: ANTHROPIC_API_KEY is not "
+            "set; set it, or give llm.provider=manual, or choose a paper that has a pack"
+        )
+    console = Console()
+    console.print(f"[bold]{paper}[/] has no pack yet: authoring papers/{paper.slug}/", highlight=False)
+    console.print(summary(author_paper(paper, given, console=console)), highlight=False, markup=False)
 
 
 def run_hydra(slug: str, argv: Sequence[str]) -> int:

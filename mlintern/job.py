@@ -119,7 +119,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     from mlintern.report.terminal import print_report
     from mlintern.report.write import write_report
     from mlintern.spec import load_spec
-    from mlintern.study.analyse import analyse, read_outcomes
+    from mlintern.study.analyse import analyse, read_outcomes, read_steps
 
     rows = files.read_json(index)["cells"]
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
@@ -128,7 +128,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     cost_path = index.with_suffix(".cost.json")
     cost = files.read_json(cost_path) if cost_path.exists() else {}
     spec = load_spec(pack.folder / "spec.yaml")
-    report = analyse(spec, runs, read_audits(folder), planned, cost, read_outcomes(index.parent))
+    report = analyse(spec, runs, read_audits(folder), planned, cost, read_outcomes(index.parent), read_steps(index.parent))
     write_report(report, folder)
     print_report(report, console, shown(folder / "report.html"))
 

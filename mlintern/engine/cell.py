@@ -19,16 +19,17 @@ from lightning.fabric import Fabric
 from mlintern import files, record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.engine import initialise, loggers, seeding, weights
+from mlintern.engine import initialise, loggers, ranks, seeding, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
-from mlintern.engine.instantiate import allowed_prefixes, build, check_targets
+from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.loop import Loop, Plan, State
 from mlintern.engine.module import CellModule
 from mlintern.engine.shards import Shards
 from mlintern.errors import UserError
+from mlintern.vet.targets import check_targets
 
 READINGS_FILE = "test_readings.jsonl"
 
@@ -45,7 +46,8 @@ class Cell:
         self.determinism = Determinism(**config["determinism"])
         self.determinism.check_pins()
         self.determinism.apply()
-        self.fabric = Fabric(accelerator=trainer["accelerator"], devices=1, precision=trainer["precision"])
+        device = 1 if world == 1 or trainer["accelerator"] == "cpu" else [shards_rank]
+        self.fabric = Fabric(accelerator=trainer["accelerator"], devices=device, precision=trainer["precision"])
         model = initialise.build(lambda: build(config["model"], "model"), self.seed)
         self.parameters = sum(p.numel() for p in model.parameters())
         self.inputs = {part: to_inputs(features) for part, features in splits.transformed().items()}
@@ -138,7 +140,7 @@ def run_cell(
     environment, audit. Raises Interrupted when asked to stop, UserError for a config that cannot be run.
     """
     started = _now()
-    cell = Cell(config, splits)
+    cell = Cell(config, splits, world=config["trainer"]["devices"])
     logger = loggers.make(config["logger"], folder)
     readings = folder / READINGS_FILE
     if readings.exists():
@@ -162,7 +164,8 @@ def run_cell(
         logger.log,
         should_stop,
     )
-    state = loop.run(until)
+    with ranks.started(config, splits, folder / CHECKPOINT_FILE, until):
+        state = loop.run(until)
     write_steps(folder, state, loop)
     if until is not None and state.step < cell.plan.max_steps:
         return None

@@ -1,4 +1,4 @@
-"""From config to objects: every `_target_` is checked against the allowlist before anything is imported."""
+"""From config to objects. `mlintern.vet.check_targets` holds every target against the allowlist before any import."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,19 +23,6 @@ ALLOWED_PREFIXES = (
 def allowed_prefixes(slug: str) -> tuple[str, ...]:
     """The allowlist of one paper's runs: the engine, torch's layers and optimizers, and its own pack."""
     return tuple(f"papers.{slug}." if prefix == "papers." else prefix for prefix in ALLOWED_PREFIXES)
-
-
-def check_targets(value: Any, allowed: tuple[str, ...], where: str = "") -> None:
-    """Walk a composed config; raises UserError at the first `_target_` outside `allowed`."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            place = f"{where}.{name}" if where else str(name)
-            if name == "_target_" and not (isinstance(item, str) and item.startswith(allowed)):
-                raise UserError(f"{place}={item}: not an allowed target; use one of {', '.join(allowed)}")
-            check_targets(item, allowed, place)
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            check_targets(item, allowed, f"{where}[{i}]")
 
 
 def build(config: Mapping[str, Any], where: str, **arguments: Any) -> Any:

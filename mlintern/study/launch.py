@@ -1,7 +1,9 @@
 """How workers are started: bare for code that a human approved, inside the sandbox for code that nobody has."""
 
+import atexit
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,14 +66,17 @@ def launch_sandboxed(
         raise UserError(f"sandbox={backend}: choose auto, bwrap, unshare or none")
     ours = ("HOME", "PATH", "WANDB_API_KEY")
     kept = {name: value for name, value in environment.items() if name not in ours}
+    scratch = Path(tempfile.mkdtemp(prefix="mlintern-worker-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     return popen_sandboxed(
         argv,
         readonly=[ROOT],
-        scratch=Path(tempfile.mkdtemp(prefix="mlintern-worker-")),
+        scratch=scratch,
         writable=writable,
         limits=limits,
         env=kept,
         backend=backend,  # type: ignore[arg-type]
+        devices=sorted(Path("/dev").glob("nvidia*")),
         cwd=ROOT,
         stderr=errors,
     )

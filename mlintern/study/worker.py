@@ -77,22 +77,24 @@ class Worker:
     def do_prepare(self, job: dict[str, Any]) -> dict[str, Any]:
         """Build a dataset into its folder."""
         from mlintern.data.prepare import prepare
-        from mlintern.engine.instantiate import allowed_prefixes, build, check_targets
+        from mlintern.engine.instantiate import allowed_prefixes, build
+        from mlintern.vet.targets import check_targets
 
         source = job["config"]["data"]["source"]
-        check_targets(source, allowed_prefixes(job["config"]["paper"]["slug"]), "data.source")
+        check_targets({"data": {"source": source}}, allowed_prefixes(job["config"]["paper"]["slug"]))
         return {"parts": prepare(build(source, "data.source"), Path(job["folder"]))}
 
     def load_splits(self, config: dict[str, Any], folder: str) -> Any:
         """The splits of a config; the last few are kept, because a study's cells share them."""
         from mlintern.data.prepare import load_parts, make_splits
         from mlintern.data.protocol import EvaluationProtocol
-        from mlintern.engine.instantiate import allowed_prefixes, build, check_targets
+        from mlintern.engine.instantiate import allowed_prefixes, build
+        from mlintern.vet.targets import check_targets
 
         data, protocol = config["data"], config["protocol"]
         key = json.dumps([folder, {k: v for k, v in data.items() if k != "num_workers"}, protocol], sort_keys=True)
         if key not in self.splits:
-            check_targets(data, allowed_prefixes(config["paper"]["slug"]), "data")
+            check_targets({"data": data}, allowed_prefixes(config["paper"]["slug"]))
             if len(self.splits) >= 4:
                 self.splits.pop(next(iter(self.splits)))
             self.splits[key] = make_splits(

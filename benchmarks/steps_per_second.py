@@ -1,0 +1,132 @@
+"""The engine's steps per second on the bundled paper's MLP, beside a hand-written loop: `python -m benchmarks.steps_per_second`.
+
+Both train the same model on the same tensors with the same optimizer, in turn, in one process with one thread; the
+ratio of the medians is what counts, because machines differ and are shared. Also shown: the same with a checkpoint
+once a second, and a plain lightning.Trainer with everything off.
+"""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # before torch is imported
+
+import statistics  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+import warnings  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import lightning  # noqa: E402
+import torch  # noqa: E402
+from lightning.fabric import Fabric  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
+
+from mlintern.data.protocol import EvaluationProtocol  # noqa: E402
+from mlintern.engine import initialise  # noqa: E402
+from mlintern.engine.checkpoint import Cadence  # noqa: E402
+from mlintern.engine.feed import Order, TensorFeed  # noqa: E402
+from mlintern.engine.loop import Loop, Plan  # noqa: E402
+from mlintern.engine.methods import Supervised  # noqa: E402
+from mlintern.engine.metrics import Accuracy  # noqa: E402
+from mlintern.engine.module import CellModule  # noqa: E402
+from mlintern.engine.schedules import Constant  # noqa: E402
+from papers.arxiv_2011_14439.modules import MLP  # noqa: E402
+
+STEPS = 1500
+ROUNDS = 7
+N, BATCH = 3600, 100
+INPUTS, TARGETS = torch.randn(N, 40), torch.randint(0, 10, (N,))
+
+
+def make_optimizer(parameters: object) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr=0.01, fused=True)  # type: ignore[arg-type]
+
+
+def module(order: Order) -> CellModule:
+    model = initialise.build(MLP, 0)
+    return CellModule(
+        model,
+        nn.CrossEntropyLoss(),
+        Supervised(),
+        [Accuracy()],
+        make_optimizer,
+        Constant(),
+        0,
+        order.steps_per_epoch,
+        STEPS,
+    )
+
+
+def hand_written() -> None:
+    """What one would write for this model alone."""
+    model = MLP()
+    optimizer, loss_of = make_optimizer(model.parameters()), nn.CrossEntropyLoss()
+    losses = []
+    for step in range(STEPS):
+        if step % (N // BATCH) == 0:
+            order = torch.randperm(N)
+        rows = order[step % (N // BATCH) * BATCH :][:BATCH]
+        loss = loss_of(model(INPUTS[rows]), TARGETS[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+
+
+def engine(checkpoint: Path | None = None) -> None:
+    """The engine's loop, with everything it guarantees."""
+    order = Order(N, BATCH, 0, "reshuffled")
+    plan = Plan(0, STEPS, STEPS, EvaluationProtocol("last", ("train",), 0.0, "last"))
+    cadence = Cadence(1.0) if checkpoint else None
+    feed = TensorFeed(INPUTS, TARGETS, order)
+    Loop(Fabric(accelerator="cpu", devices=1), module(order), feed, lambda step: {}, plan, checkpoint, cadence).run()
+
+
+def plain_trainer() -> None:
+    """lightning.Trainer with everything off, over the same batches by index."""
+    order = Order(N, BATCH, 0, "reshuffled")
+    trainer = lightning.Trainer(
+        max_steps=STEPS,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    batches = [tuple(batch) for batch in TensorFeed(INPUTS, TARGETS, order).batches(0, STEPS)]
+    trainer.fit(module(order), DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+
+
+def seconds(run: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        runs: dict[str, Callable[[], None]] = {
+            "hand-written loop": hand_written,
+            "engine": engine,
+            "engine, checkpoint each second": lambda: engine(Path(folder) / "checkpoint.safetensors"),
+            "lightning.Trainer, all off": plain_trainer,
+        }
+        for run in runs.values():
+            run()
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(ROUNDS):  # in turn, so that a busy moment hits all of them
+            for name, run in runs.items():
+                (Path(folder) / "checkpoint.safetensors").unlink(missing_ok=True)
+                times[name].append(seconds(run))
+    base = times["hand-written loop"]
+    for name, values in times.items():
+        ratio = statistics.median(b / v for b, v in zip(base, values, strict=True))
+        print(f"{name:<32} {STEPS / statistics.median(values):7.0f} steps/s   {ratio:5.0%} of the hand-written loop")
+
+
+if __name__ == "__main__":
+    main()
