@@ -259,6 +259,7 @@ def test_endless_macros_end(tmp_path: Path, source: str):
     assert d.schema == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     ["{" * 20_000, "}" * 20_000, "$" * 20_001, "\\textbf{" * 5_000, "\\begin{itemize}\\item " * 5_000, "\\begin{tabular}{c}" * 400, "^{_{" * 10_000, "\\frac{" * 5_000, "\\iftrue" * 20_000,
