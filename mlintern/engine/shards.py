@@ -98,7 +98,7 @@ class Shards:
         torch.distributed.all_gather(everyone, flat)
         sizes = [tensor.numel() for tensor in root]
         return [
-            [piece.reshape(tensor.shape) for piece, tensor in zip(one.split(sizes), root, strict=True)]
+            [piece.reshape(tensor.shape).to(tensor.dtype) for piece, tensor in zip(one.split(sizes), root, strict=True)]
             for one in everyone
         ]
 

@@ -1,0 +1,82 @@
+"""Cells on several world sizes, in a process with the pins of determinism=strict: `python -m tests.engine.world_runs`.
+
+Arguments: a folder, then legs such as `whole:4` (4 processes to the end), `stop9:2` (2 processes, asked to stop at
+step 9) or `kill9:2` (kill -9 of rank 0 there, after printing the other ranks' process ids). Legs with one name before
+a `/` share a folder, so that the later continue the earlier. Prints what came out of each.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mlintern.config import Composer
+from mlintern.data.splits import Examples, Splits
+from mlintern.engine import ENGINE_VERSION
+from mlintern.engine.cell import run_cell
+from mlintern.errors import Interrupted
+from mlintern.record import cell_id
+
+SLUG = "arxiv_2011_14439"
+SHORT = ["trainer.max_steps=24", "trainer.eval_every=6", "trainer.batch_size=22", "run.checkpoint_seconds=0"]
+
+
+def compose(devices: int, *extra: str) -> dict:
+    with Composer(SLUG) as composer:
+        config, _ = composer.compose(
+            ["model=mlp", "seed=3", "trainer.shards=4", f"trainer.devices={devices}", *SHORT, *extra]
+        )
+    return dict(config)
+
+
+def splits() -> Splits:
+    draw = np.random.Generator(np.random.Philox(5))
+    features = draw.standard_normal((90, 40))
+    labels = features[:, :10].argmax(axis=1)
+    ids = np.array([f"row-{i}" for i in range(len(labels))])
+
+    def part(rows: slice) -> Examples:
+        return Examples(ids[rows], features[rows], labels[rows])
+
+    return Splits("rows", part(slice(0, 60)), part(slice(75, 90)), part(slice(60, 75)), classes=10)
+
+
+def leg(text: str, folder: Path, extra: list[str]) -> dict | None:
+    name, _, rest = text.rpartition("/")
+    what, devices = rest.split(":")
+    out = folder / (name or rest.replace(":", "-"))
+    out.mkdir(parents=True, exist_ok=True)
+    config = compose(int(devices), *extra)
+    stop = int(what.removeprefix("stop")) if what.startswith("stop") else None
+    kill = int(what.removeprefix("kill")) if what.startswith("kill") else None
+    seen = [0]
+
+    def progress(step: int) -> None:
+        seen[0] = step
+        if step == kill:
+            print(json.dumps([other.pid for other in multiprocessing.active_children()]), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    data = splits()
+    try:
+        run = run_cell(config, data, out, {}, progress, lambda: stop is not None and seen[0] >= stop)
+    except Interrupted:
+        return None
+    assert run is not None
+    kept = ("loss_chain_sha256", "weights_sha256", "metrics", "evaluations", "selection", "test_readings", "status")
+    identity = cell_id(config, ENGINE_VERSION, "code", data.fingerprints())
+    return {"cell_id": identity, **{key: run[key] for key in kept}}
+
+
+def main() -> None:
+    folder, legs = Path(sys.argv[1]), [a for a in sys.argv[2:] if "=" not in a]
+    extra = [a for a in sys.argv[2:] if "=" in a]
+    print(json.dumps([leg(text, folder, extra) for text in legs]))
+
+
+if __name__ == "__main__":
+    main()
