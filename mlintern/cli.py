@@ -11,6 +11,7 @@ COMMANDS = {
     "read": ("mlintern.paper.command", "read a paper into a document: sections, tables, figures"),
     "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
     "verify": ("mlintern.study.verify", "train a recorded cell again and compare it step by step"),
+    "diff": ("mlintern.study.diff", "what differs between two recorded runs, and where it first showed"),
     "report": ("mlintern.report.command", "write a paper's report again from its records"),
     "approve": ("mlintern.approve", "record in pack.lock that you read and approved a pack"),
     "doctor": ("mlintern.doctor", "what this machine and environment are, and whether they match the lock"),

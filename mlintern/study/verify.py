@@ -14,6 +14,8 @@ from mlintern.data.prepare import DATASET_FILE
 from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
+from mlintern.study import differences
+from mlintern.study.bits import Losses, compare_losses, find, read_losses
 from mlintern.study.launch import launcher
 from mlintern.study.plan import dataset_name
 from mlintern.study.pool import Pool, Task
@@ -24,20 +26,14 @@ from mlintern.study.run import git_state
 class Comparison:
     """How a rerun compares with its record."""
 
-    steps: int
-    """Steps compared."""
-    first_difference: int | None
-    """First step (0-based) whose loss differs; None where all agree."""
-    recorded_loss: float | None = None
-    rerun_loss: float | None = None
-    ulp: int | None = None
-    """Distance of the two losses, in units of the last place of float32."""
+    losses: Losses
+    """The record's losses first, the rerun's second."""
     weights_equal: bool | None = None
     """Are the chosen weights the same bytes? None where only some of the steps were run."""
 
     @property
     def identical(self) -> bool:
-        return self.first_difference is None and self.weights_equal is not False
+        return self.losses.first_difference is None and self.weights_equal is not False
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,19 +56,6 @@ def main(argv: Sequence[str]) -> int:
     return 0 if found.identical else 1
 
 
-def find(text: str, runs: Path) -> Path:
-    """The run.json that a cell id (or the start of one), a folder or a file names."""
-    given = Path(text)
-    candidates = [given] if given.is_file() else [given / record.RUN_FILE] if given.is_dir() else []
-    candidates = candidates or sorted(runs.glob(f"*/{text}*/{record.RUN_FILE}"))
-    existing = [path for path in candidates if path.is_file()]
-    if not existing:
-        raise UserError(f"{text}: no finished run of that id in {runs}/, and no such folder or file")
-    if len(existing) > 1:
-        raise UserError(f"{text}: {len(existing)} runs begin with that; give more digits")
-    return existing[0]
-
-
 def changed_since(run: Mapping[str, Any], data: Path) -> list[str]:
     """What differs now from what the record was made with, one line each: code, data, packages, machine."""
     lines = []
@@ -84,12 +67,11 @@ def changed_since(run: Mapping[str, Any], data: Path) -> list[str]:
         for part in sorted(parts.keys() | run["prepared"].keys()):
             if parts.get(part) != run["prepared"].get(part):
                 lines.append(f"data: the {part} part in {prepared.parent} is not the one the record was made with")
-    then, here = run["environment"], environment.environment_record()
-    for name in ("lock_sha256", "python", "platform", "cpu"):
-        if then.get(name) != here.get(name):
-            lines.append(f"{name}: {then.get(name)} then, {here.get(name)} now")
-    if then.get("drift") != here.get("drift"):
-        lines.append("packages: other versions are installed than then; `mlintern doctor` lists the drift")
+    here = environment.environment_record()
+    now = {**run["environment"], **{name: here[name] for name in ("lock_sha256", "drift", "python", "platform", "cpu")}}
+    for found in differences.environment(run["environment"], now):
+        then = differences.shown(found.first)
+        lines.append(f"{found.name}: {then} then, {differences.shown(found.second)} now")
     if run["git"] and (git := git_state()) and git["commit"] != run["git"].get("commit"):
         lines.append(f"commit: {run['git']['commit'][:12]} then, {git['commit'][:12]} now")
     return lines
@@ -114,47 +96,25 @@ def verify(run: Mapping[str, Any], folder: Path, data: Path, steps: int | None, 
 
 def compare(recorded: Path, rerun: Path, run: Mapping[str, Any], steps: int | None) -> Comparison:
     """Compare the losses of two run folders, and the weights where all steps were run."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    old, new = (
-        pq.read_table(folder / record.STEPS_FILE, columns=["loss"]).column("loss").to_numpy()
-        for folder in (recorded, rerun)
-    )
-    n = min(len(old), len(new), steps or len(old))
-    different = np.flatnonzero(old[:n].view(np.int32) != new[:n].view(np.int32))
-    whole = steps is None or steps >= len(old)
+    whole = steps is None or steps >= len(read_losses(recorded))
     equal = files.read_json(rerun / record.RUN_FILE)["weights_sha256"] == run["weights_sha256"] if whole else None
-    if not len(different):
-        return Comparison(n, None, weights_equal=equal)
-    step = int(different[0])
-    return Comparison(step, step, float(old[step]), float(new[step]), ulp_distance(old[step], new[step]), equal)
-
-
-def ulp_distance(a: Any, b: Any) -> int:
-    """How many float32 numbers lie between two, counting one end: 1 for neighbours."""
-    import numpy as np
-
-    def place(value: Any) -> int:
-        bits = int(np.float32(value).view(np.int32))
-        return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
-
-    return abs(place(a) - place(b))
+    return Comparison(compare_losses(recorded, rerun, steps), equal)
 
 
 def say(found: Comparison, run: Mapping[str, Any], console: Console) -> None:
     """Print the outcome."""
+    losses = found.losses
     if found.identical:
         tail = ", and the chosen weights" if found.weights_equal else ""
-        console.print(f"[bold green]IDENTICAL[/]: {found.steps} losses{tail}, bit for bit", highlight=False)
-    elif found.first_difference is None:
+        console.print(f"[bold green]IDENTICAL[/]: {losses.steps} losses{tail}, bit for bit", highlight=False)
+    elif losses.first_difference is None:
         console.print(
-            f"[bold red]DIFFERENT[/]: all {found.steps} losses agree, the chosen weights do not", highlight=False
+            f"[bold red]DIFFERENT[/]: all {losses.steps} losses agree, the chosen weights do not", highlight=False
         )
     else:
         console.print(
-            f"[bold red]DIFFERENT[/] from step {found.first_difference} on: loss {found.recorded_loss!r} then, "
-            f"{found.rerun_loss!r} now ({found.ulp} ulp apart); the {found.first_difference} steps before agree",
+            f"[bold red]DIFFERENT[/] from step {losses.first_difference} on: loss {losses.first!r} then, "
+            f"{losses.second!r} now ({losses.ulp} ulp apart); the {losses.first_difference} steps before agree",
             highlight=False,
         )
     if run["config"]["determinism"]["level"] == "fast":
