@@ -1,4 +1,4 @@
-"""The engine's steps per second on the bundled paper's MLP, beside a hand-written loop: `python -m benchmarks.steps_per_second`.
+"""Steps per second on the bundled MLP, engine and hand-written loop: `python -m benchmarks.steps_per_second`.
 
 Both train the same model on the same tensors with the same optimizer, in turn, in one process with one thread; the
 ratio of the medians is what counts, because machines differ and are shared. Also shown: the same with a checkpoint

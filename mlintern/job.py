@@ -128,7 +128,8 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     cost_path = index.with_suffix(".cost.json")
     cost = files.read_json(cost_path) if cost_path.exists() else {}
     spec = load_spec(pack.folder / "spec.yaml")
-    report = analyse(spec, runs, read_audits(folder), planned, cost, read_outcomes(index.parent), read_steps(index.parent))
+    outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
+    report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps)
     write_report(report, folder)
     print_report(report, console, shown(folder / "report.html"))
 

@@ -23,7 +23,8 @@ def decode(value: Any, where: str) -> np.ndarray:
     try:
         if isinstance(value, Image.Image):
             return np.asarray(value.convert("RGB"))
-        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as picture:
+        source: Any = io.BytesIO(value) if isinstance(value, bytes) else value
+        with Image.open(source) as picture:
             return np.asarray(picture.convert("RGB"))
     except FileNotFoundError:
         raise UserError(f"{where}: the image {value} does not exist") from None

@@ -13,7 +13,7 @@ import torch
 from mlintern.engine.feed import Batch
 from mlintern.errors import UserError
 
-_BATCH_STATISTICS = (torch.nn.modules.batchnorm._BatchNorm,)
+_BATCH_STATISTICS = (torch.nn.modules.batchnorm._NormBase,)  # batch norms, and instance norms that keep averages
 
 
 def _power_of_two(n: int) -> bool:

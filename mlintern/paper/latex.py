@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlintern.errors import UserError
 from mlintern.paper.bibliography import Entry, read_bib, read_biblatex
@@ -194,7 +195,7 @@ class _Assembly:
 
     # parts
 
-    def _common(self, start: int, end: int, token: Token, stop: Token | None) -> dict[str, object]:
+    def _common(self, start: int, end: int, token: Token, stop: Token | None) -> dict[str, Any]:
         a, z = self.proof.trimmed(start, end)
         return {"road": "latex", "start": a, "end": z, "span": self.r.span(token, stop)}
 
@@ -220,7 +221,7 @@ class _Assembly:
                     label=(d.labels or [""])[0],
                     **self._common(d.start, end, d.token, None),
                 )
-            )  # type: ignore[arg-type]
+            )
         return tuple(found)
 
     def _equation(self, d: EquationDraft) -> Equation:
@@ -237,7 +238,7 @@ class _Assembly:
             latex=latex,
             label=(d.labels or [""])[0],
             **self._common(d.start, d.end, d.token, d.stop),
-        )  # type: ignore[arg-type]
+        )
 
     def _caption(self, caption: CaptionDraft | None) -> str:
         if caption is None:
@@ -299,7 +300,7 @@ class _Assembly:
             return []
         subs = tuple(self._caption(c) for c in f.captions if c.sub and c.kind == "figure")
         found = []
-        for i, caption in enumerate(captions or [None]):  # type: ignore[list-item]
+        for i, caption in enumerate(captions or [None]):
             if len(captions) > 1:
                 own = [name for scope, name, _ in f.images if caption is not None and scope == caption.scope]
                 mine = own or (files if i == 0 else [])
@@ -319,7 +320,7 @@ class _Assembly:
                     pixels=(),
                     **self._common(f.start, f.end, f.token, f.stop),
                 )
-            )  # type: ignore[arg-type]
+            )
         return found
 
     def _image(self, name: str, token: Token) -> str:
@@ -379,7 +380,7 @@ class _Assembly:
             notes=self._notes(f),
             confidence=1.0 if not doubts else max(0.5, 1 - doubts / max(len(cells), 1)),
             **common,
-        )  # type: ignore[arg-type]
+        )
 
     def _notes(self, f: FloatDraft | None) -> tuple[str, ...]:
         """Paragraphs and list items inside the float, beside grid and captions."""
@@ -472,7 +473,7 @@ class _Assembly:
         found: list[Reference] = []
         for d in r.entries:
             common = self._common(d.start, d.end, d.token, None)
-            text = self.text[common["start"] : common["end"]]  # type: ignore[misc]
+            text = self.text[common["start"] : common["end"]]
             part = self._id("ref-" + d.key)
             self.ids[id(d)] = part
             year = re.findall(r"\b(?:19|20)\d\d\b", text)
@@ -486,7 +487,7 @@ class _Assembly:
                     url=url[0].rstrip(".,)") if url else "",
                     **common,
                 )
-            )  # type: ignore[arg-type]
+            )
         if not found:
             found = self._external()
         return tuple(found)
@@ -571,7 +572,7 @@ class _Assembly:
             )
 
 
-def _span_of(assembly: _Assembly, start: int, end: int):  # type: ignore[no-untyped-def]
+def _span_of(assembly: _Assembly, start: int, end: int):
     bare = Document(
         title="",
         road="latex",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlintern.paper.latex_drafts import CellDraft
 from mlintern.paper.latex_state import PaperState
 from mlintern.paper.latex_tokens import BEGIN, END, EOF, TEXT, Token, spell
@@ -47,7 +49,7 @@ class Cells(PaperState):
     def _expanded(self, tokens: list[Token]) -> list[Token]:
         """Tokens of a number with its macros expanded."""
         before = self.g.only(tokens)
-        found = []
+        found: list[Any] = []
         while (t := self.g.get()).kind != EOF and len(found) < 50:
             found.append(t)
         self.g.frames = before

@@ -617,7 +617,7 @@ def install_conditions(gullet: Gullet, primitives: Primitives) -> None:
     table = gullet.primitives
 
     class Table(dict[str, Callable[[Token], None]]):
-        def get(self, name: str, default: object = None):  # type: ignore[no-untyped-def, override]
+        def get(self, name: str, default: object = None):  # type: ignore[no-untyped-def]
             found = dict.get(self, name)
             if found is None and name[:2] == "if" and is_condition(name):
                 return primitives.condition

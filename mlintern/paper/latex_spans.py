@@ -58,7 +58,7 @@ def _upwards(grid: GridDraft, cell: CellDraft, at: dict[tuple[int, int], CellDra
 def _drop_blank_rows(grid: GridDraft) -> None:
     """Rows that hold nothing and lie under no span are vertical space, not data."""
     kept: list[int] = []
-    filled = set()
+    filled: set[int] = set()
     for cell in grid.cells:
         if not _empty(cell):
             filled.update(range(cell.row, cell.row + cell.rowspan))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlintern.paper.latex_columns import Column, blank, columns
 from mlintern.paper.latex_commands import FULL_RULES, GRIDS, RULES, SIGNATURES
@@ -93,7 +93,8 @@ def _arguments(reader: PaperReader, name: str) -> list[Token]:
             text = spell(spec)
             if "colspec" in text:
                 at = next((i for i, t in enumerate(spec) if t.kind == TEXT and "colspec" in t.text), len(spec))
-                depth, inner = 0, []
+                depth = 0
+                inner: list[Any] = []
                 for t in spec[at + 1 :]:
                     depth += (t.kind == BEGIN) - (t.kind == END)
                     if depth < 0 or (depth == 0 and inner):

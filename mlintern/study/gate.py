@@ -10,7 +10,7 @@ from mlintern.errors import LeakRefused
 from mlintern.record import stable_hash
 from mlintern.study.plan import CellPlan
 
-AUDIT_VERSION = 1
+AUDIT_VERSION = 2
 """Raise when a check changes what it finds, so that audits on disk are made anew."""
 
 
