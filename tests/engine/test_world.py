@@ -70,7 +70,10 @@ def test_ranks_die_with_rank_zero_and_the_run_continues(tmp_path):
     assert resumed == alone
 
 
-@pytest.mark.parametrize("make", [lambda: nn.BatchNorm1d(4), lambda: nn.SyncBatchNorm(4)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: nn.BatchNorm1d(4), lambda: nn.SyncBatchNorm(4), lambda: nn.InstanceNorm1d(4, track_running_stats=True)],
+)
 def test_batch_statistics_are_refused_with_the_reason(make):
     model = nn.Sequential(nn.Linear(4, 4), make())
     with pytest.raises(UserError, match="trainer.shards=2: 1 .*keeps batch statistics, which depend on how"):
