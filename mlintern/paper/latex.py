@@ -572,7 +572,7 @@ class _Assembly:
             )
 
 
-def _span_of(assembly: _Assembly, start: int, end: int):
+def _span_of(assembly: _Assembly, start: int, end: int) -> Any:
     bare = Document(
         title="",
         road="latex",
