@@ -107,9 +107,13 @@ def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Exam
     else:
         held = np.zeros(len(part), dtype=bool)
         strata = part.labels if part.labels.dtype.kind in "iubUS" else np.zeros(len(part))
-        for i, value in enumerate(np.unique(strata)):
+        values, sizes = np.unique(strata, return_counts=True)
+        counts = np.round(fraction * sizes).astype(int)
+        if not counts.any():  # classes so small that each rounds to nothing: one each from as many as it takes
+            counts[: max(1, round(fraction * len(part)))] = 1
+        for i, (value, count) in enumerate(zip(values, counts, strict=True)):
             rows = np.flatnonzero(strata == value)
-            held[seeding.generator(seed, "hold-out", i).permutation(rows)[: round(fraction * len(rows))]] = True
+            held[seeding.generator(seed, "hold-out", i).permutation(rows)[:count]] = True
     if not held.any() or held.all():
         raise UserError(f"protocol.valid_fraction={fraction}: leaves no example on one side of {len(part)}")
     return part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))

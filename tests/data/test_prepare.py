@@ -1,0 +1,124 @@
+"""Prepared data: equal bytes for equal data, every damage noticed, hold-outs that are stratified and fixed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlintern.data.prepare import as_examples, hold_out, is_prepared, load_parts, make_splits, prepare
+from mlintern.data.preprocess import Standardise
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.errors import UserError
+
+X = np.random.RandomState(0).randn(50, 4)
+Y = np.arange(50) % 5
+
+
+def source():
+    return {"train": {"features": X[:40], "labels": Y[:40]}, "test": {"features": X[40:], "labels": Y[40:]}}
+
+
+def test_equal_data_give_equal_bytes(tmp_path):
+    prepare(source, tmp_path / "a")
+    np.random.rand(3)
+    prepare(source, tmp_path / "b")
+    files = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert files == ["dataset.json", "test.npz", "train.npz"]
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+    assert np.array_equal(load_parts(tmp_path / "a")["train"].features, X[:40])
+
+
+def test_a_generator_that_uses_globals_is_reproducible_and_leaves_no_trace(tmp_path):
+    def draws():
+        return {p: {"features": np.random.rand(6, 2), "labels": np.arange(6) % 2} for p in ("train", "test")}
+
+    np.random.seed(4)
+    expected = np.random.rand()
+    np.random.seed(4)
+    assert prepare(draws, tmp_path / "a") == prepare(draws, tmp_path / "b")
+    assert np.random.rand() == expected
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "swap"])
+def test_damage_is_named(tmp_path, damage):
+    prepare(source, tmp_path)
+    path = tmp_path / "train.npz"
+    data = path.read_bytes()
+    if damage == "flip":
+        path.write_bytes(data[:700] + bytes([data[700] ^ 1]) + data[701:])
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "delete":
+        path.unlink()
+        assert not is_prepared(tmp_path)
+    else:
+        path.write_bytes((tmp_path / "test.npz").read_bytes())
+    with pytest.raises(UserError, match=r"train\.npz"):
+        load_parts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"features": X}, "must hold features and labels"),
+        ({"features": X, "labels": Y[:3]}, "50 features but 3 labels"),
+        ({"features": X[:0], "labels": Y[:0]}, "is empty"),
+        ({"features": np.full((2, 2), np.nan), "labels": Y[:2]}, "NaN"),
+        ({"features": X, "labels": Y, "colour": Y}, "must hold features and labels"),
+    ],
+)
+def test_what_a_source_may_not_give(columns, says):
+    with pytest.raises(UserError, match=says):
+        as_examples("train", columns)
+
+
+def test_ids_must_be_unique_over_parts(tmp_path):
+    def twice():
+        part = {"ids": ["a", "b"], "features": X[:2], "labels": Y[:2]}
+        return {"train": part, "test": part}
+
+    with pytest.raises(UserError, match="not unique"):
+        prepare(twice, tmp_path)
+    assert not is_prepared(tmp_path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(20, 200), st.integers(2, 5), st.floats(0.1, 0.5), st.integers(0, 5))
+def test_the_hold_out_is_stratified_fixed_and_disjoint(n, classes, fraction, seed):
+    part = as_examples("train", {"features": np.zeros((n, 1)), "labels": np.arange(n) % classes})
+    kept, held = hold_out(part, fraction, seed)
+    assert set(kept.ids) | set(held.ids) == set(part.ids)
+    assert not set(kept.ids) & set(held.ids)
+    counts = np.bincount(held.labels, minlength=classes)
+    assert counts.max() - counts.min() <= 1
+    assert list(hold_out(part, fraction, seed)[1].ids) == list(held.ids)
+
+
+def test_groups_are_held_out_whole():
+    columns = {"features": X, "labels": Y, "groups": np.arange(50) // 5}
+    kept, held = hold_out(as_examples("train", columns), 0.2, 0)
+    assert not set(kept.groups) & set(held.groups)
+
+
+def test_the_clean_protocol_fits_on_train_alone():
+    parts = {p: as_examples(p, c) for p, c in source().items()}
+    clean = EvaluationProtocol("clean", ("train",), 0.2, "valid")
+    splits = make_splits("d", parts, clean, preprocessor=Standardise())
+    assert len(splits.train) == 30  # two of each class's eight are held out
+    assert np.allclose(splits.transformed()["train"].mean(axis=0), 0)
+    assert not np.allclose(splits.transformed()["test"].mean(axis=0), 0)
+    leaking = EvaluationProtocol("leaking", ("train", "test"), 0.0, "test")
+    everything = np.concatenate(
+        list(make_splits("d", parts, leaking, preprocessor=Standardise()).transformed().values())
+    )
+    assert np.allclose(everything.mean(axis=0), 0)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"valid_fraction": 1.0}, {"valid_fraction": 0.0}, {"fit_on": ()}, {"fit_on": ("all",)}, {"select_on": "best"}],
+)
+def test_a_protocol_that_makes_no_sense_is_named(bad):
+    values = {"name": "x", "fit_on": ("train",), "valid_fraction": 0.1, "select_on": "valid", **bad}
+    with pytest.raises(UserError, match="protocol."):
+        EvaluationProtocol(**values)
