@@ -9,6 +9,8 @@ from mlintern.errors import UserError
 
 COMMANDS = {
     "read": ("mlintern.paper.command", "read a paper into a document: sections, tables, figures"),
+    "author": ("mlintern.author.command", "have a language model write a paper's pack; grounded, vetted, sandboxed"),
+    "review": ("mlintern.author.review", "what a pack says, from where, and what was assumed"),
     "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
     "verify": ("mlintern.study.verify", "train a recorded cell again and compare it step by step"),
     "diff": ("mlintern.study.diff", "what differs between two recorded runs, and where it first showed"),
@@ -36,8 +38,9 @@ commands:
 """
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command line; returns the exit code. A user's mistake is one line on stderr."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (by default the process's own); returns the exit code. A user's mistake is one line."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
         return dispatch([argument for argument in argv if argument != "--debug"])
     except UserError as error:
@@ -62,14 +65,15 @@ def dispatch(argv: list[str]) -> int:
     if argv[0] == "--version":
         print(f"mlintern {__version__}")
         return 0
+    from mlintern import environment
+
+    environment.refuse_known_bad()
     if argv[0] in COMMANDS:
         return int(importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:]))
     if not any("=" in argument for argument in argv):
         raise UserError(
             f"{argv[0]}: no such command; choose {', '.join(COMMANDS)}, or run a paper with paper=<arXiv id>"
         )
-    from mlintern import environment
     from mlintern.hydra_run import run
 
-    environment.refuse_known_bad()
     return run(argv)

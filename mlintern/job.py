@@ -124,6 +124,11 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     rows = files.read_json(index)["cells"]
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
     records = [index.parent / row["cell_id"] / record.RUN_FILE for row in rows if row["status"] != "failed"]
+    if lost := [path for path in records if not path.exists()]:
+        raise UserError(
+            f"{lost[0]}: missing, though {index.name} lists it ({len(lost)} such); "
+            f"run `python -m mlintern paper={pack.slug}` to train it again"
+        )
     runs = [files.read_json(path) for path in records]
     cost_path = index.with_suffix(".cost.json")
     cost = files.read_json(cost_path) if cost_path.exists() else {}

@@ -6,6 +6,7 @@ key(seed, "init", that parameter's name, its how-manieth draw) just before the d
 stray draw elsewhere, leaves every other weight as it was.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -31,22 +32,61 @@ _FACTORIES = {torch.rand, torch.randn, torch.randint, torch.randperm, torch.norm
 _FACTORIES |= {torch.rand_like, torch.randn_like, torch.randint_like}
 
 
+_INITIALISERS = {name: getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and name[0] != "_"}
+
+
 class _Draws(TorchFunctionMode):
-    """Sees every random call of a constructor; calls `before(i)` ahead of the i-th one and keeps its tensor."""
+    """Sees every random call of a constructor; calls `before(i)` ahead of the i-th one and keeps the tensor it fills.
+
+    A function of torch.nn.init counts as one draw, whatever it draws inside: several fill buffers first, and their
+    number of draws depends on chance. While the mode is on, torch.nn.init holds wrappers that say so; an initialiser
+    that a pack imported by name is not wrapped, and what it draws into buffers is keyed by its turn.
+    """
 
     def __init__(self, before: Callable[[int], None] | None = None):
         super().__init__()
         self.before = before
         self.targets: list[torch.Tensor] = []
+        self.inside = False
+
+    def __enter__(self) -> Any:
+        for name, function in _INITIALISERS.items():
+            setattr(nn.init, name, self._wrapped(function))
+        return super().__enter__()
+
+    def __exit__(self, *problem: Any) -> None:
+        super().__exit__(*problem)
+        for name, function in _INITIALISERS.items():
+            setattr(nn.init, name, function)
+
+    def _wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def initialiser(*args: Any, **kwargs: Any) -> Any:
+            return self._drawing(lambda: function(*args, **kwargs), args[0] if args else kwargs.get("tensor"))
+
+        return initialiser
+
+    def _drawing(self, draw: Callable[[], Any], filled: torch.Tensor | None) -> Any:
+        """Make one draw, keyed, unless it is part of another."""
+        if self.inside:
+            return draw()
+        if self.before is not None:
+            self.before(len(self.targets))
+        self.inside = True
+        try:
+            result = draw()
+        finally:
+            self.inside = False
+        self.targets.append(result if filled is None else filled)
+        return result
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        drawing = func in _IN_PLACE or func in _FACTORIES
-        if drawing and self.before is not None:
-            self.before(len(self.targets))
-        result = func(*args, **(kwargs or {}))
-        if drawing:
-            self.targets.append(args[0] if func in _IN_PLACE else result)
-        return result
+        kwargs = kwargs or {}
+        if func in _IN_PLACE:
+            return self._drawing(lambda: func(*args, **kwargs), args[0])
+        if func in _FACTORIES:
+            return self._drawing(lambda: func(*args, **kwargs), None)
+        return func(*args, **kwargs)
 
 
 def _owners(model: nn.Module) -> dict[int, str]:

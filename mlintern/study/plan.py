@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlintern.config import COORDINATES, Composer
@@ -30,11 +31,6 @@ class CellPlan:
         return " · ".join([self.variant, *self.levels.values(), f"seed {self.seed}"])
 
     @property
-    def dataset(self) -> str:
-        """Name of the prepared dataset; views of one dataset share it."""
-        return dataset_name(self.config)
-
-    @property
     def acknowledged(self) -> tuple[str, ...]:
         return tuple(self.config["audit"]["acknowledge"])
 
@@ -47,6 +43,14 @@ def dataset_name(config: Mapping[str, Any]) -> str:
     if not isinstance(source, Mapping) or "_target_" not in source:
         raise UserError(f"data.source: the dataset {config['data'].get('name')!r} does not say what it is built from")
     return f"{str(source['_target_']).rsplit('.', 1)[-1].lower()}-{stable_hash(source, 'data.source')[:8]}"
+
+
+def dataset_folder(data_dir: Path, slug: str, config: Mapping[str, Any], overrides: Sequence[str]) -> Path:
+    """Where a cell's prepared data are: data/<slug>/ is what the pack's own study uses and what DVC tracks; data built
+    from an overridden source go beside it, so that trying something leaves the tracked folder as it was.
+    """
+    own = not any(override.lstrip("+~").startswith("data.source") for override in overrides)
+    return data_dir.absolute() / (slug if own else f"{slug}.overridden") / dataset_name(config)
 
 
 def option_of(overrides: Sequence[str], group: str) -> str | None:

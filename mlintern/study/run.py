@@ -23,7 +23,7 @@ from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.study import gate
 from mlintern.study.launch import launcher
-from mlintern.study.plan import CellPlan
+from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress, duration
 
@@ -54,12 +54,13 @@ class Session:
         self.pack, self.cells, self.console = pack, list(cells), console
         config = cells[0].config
         self.runs = Path(config["run"]["dir"]).absolute() / pack.slug
-        self.data = Path(config["run"]["data_dir"]).absolute() / pack.slug
-        for folder in (self.runs, self.data):
+        self.data_dir = Path(config["run"]["data_dir"])
+        folders = sorted({self.runs, *(self.prepared(cell).parent for cell in self.cells)})
+        for folder in folders:
             files.make_writable(folder)
         pins = Determinism(**config["determinism"]).pins()
         self.jobs = min(config["study"]["jobs"] or len(os.sched_getaffinity(0)), len(cells))
-        launch = launcher(pack, config["sandbox"], [self.runs, self.data], self.jobs, console)
+        launch = launcher(pack, config["sandbox"], folders, self.jobs, console)
         self.pool = Pool(self.jobs, pins, config["study"]["retries"], launch)
         self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
@@ -70,22 +71,26 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.pool.close()
 
+    def prepared(self, cell: CellPlan) -> Path:
+        """Where a cell's prepared data are."""
+        return dataset_folder(self.data_dir, self.pack.slug, cell.config, cell.overrides)
+
     def prepare(self) -> None:
         """Build the datasets that are not there yet."""
-        missing = {c.dataset: c for c in self.cells if not is_prepared(self.data / c.dataset)}
+        missing = {self.prepared(c): c for c in self.cells if not is_prepared(self.prepared(c))}
         if missing:
             self.console.print(f"Preparing {len(missing)} dataset{'s' * (len(missing) > 1)} …", highlight=False)
         self._timed(
             "prepare",
             [
-                Task(f"data {name}", {"kind": "prepare", "config": cell.config, "folder": str(self.data / name)})
-                for name, cell in missing.items()
+                Task(f"data {folder.name}", {"kind": "prepare", "config": cell.config, "folder": str(folder)})
+                for folder, cell in missing.items()
             ],
         )
 
     def fingerprints(self, cell: CellPlan) -> dict[str, str]:
         """{part: sha256} of a cell's prepared data."""
-        return files.read_json(self.data / cell.dataset / DATASET_FILE)["parts"]
+        return files.read_json(self.prepared(cell) / DATASET_FILE)["parts"]
 
     def audit(self) -> dict[str, AuditReport]:
         """{<data>__<protocol>: report}: made where there is none for this very data, protocol and depth."""
@@ -97,7 +102,7 @@ class Session:
                 {
                     "kind": "audit",
                     "config": wanted[name].config,
-                    "folder": str(self.data / wanted[name].dataset),
+                    "folder": str(self.prepared(wanted[name])),
                     "out": str(path),
                 },
             )
@@ -129,7 +134,7 @@ class Session:
             of[item.cell_id] = record.stable_hash(config)
             kinds.setdefault(of[item.cell_id], item)
         jobs = [
-            Task(kind, {"kind": "estimate", "config": item.cell.config, "folder": str(self.data / item.cell.dataset)})
+            Task(kind, {"kind": "estimate", "config": item.cell.config, "folder": str(self.prepared(item.cell))})
             for kind, item in kinds.items()
         ]
         timed = self.pool.map(jobs)
@@ -182,7 +187,7 @@ class Session:
         return {
             "kind": "cell",
             "config": cell.config,
-            "folder": str(self.data / cell.dataset),
+            "folder": str(self.prepared(cell)),
             "out": str(item.folder),
             "facts": {
                 "cell_id": item.cell_id,

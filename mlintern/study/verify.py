@@ -17,7 +17,7 @@ from mlintern.pack import Pack
 from mlintern.study import differences
 from mlintern.study.bits import Losses, compare_losses, find, read_losses
 from mlintern.study.launch import launcher
-from mlintern.study.plan import dataset_name
+from mlintern.study.plan import dataset_folder
 from mlintern.study.pool import Pool, Task
 from mlintern.study.run import git_state
 
@@ -61,7 +61,7 @@ def changed_since(run: Mapping[str, Any], data: Path) -> list[str]:
     lines = []
     if (now := Pack(run["slug"]).code_sha256()) != run["code_sha256"]:
         lines.append(f"pack code: differs from the record's ({run['code_sha256'][:12]} then, {now[:12]} now)")
-    prepared = data / run["slug"] / dataset_name(run["config"]) / DATASET_FILE
+    prepared = dataset_folder(data, run["slug"], run["config"], run["overrides"]) / DATASET_FILE
     if prepared.exists():
         parts = files.read_json(prepared)["parts"]
         for part in sorted(parts.keys() | run["prepared"].keys()):
@@ -84,7 +84,7 @@ def verify(run: Mapping[str, Any], folder: Path, data: Path, steps: int | None, 
     with tempfile.TemporaryDirectory(prefix="mlintern-verify-") as scratch:
         out = Path(scratch) / "cell"
         pack = Pack(run["slug"])
-        prepared = data.absolute() / run["slug"] / dataset_name(config)
+        prepared = dataset_folder(data, run["slug"], config, run["overrides"])
         launch = launcher(pack, config["sandbox"], [Path(scratch), prepared.parent], 1, console)
         job = {"config": config, "folder": str(prepared), "out": str(out), "until": steps}
         with Pool(1, pins, 0, launch) as pool:

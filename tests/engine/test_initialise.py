@@ -35,6 +35,46 @@ def test_an_unused_layer_changes_no_other_weight():
     assert {name for name in plain if not torch.equal(plain[name], extended[name])} == set()
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.Linear(4, 4),
+        lambda: nn.Conv1d(4, 4, 3),
+        lambda: nn.Embedding(4, 4),
+        lambda: nn.GRU(4, 4),
+        lambda: nn.LSTM(4, 4),
+        lambda: nn.MultiheadAttention(4, 2),
+        lambda: nn.TransformerEncoderLayer(4, 2, 8),
+        lambda: nn.Bilinear(4, 4, 4),
+    ],
+)
+def test_every_layer_is_keyed_by_name_whatever_stands_before_it(layer):
+    """Of one kind only: nothing between them could bring a shared sequence of draws back into step."""
+
+    def model(before):
+        return nn.ModuleDict({**({"unused": before()} if before else {}), "used": layer()})
+
+    alone = initialise.build(lambda: model(None), 3).state_dict()
+    for other in (layer, lambda: nn.Linear(7, 5), lambda: nn.Embedding(3, 3)):
+        beside = initialise.build(lambda other=other: model(other), 3).state_dict()
+        assert {name for name in alone if not torch.equal(alone[name], beside[name])} == set()
+
+
+@pytest.mark.parametrize("fill", ["orthogonal_", "sparse_", "trunc_normal_", "xavier_normal_", "kaiming_normal_"])
+def test_every_initialiser_is_keyed(fill):
+    def model(extra):
+        net = nn.Module()
+        for name in (*extra, "used"):
+            weight = nn.Parameter(torch.empty(6, 6))
+            getattr(nn.init, fill)(weight, *([0.5] if fill == "sparse_" else []))
+            setattr(net, name, weight)
+        return net
+
+    plain, more = initialise.build(lambda: model([]), 1), initialise.build(lambda: model(["other"]), 1)
+    assert torch.equal(plain.used, more.used)
+    assert not torch.equal(more.used, more.other)
+
+
 def test_a_custom_initialiser_is_kept():
     weight = initialise.build(Net, 3).second.weight
     assert weight.abs().max() <= 0.04 + 1e-6  # truncated at two of its standard deviations
