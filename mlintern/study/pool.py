@@ -96,6 +96,7 @@ class _Process:
             message = memoryview(json.dumps(task.job).encode() + b"\n")
             while message:
                 message = message[self.popen.stdin.write(message) :]  # a raw pipe may take less than all
+            self.popen.stdin.flush()  # and a sandbox's is buffered
         except BrokenPipeError:
             return False
         return True
