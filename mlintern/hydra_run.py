@@ -80,7 +80,9 @@ def run_hydra(slug: str, argv: Sequence[str]) -> int:
         return codes[-1]
 
     before = sys.argv
-    sys.argv = ["mlintern", *argv, search_path(slug)]
+    overrides = [a for a in argv if "=" in a and not a.startswith("-")]
+    flags = [a for a in argv if a not in overrides]  # last: Hydra's parser takes overrides in one place only
+    sys.argv = ["mlintern", *overrides, search_path(slug), *flags]
     try:
         with no_environment():
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(task)()

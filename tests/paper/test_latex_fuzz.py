@@ -82,6 +82,10 @@ def test_any_table_body(tmp_path: Path, bits: list[str]):
     check(read_text(tmp_path, text), {"main.tex": text})
 
 
+def test_the_readers_own_mark_in_a_source_leaves_no_empty_piece(tmp_path):
+    check(read_text(tmp_path, "\ufffc--"), {"main.tex": "\ufffc--"})
+
+
 @SETTINGS
 @given(text=st.text(alphabet=st.sampled_from("\\{}$&#^_~% \nab1.[]()*@-`'\"é\ufffc"), max_size=200))
 def test_any_characters(tmp_path: Path, text: str):
