@@ -161,9 +161,7 @@ class Proof:
         self.text = "".join(out).rstrip()
         size = len(self.text)
         self.pieces = tuple(
-            replace(p, start=a, end=b)
-            for p in ink.pieces
-            if (a := self.at(p.start)) < (b := min(self.at(p.end), size))
+            replace(p, start=a, end=b) for p in ink.pieces if (a := self.at(p.start)) < (b := min(self.at(p.end), size))
         )
         self.styles = [(self.at(a), self.at(b), s) for a, b, s in ink.styles]
         self.cites = [(self.at(a), self.at(b)) for a, b in ink.cites]
