@@ -23,7 +23,7 @@ def _sources(path: Path) -> list[Path]:
 def _measure(reader: str, path: Path) -> None:
     """Runs one reader; prints seconds of the best of three runs and the process's peak memory in MB."""
     if reader == "mlintern":
-        from mlintern.paper.latex import read_latex
+        from mlintern.paper.latex.read import read_latex
 
         def run() -> object:
             return read_latex(path)

@@ -64,7 +64,7 @@ def test_assumptions_say_why_and_what_else(spec):
 @pytest.mark.skipif(not PAPER.exists(), reason="the paper's text is not part of the project")
 def test_every_locator_holds_in_the_paper(spec):
     from mlintern.author.ground import reground
-    from mlintern.paper.latex import read_latex
+    from mlintern.paper.latex.read import read_latex
 
     document = read_latex(PAPER)
     assert reground(spec, document) == []

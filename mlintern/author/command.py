@@ -73,7 +73,7 @@ def author_paper(
     """
     from mlintern.author.vetting import vet_pack
     from mlintern.config import PACKS
-    from mlintern.paper.fetch import fetch
+    from mlintern.paper.fetch.fetch import fetch
     from mlintern.paper.figures import draw_figures
     from mlintern.paper.read import read_fetched
     from mlintern.paper.settings import PaperSettings

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     """Runs `mlintern read`; the exit code. Raises UserError for what the user can mend."""
     options = _parser().parse_args(argv)
     from mlintern.paper.draw import console_for, outline, table
-    from mlintern.paper.fetch import fetch
+    from mlintern.paper.fetch.fetch import fetch
     from mlintern.paper.ids import PaperId
     from mlintern.paper.read import read_fetched
     from mlintern.paper.settings import PaperSettings

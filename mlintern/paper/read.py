@@ -10,7 +10,7 @@ from mlintern.paper.document import Document, Missing
 from mlintern.paper.ids import PaperId
 
 if TYPE_CHECKING:
-    from mlintern.paper.fetch import Fetched
+    from mlintern.paper.fetch.fetch import Fetched
     from mlintern.paper.settings import PaperSettings
 
 
@@ -22,7 +22,7 @@ def read(paper: str | Path | PaperId, settings: PaperSettings | None = None) -> 
     LaTeX source where it can be had, else HTML, else PDF; `Document.road` says which, `metadata["notes"]` why not a
     better one. Raises UserError for a paper that cannot be had or read.
     """
-    from mlintern.paper.fetch import fetch
+    from mlintern.paper.fetch.fetch import fetch
 
     return read_fetched(fetch(paper if isinstance(paper, PaperId) else PaperId.parse(str(paper)), settings))
 
@@ -35,14 +35,14 @@ def read_fetched(found: Fetched) -> Document:
 def _read(found: Fetched) -> Document:
     id, version = found.paper.id, f"v{found.paper.version}" if found.paper.version else ""
     if found.road == "latex":
-        from mlintern.paper.latex import read_latex
+        from mlintern.paper.latex.read import read_latex
 
         return replace(read_latex(found.path, id), version=version)
     if found.road == "html":
-        from mlintern.paper.html import read_html
+        from mlintern.paper.html.read import read_html
 
         return read_html(found.path, found.name, id, version)
-    from mlintern.paper.pdf import read_pdf
+    from mlintern.paper.pdf.read import read_pdf
 
     return read_pdf(found.path, found.name, id, version)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mlintern.paper import figures
 from mlintern.paper.figures import draw
-from tests.paper.loopback_arxiv import minimal_pdf
+from tests.paper.fetch.loopback_arxiv import minimal_pdf
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n0 0 moveto 10 10 lineto stroke showpage\n"
 

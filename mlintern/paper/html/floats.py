@@ -1,0 +1,120 @@
+"""What belongs together on a page: captions with their numbers, the grids and panels of a float, what is a block."""
+
+import re
+
+from mlintern.paper.html.inline import is_skipped
+from mlintern.paper.html.tables import is_grid
+from mlintern.paper.html.tree import Node, Text
+from mlintern.paper.mathtext import math_text
+
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_NUMBER = re.compile(
+    r"(?:Table|Figure|Fig\.?|Algorithm|Tab\.?|Listing|Extended Data \w+)\s*([A-Z]?\.?\d+(?:\.\d+)*[a-z]?|[IVXL]+)\b"
+)
+
+
+def is_block(node: Node) -> bool:
+    """Whether the element is a block of its own and not part of a line."""
+    if is_skipped(node):
+        return True
+    tags = ("p", "div", "section", "article", "figure", "table", "ul", "ol", "li", "dl", "pre", "blockquote", "main")
+    return node.tag in (*tags, *HEADINGS) or node.has(
+        "ltx_para", "ltx_p", "ltx_tabular", "ltx_equation", "ltx_equationgroup", "ltx_title", "ltx_item", "ltx_bibitem"
+    ) or (node.tag == "span" and holds_blocks(node) and not node.has("ltx_note"))  # fmt: skip
+
+
+def holds_blocks(node: Node) -> bool:
+    """Whether a grid, float or equation stands inside (a paragraph that holds one is read piece by piece)."""
+    return any(
+        child is not node
+        and (is_grid(child) or child.tag == "figure" or child.has("ltx_equation", "ltx_equationgroup", "ltx_listing"))
+        for child in node.walk()
+    )
+
+
+def grids_below(node: Node) -> list[Node]:
+    """The outermost grids in an element; a grid that only lays out other grids is not one."""
+    found: list[Node] = []
+    for child in node.nodes():
+        if is_grid(child) and not lays_out(child):
+            found.append(child)
+        elif not child.has("ltx_caption"):
+            found.extend(grids_below(child))
+    return found
+
+
+def lays_out(grid: Node) -> bool:
+    """A grid all of whose text stands in grids inside it, side by side."""
+    inner = [child for child in grid.walk() if child is not grid and is_grid(child)]
+    return len(inner) > 1 and len(grid.plain()) == len(" ".join(" ".join(g.plain() for g in _outermost(inner)).split()))
+
+
+def _outermost(grids: list[Node]) -> list[Node]:
+    below = {id(child) for grid in grids for child in grid.walk() if child is not grid}
+    return [grid for grid in grids if id(grid) not in below]
+
+
+def images(node: Node) -> list[Node]:
+    """The images in an element, in order."""
+    return [child for child in node.walk() if child.tag == "img"]
+
+
+def caption_of(node: Node) -> Node | None:
+    """An element's own caption, not that of a panel in it."""
+    for child in node.nodes():
+        if child.has("ltx_caption") or child.tag in ("figcaption", "caption"):
+            return child
+        if child.tag not in ("figure",) and not child.has("ltx_figure_panel") and (found := caption_of(child)):
+            return found
+    return None
+
+
+def panel_of(grid: Node, within: Node) -> Node | None:
+    """The panel of a float in which a grid stands."""
+    for child in within.walk():
+        if child is within or not (child.tag == "figure" or child.has("ltx_figure_panel")):
+            continue
+        if any(inner is grid for inner in child.walk()):
+            return child
+    return None
+
+
+def _caption_text(node: Node) -> str:
+    """The words of a caption, formulas as plain text."""
+    parts: list[str] = []
+    stack: list[Node | Text] = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Text):
+            parts.append(item.text)
+        elif item.tag == "math":
+            parts.append(math_text(item.get("alttext")).text)
+        elif not item.has("ltx_tag", "ltx_note_outer"):
+            stack.extend(reversed(item.children))
+    return " ".join("".join(parts).split())
+
+
+def split_caption(caption: Node | None) -> tuple[str, str]:
+    """The number and the words of a caption: `Table 3: Results` gives `3` and `Results`."""
+    if caption is None:
+        return "", ""
+    tag = caption.find("ltx_tag")
+    text = _caption_text(caption)
+    if tag is not None:
+        found = _NUMBER.search(tag.plain())
+        return (found[1].lstrip(".") if found else ""), text
+    found = _NUMBER.match(text)
+    return (found[1], text[found.end() :].lstrip(" :.—-")) if found else ("", text)
+
+
+def number_and_title(heading: Node) -> tuple[str, str]:
+    """`4.1`, `Training` of a heading."""
+    tag = heading.find("ltx_tag")
+    if tag is not None:
+        number = re.sub(r"^(?:Appendix|Section|Chapter|Part)\s+", "", tag.plain()).rstrip(". ")
+        return number, _caption_text(heading)
+    text = _caption_text(heading)
+    found = re.match(r"((?:\d+|[A-Z])(?:\.\d+)*)\.?\s+(?=\S)", text)
+    if found and (found[1][0].isdigit() or "." in found[0]):
+        return found[1], text[found.end() :]
+    return "", text

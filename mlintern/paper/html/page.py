@@ -1,0 +1,110 @@
+"""A page being read: its text so far, the parts found so far, and paragraphs with their footnotes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlintern.paper.document import (
+    BlockKind,
+    Equation,
+    Figure,
+    Missing,
+    Reference,
+    Section,
+    Source,
+    Span,
+    Table,
+)
+from mlintern.paper.html.floats import (
+    is_block,
+)
+from mlintern.paper.html.inline import InlineWriter, Style
+from mlintern.paper.html.tree import Node, Text
+from mlintern.paper.text_builder import TextBuilder
+
+_LATEXML_CONFIDENCE = 0.95
+_PLAIN_CONFIDENCE = 0.7
+
+
+class Page(ABC):
+    """What every part of the reader shares."""
+
+    def __init__(self, page: str, tree: Node, source: Source, folder: Path | None):
+        self.page = page
+        self.source = source
+        self.folder = folder
+        self.tree = tree
+        self.builder = TextBuilder()
+        self.writer = InlineWriter(self.builder, page, source.name)
+        self.latexml = tree.find("ltx_document", "ltx_page_main", "ltx_page_content") is not None
+        self.confidence = _LATEXML_CONFIDENCE if self.latexml else _PLAIN_CONFIDENCE
+        self.sections: list[Section] = []
+        self.tables: list[Table] = []
+        self.figures: list[Figure] = []
+        self.equations: list[Equation] = []
+        self.references: list[Reference] = []
+        self.missing: list[Missing] = []
+        self.title = ""
+        self.authors: list[str] = []
+        self.abstract = (0, 0)
+        self.in_appendix = False
+        self.open_headings: list[int] = []
+        """Indices of the sections that plain headings opened and no later heading closed."""
+
+    def _span(self, node: Node) -> Span:
+        return Span(self.source.name, node.start, node.end)
+
+    def _blocks_of(self, node: Node) -> None:
+        """Everything in an element, block by block; text directly in it is a paragraph."""
+        run: list[Node | Text] = []
+        for child in node.children:
+            if isinstance(child, Text) or not is_block(child):
+                run.append(child)
+                continue
+            self._paragraph(run)
+            run = []
+            self._block(child)
+        self._paragraph(run)
+
+    def _paragraph(self, run: list[Node | Text], kind: BlockKind = "paragraph", part: str = "") -> None:
+        if not any(isinstance(item, Node) or item.text.strip() for item in run):
+            return
+        with self.builder.block(kind, part):
+            for item in run:
+                if isinstance(item, Text):
+                    self.writer.text(item, Style())
+                else:
+                    self.writer.write(item)
+        self._footnotes()
+
+    def _footnotes(self) -> None:
+        while self.writer.footnotes:
+            note = self.writer.footnotes.pop(0)
+            content = note.find("ltx_note_content") or note
+            mark = content.find("ltx_note_mark")
+            with self.builder.block("footnote"):
+                for child in content.children:
+                    if isinstance(child, Text):
+                        self.writer.text(child, Style())
+                    elif child is mark:
+                        self.writer.write(child)
+                        self.builder.space()
+                    elif not child.has("ltx_tag_note"):
+                        self.writer.write(child)
+
+    @abstractmethod
+    def _block(self, node: Node) -> None:
+        """An element that is a block of its own."""
+
+    @staticmethod
+    def _unique(id: str, parts: Iterable[Section | Table | Figure | Equation | Reference]) -> str:
+        taken = {part.id for part in parts}
+        new, n = id, 1
+        while new in taken:
+            n += 1
+            new = f"{id}-{n}"
+        return new
+
+    def _caption_block(self, caption: Node | None, part: str) -> None:
+        if caption is not None:
+            self._paragraph([caption], "caption", part)

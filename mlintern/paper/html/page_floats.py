@@ -1,0 +1,115 @@
+"""Tables and figures of a page, with their captions, panels and images."""
+
+import re
+
+from mlintern.paper.document import (
+    Figure,
+    Missing,
+    Table,
+)
+from mlintern.paper.html.floats import (
+    caption_of,
+    grids_below,
+    images,
+    panel_of,
+    split_caption,
+)
+from mlintern.paper.html.page import Page
+from mlintern.paper.html.tables import GridReader
+from mlintern.paper.html.tree import Node
+
+
+class PageFloats(Page):
+    """Floats, and grids outside any float."""
+
+    def _float(self, node: Node) -> None:
+        """A figure or table with its caption; panels inside it are its parts."""
+        caption = caption_of(node)
+        number, caption_text = split_caption(caption)
+        grids = grids_below(node)
+        if node.has("ltx_algorithm") or (node.has("ltx_float") and not grids and not images(node)):
+            self._caption_block(caption, "")
+            for child in node.nodes():
+                if child is not caption:
+                    self._block(child)
+            return
+        is_table = node.has("ltx_table") or (bool(grids) and not node.has("ltx_figure"))
+        if is_table or grids:
+            self._tables(grids, number, caption_text, node.get("id"), node, caption)
+        if not is_table:
+            self._figure(node, number, caption_text, caption)
+
+    def _tables(
+        self, grids: list[Node], number: str, caption: str, label: str, node: Node, caption_node: Node | None = None
+    ) -> None:
+        several = len(grids) > 1
+        first_id = self._unique(f"table-{number or len(self.tables) + 1}" + "a" * several, self.tables)
+        self._caption_block(caption_node, first_id)
+        if not grids and caption_node is not None:
+            why = "it is an image or was lost in the conversion; only its caption is in the page"
+            self.missing.append(Missing(kind="table", name=f"Table {number}".strip(), why=why, span=self._span(node)))
+        for index, grid in enumerate(grids):
+            panel = panel_of(grid, node) if several or caption_node is None else None
+            if panel is not None:
+                self._caption_block(caption_of(panel), "")
+            sub = split_caption(caption_of(panel))[1] if panel is not None else ""
+            self.builder.break_block()
+            start = self.builder.size
+            read = GridReader(self.writer).read(grid)
+            if read is None:
+                continue
+            part = chr(ord("a") + index % 26) if several else ""
+            id = self._unique(f"table-{number or len(self.tables) + 1}{part}", self.tables)
+            self.builder.add_block("table", start, id)
+            self.tables.append(
+                Table(
+                    id=id, road="html", confidence=self.confidence, start=start, end=self.builder.size,
+                    span=self._span(grid), label=label or grid.get("id"), number=number, part=part, caption=caption,
+                    subcaption=sub, rows=read.rows, columns=read.columns, cells=read.cells,
+                    header_rows=read.header_rows, header_columns=read.header_columns, rules=read.rules,
+                    alignment=read.alignment,
+                )
+            )  # fmt: skip
+            if read.cut:
+                why = "the grid has more cells than this reader takes; the rest was cut"
+                self.missing.append(Missing(kind="limit", name=id, why=why, span=self._span(grid)))
+            self._footnotes()
+
+    def _figure(self, node: Node, number: str, caption: str, caption_node: Node | None) -> None:
+        id = self._unique(f"figure-{number or len(self.figures) + 1}", self.figures)
+        start = self.builder.size
+        self._caption_block(caption_node, id)
+        files, pixels, subcaptions = [], [], []
+        for image in images(node):
+            src = image.get("src")
+            file, why = self._image_file(src, image)
+            files.append(src[:200] if src.startswith("data:") else src)
+            pixels.append(file)
+            if not file:
+                self.missing.append(Missing(kind="figure", name=src[:200] or id, why=why, span=self._span(image)))
+        for panel in node.walk():
+            inner = caption_of(panel) if panel is not node and panel.has("ltx_figure_panel", "ltx_figure") else None
+            if inner is not None and inner is not caption_node:
+                subcaptions.append(split_caption(inner)[1])
+                self._caption_block(inner, id)
+        if caption_node is None and not files:
+            return
+        self.figures.append(
+            Figure(
+                id=id, road="html", confidence=self.confidence, start=start, end=self.builder.size,
+                span=self._span(node), label=node.get("id"), number=number, caption=caption,
+                subcaptions=tuple(subcaptions), files=tuple(files), pixels=tuple(pixels),
+            )
+        )  # fmt: skip
+
+    def _image_file(self, src: str, image: Node) -> tuple[str, str]:
+        """The image's raster file beside the page, or why there is none; nothing is loaded from elsewhere."""
+        if not src or image.has("ltx_missing", "ltx_missing_image"):
+            return "", "the conversion to HTML lost the image"
+        if re.match(r"[a-z][a-z0-9+.-]*:", src, re.IGNORECASE) or src.startswith("//") or self.folder is None:
+            return "", "the image is not part of the page"
+        file = (self.folder / src).resolve()
+        inside = self.folder.resolve() in file.parents
+        if inside and file.is_file() and file.suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".webp"):
+            return str(file), ""
+        return "", "there is no such raster image beside the page"

@@ -1,0 +1,221 @@
+"""Grids of LaTeXML pages: real <table>s, and the <span> ones that LaTeXML makes inside boxes."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mlintern.paper.document import Cell, Span
+from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of
+from mlintern.paper.html.tree import Node
+from mlintern.paper.numbers import parse_cell
+
+_MAX_POSITIONS = 200_000
+_ALIGN = {"ltx_align_left": "l", "ltx_align_center": "c", "ltx_align_right": "r", "ltx_align_justify": "l"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table's cells and shape."""
+
+    rows: int
+    columns: int
+    cells: tuple[Cell, ...]
+    header_rows: int
+    header_columns: int
+    rules: tuple[int, ...]
+    alignment: str
+    cut: bool
+    """Whether the grid was larger than a reader can use and was cut."""
+
+
+def is_grid(node: Node) -> bool:
+    """Whether the element is a table of data (equations are tables too)."""
+    if node.has("ltx_equation", "ltx_equationgroup", "ltx_eqn_table"):
+        return False
+    return node.has("ltx_tabular") or node.tag == "table"
+
+
+def rows_of(grid: Node) -> list[tuple[Node, bool]]:
+    """The rows of a grid, with whether they stand in its head; grids inside cells are left alone."""
+    rows: list[tuple[Node, bool]] = []
+
+    def descend(node: Node, head: bool) -> None:
+        for child in node.nodes():
+            if child.tag == "tr" or child.has("ltx_tr"):
+                rows.append((child, head))
+            elif child.tag in ("thead", "tbody", "tfoot") or child.has("ltx_thead", "ltx_tbody", "ltx_tfoot"):
+                descend(child, child.tag == "thead" or child.has("ltx_thead"))
+
+    descend(grid, False)
+    return rows
+
+
+def _cells_of(row: Node) -> list[Node]:
+    return [child for child in row.nodes() if child.tag in ("td", "th") or child.has("ltx_td")]
+
+
+def _span_of(cell: Node, name: str) -> int:
+    """rowspan or colspan: the attribute, or LaTeXML's class on a <span> cell (`ltx_colspan_3`)."""
+    value = cell.get(name)
+    if not value:
+        found = next((found for c in cell.classes if (found := re.fullmatch(rf"ltx_{name}_(\d{{1,4}})", c))), None)
+        value = found[1] if found else "1"
+    return min(max(int(value), 1), 1000) if re.fullmatch(r"[0-9]{1,6}", value) else 1
+
+
+class GridReader:
+    """Reads one grid, writing its text to the writer's builder: cells separated by tabs, rows by newlines."""
+
+    def __init__(self, writer: InlineWriter):
+        self.writer = writer
+
+    def read(self, grid: Node) -> Grid | None:
+        """The grid, or None if it has no cell."""
+        rows = rows_of(grid)
+        taken: dict[tuple[int, int], bool] = {}
+        cells: list[Cell] = []
+        columns, cut = 0, False
+        for r, (row, in_head) in enumerate(rows):
+            if r:
+                self.writer.builder.raw("\n")
+            column = 0
+            for index, node in enumerate(_cells_of(row)):
+                if index:
+                    self.writer.builder.raw("\t")
+                while (r, column) in taken:
+                    column += 1
+                colspan = _span_of(node, "colspan")
+                rowspan = min(_span_of(node, "rowspan"), len(rows) - r)
+                if len(taken) + colspan * rowspan > _MAX_POSITIONS:
+                    cut = True
+                    break
+                positions = [(i, j) for i in range(r, r + rowspan) for j in range(column, column + colspan)]
+                overlaps = any(position in taken for position in positions)
+                cells.append(self._cell(node, r, column, rowspan, colspan, in_head, overlaps))
+                taken.update(dict.fromkeys(positions, True))
+                column += colspan
+                columns = max(columns, column)
+            if cut:
+                break
+        if not cells:
+            return None
+        cells = self._doubt_long_rows(cells, columns)
+        header_rows, header_columns = _headers(cells, len(rows), columns, rows)
+        return Grid(
+            rows=len(rows),
+            columns=columns,
+            cells=tuple(cells),
+            header_rows=header_rows,
+            header_columns=header_columns,
+            rules=_rules(rows),
+            alignment=_alignment(rows, columns),
+            cut=cut,
+        )
+
+    def _cell(
+        self, node: Node, row: int, column: int, rowspan: int, colspan: int, in_head: bool, overlaps: bool
+    ) -> Cell:
+        writer = self.writer
+        writer.inked = inked = Inked()
+        start = writer.builder.size
+        writer.children(node, Style(bold=node.has("ltx_font_bold"), color=color_of(node)))
+        text = writer.builder.since(start).strip()
+        why = "; ".join(dict.fromkeys(inked.doubts))
+        if overlaps:
+            why = f"{why}; " * bool(why) + "it overlaps another cell"
+        numbers = parse_cell(text)
+        if why:
+            numbers = tuple(number.doubted(why) for number in numbers)
+        shown = inked.shown
+        return Cell(
+            row=row,
+            column=column,
+            text=text,
+            rowspan=rowspan,
+            colspan=colspan,
+            header=in_head or node.tag == "th" or node.has("ltx_th"),
+            bold=0 < shown <= inked.bold,
+            underline=0 < shown <= inked.underline,
+            italic=0 < shown <= inked.italic,
+            color=color_of(node) or (next(iter(inked.colors)) if len(inked.colors) == 1 else ""),
+            numbers=numbers,
+            notes=tuple(inked.notes),
+            doubtful=bool(why),
+            why=why,
+            raw=writer.page[node.start : node.end],
+            span=Span(writer.source, node.start, node.end),
+            start=start,
+            end=writer.builder.size,
+        )
+
+    @staticmethod
+    def _doubt_long_rows(cells: list[Cell], columns: int) -> list[Cell]:
+        """A row that reaches further than all others has a cell too many, or the others have too few."""
+        reach: dict[int, int] = {}
+        for cell in cells:
+            for row in range(cell.row, cell.row + cell.rowspan):
+                reach[row] = max(reach.get(row, 0), cell.column + cell.colspan)
+        longest = [row for row, end in reach.items() if end == columns]
+        others = set(reach.values())
+        if len(reach) < 4 or len(longest) != 1 or len(others) != 2:
+            return cells
+        why = "its row has more cells than any other row"
+        return [_doubted(cell, why) if cell.row == longest[0] else cell for cell in cells]
+
+
+def _doubted(cell: Cell, why: str) -> Cell:
+    numbers = tuple(number.doubted(why) for number in cell.numbers)
+    return replace(cell, doubtful=True, why=f"{cell.why}; {why}" if cell.why else why, numbers=numbers)
+
+
+def _leading(is_header: Callable[[int], bool], count: int) -> int:
+    for index in range(count):
+        if not is_header(index):
+            return index
+    return 0  # all of it: then nothing is a header of anything
+
+
+def _is_head(row: list[Node]) -> bool:
+    """LaTeXML marks the heads of columns; elsewhere a row of nothing but <th> is one."""
+    if any(cell.has("ltx_td") for cell in row):
+        return any(cell.has("ltx_th_column") for cell in row)
+    return bool(row) and all(cell.tag == "th" for cell in row)
+
+
+def _headers(cells: list[Cell], rows: int, columns: int, nodes: list[tuple[Node, bool]]) -> tuple[int, int]:
+    """How many leading rows and columns are headers: as LaTeXML marked them, else by rules and numbers."""
+    column_heads = [head or _is_head(_cells_of(row)) for row, head in nodes]
+    header_rows = _leading(lambda r: column_heads[r], rows)
+    if not header_rows:
+        rules = _rules(nodes)
+        inner = [rule for rule in rules if 0 < rule < rows]
+        if inner and rules[0] == 0:
+            header_rows = inner[0]  # what stands between the first two lines, as in any booktabs table
+    body = [cell for cell in cells if cell.row >= header_rows]
+    row_heads: dict[int, bool] = {}
+    for cell in body:
+        head = cell.header or (cell.column == 0 and not cell.numbers)
+        row_heads[cell.column] = row_heads.get(cell.column, True) and head
+    return header_rows, _leading(lambda c: row_heads.get(c, False), columns)
+
+
+def _rules(rows: list[tuple[Node, bool]]) -> tuple[int, ...]:
+    """Rows above which every cell has a line; LaTeXML writes it on the cell below (t, tt) or above (b, bb)."""
+    rules = set()
+    for index, (row, _) in enumerate(rows):
+        cells = _cells_of(row)
+        if cells and all(cell.has("ltx_border_t", "ltx_border_tt") for cell in cells):
+            rules.add(index)
+        if cells and all(cell.has("ltx_border_b", "ltx_border_bb") for cell in cells):
+            rules.add(index + 1)
+    return tuple(sorted(rules))
+
+
+def _alignment(rows: list[tuple[Node, bool]], columns: int) -> str:
+    """One letter per column, from the last row that has a cell for each; '' if there is none."""
+    for row, _ in reversed(rows):
+        cells = _cells_of(row)
+        letters = [next((_ALIGN[c] for c in cell.classes if c in _ALIGN), "") for cell in cells]
+        if len(cells) == columns and all(letters):
+            return "".join(letters)
+    return ""

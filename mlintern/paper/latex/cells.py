@@ -1,0 +1,123 @@
+"""Commands of table cells: spans, colours, diagonal heads, and siunitx quantities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlintern.paper.latex.drafts import CellDraft
+from mlintern.paper.latex.state import PaperState
+from mlintern.paper.latex.tokens import BEGIN, END, EOF, TEXT, Token, spell
+from mlintern.paper.latex.units import siunitx_number, unit
+
+
+class Cells(PaperState):
+    """Reads commands that say something about the cell they stand in."""
+
+    def cmd_multicolumn(self, token: Token) -> None:
+        count = self.p.integer(self._expanded(self.g.argument()))
+        self.g.argument()
+        if isinstance(self.cell, CellDraft):
+            self.cell.colspan = max(min(count, 500), 1)
+
+    def cmd_multirow(self, token: Token) -> None:
+        """`\\multirow[pos]{n}[struts]{width}[move]{text}`; the text stays in the input."""
+        g = self.g
+        g.optional()
+        count = self.p.integer(self._expanded(g.argument()))
+        g.optional()
+        g.argument()
+        g.optional()
+        if isinstance(self.cell, CellDraft):
+            self.cell.rowspan = max(min(count, 5_000), -5_000) or 1
+
+    def cmd_multirowcell(self, token: Token) -> None:
+        count = self.p.integer(self._expanded(self.g.argument()))
+        self.g.optional(), self.g.optional()
+        if isinstance(self.cell, CellDraft):
+            self.cell.rowspan = max(min(count, 5_000), -5_000) or 1
+
+    cmd_multirowthead = cmd_multirowcell
+
+    def cmd_spancolumns(self, token: Token) -> None:
+        if isinstance(self.cell, CellDraft):
+            self.cell.colspan = max(self.p.integer(self.g.argument()), 1)
+
+    def cmd_spanrows(self, token: Token) -> None:
+        if isinstance(self.cell, CellDraft):
+            self.cell.rowspan = max(self.p.integer(self.g.argument()), 1)
+
+    def _expanded(self, tokens: list[Token]) -> list[Token]:
+        """Tokens of a number with its macros expanded."""
+        before = self.g.only(tokens)
+        found: list[Any] = []
+        while (t := self.g.get()).kind != EOF and len(found) < 50:
+            found.append(t)
+        self.g.frames = before
+        return found
+
+    def cmd_cellcolor(self, token: Token) -> None:
+        self.g.optional()
+        color = spell(self.g.argument()).strip()
+        if isinstance(self.cell, CellDraft):
+            self.cell.color = color
+
+    def cmd_diagbox(self, token: Token) -> None:
+        g = self.g
+        g.optional()
+        parts = [self._group(g.argument(), token) for _ in range(2)]
+        slash = Token(TEXT, " \\ ", token.source, token.start, token.end, False)
+        g.push([*parts[0], slash, *parts[1]])
+
+    cmd_backslashbox = cmd_slashbox = cmd_diagboxthree = cmd_diagbox
+
+    def _group(self, tokens: list[Token], token: Token) -> list[Token]:
+        like = token._replace(exact=False)
+        return [like._replace(kind=BEGIN, text="{"), *tokens, like._replace(kind=END, text="}")]
+
+    def cmd_num(self, token: Token) -> None:
+        self.g.optional()
+        arg = self.g.argument()
+        text = siunitx_number(spell(self._expanded(arg)).strip())
+        if text is None:
+            self.render(arg)
+        else:
+            self.put(text, token)
+
+    cmd_tablenum = cmd_num
+
+    def cmd_SI(self, token: Token) -> None:
+        self.cmd_num(token)
+        self.g.optional()
+        self._unit(token)
+
+    cmd_qty = cmd_SI
+
+    def cmd_si(self, token: Token) -> None:
+        self.g.optional()
+        self._unit(token)
+
+    cmd_unit = cmd_si
+
+    def _unit(self, token: Token) -> None:
+        text = unit(self.g.argument())
+        if text:
+            self.ink.space(token) if not text.startswith("%") else None
+            self.put(text, token)
+
+    def cmd_numrange(self, token: Token) -> None:
+        self.cmd_num(token)
+        self.put("–", token)
+        self.cmd_num(token)
+
+    def cmd_SIrange(self, token: Token) -> None:
+        self.cmd_numrange(token)
+        self.g.optional()
+        self._unit(token)
+
+    cmd_qtyrange = cmd_SIrange
+
+    def cmd_numlist(self, token: Token) -> None:
+        self.g.optional()
+        self.put(", ".join(x.strip() for x in spell(self.g.argument()).split(";")), token)
+
+    cmd_numproduct = cmd_num

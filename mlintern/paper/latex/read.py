@@ -1,0 +1,53 @@
+"""From LaTeX source to a Document: runs the reader over the root file and assembles what it left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlintern.errors import UserError
+from mlintern.paper.document import Document
+from mlintern.paper.latex.assemble import Assembly
+from mlintern.paper.latex.files import Folder, find_root, open_folder
+from mlintern.paper.latex.paper import PaperReader
+from mlintern.paper.latex.setting import NOWHERE
+
+
+def read_latex(path: Path | str, id: str = "") -> Document:
+    """Reads a folder with LaTeX source, or one .tex file with what lies beside it.
+
+    Never raises for what the source says, however broken: what could not be read stands in `missing`. UserError if
+    there
+    is no source to read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder = open_folder(path)
+        root = find_root(folder)
+    elif path.is_file():
+        folder = (
+            open_folder(path.parent) if path.parent != Path(path.anchor) else Folder(path.parent, {path.name: path})
+        )
+        root = path.name
+        folder.names.setdefault(root, path)
+    else:
+        raise UserError(f"{path}: no such file or folder; give a .tex file or a folder with one")
+    text = folder.text(root)
+    if text is None:
+        raise UserError(f"{path}: {root} is larger than a paper's source can be; give the paper's .tex file")
+    reader = PaperReader(folder, root)
+    reader.body = "\\begin{document}" not in text and "\\begin {document}" not in text
+    lexer = reader.lexer(root)
+    assert lexer is not None  # its text was read above
+    reader.g.frames = [lexer]
+    reader.run()
+    reader.deferred, held = [], reader.deferred
+    reader.close_block()
+    reader.g.frames = [held[::-1]]
+    reader.run()
+    while len(reader.scopes) > 1:
+        scope = reader.scopes.pop()
+        if scope.close:
+            reader.ink.put(scope.close, NOWHERE, scope.style)
+        reader.left(scope, NOWHERE)
+    reader.close_block()
+    return Assembly(reader, id or (path.name if path.is_dir() else path.stem)).document()

@@ -1,0 +1,159 @@
+"""Expanded tokens to plain text: styles, mathematics, accents, quotes and the spaces between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from mlintern.paper.latex.characters import Characters, symbol
+from mlintern.paper.latex.commands import SIGNATURES, STYLED, SWITCHES
+from mlintern.paper.latex.tokens import (
+    BEGIN,
+    CS,
+    END,
+    EOF,
+    SPACE,
+    TEXT,
+    Token,
+    split,
+)
+from mlintern.paper.symbols import SYMBOLS
+
+_BLANKS = frozenset(
+    [
+        "quad",
+        "qquad",
+        " ",
+        "enspace",
+        "enskip",
+        "thinspace",
+        "medspace",
+        "thickspace",
+        "space",
+        "nobreakspace",
+        ",",
+        ";",
+        ":",
+        ">",
+    ]
+)
+_DIMENSION = re.compile(
+    r"\s*=?\s*[-+]?\s*(?:\d*[.,]?\d*\s*(?:true\s*)?(?:pt|em|ex|in|cm|mm|sp|bp|pc|dd|cc|mu|px|fil+)?)", re.I
+)
+_BINARY = frozenset("±∓×·÷≤≥≈~≠≡∈⊂⊆∪∩→←⇒⇔∝≪≫≃≺≻⊕⊗∘∖∧∨↦")
+
+
+class Typesetter(Characters):
+    """Every command that no macro defines: set, styled, dropped with its arguments, or noted as unknown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unknown: dict[str, Token] = {}
+        """Commands without a definition, and where each was first met."""
+
+    def dimension(self) -> None:
+        """Skips `=3pt plus 1fil` after a register's name."""
+        g = self.g
+        for _ in range(6):
+            token = g.raw()
+            if token.kind == SPACE:
+                continue
+            if token.kind == TEXT:
+                m = _DIMENSION.match(token.text)
+                rest = token.text[m.end() :] if m else token.text
+                if rest.startswith(("plus", "minus")):
+                    g.push(
+                        [split(token, len(token.text) - len(rest) + (4 if rest[0] == "p" else 5))[1]]
+                        if len(rest) > 5
+                        else []
+                    )
+                    continue
+                if rest:
+                    g.push([split(token, len(token.text) - len(rest))[1]] if len(rest) < len(token.text) else [token])
+                    return
+                if token.text[-1].isdigit() or token.text[-1] in "=.-+":
+                    continue
+                after = g.peek()
+                if after.kind == SPACE:
+                    g.raw()
+                    nearby = g.peek()
+                    if nearby.kind == TEXT and nearby.text.startswith(("plus", "minus")):
+                        continue
+                return
+            if token.kind == CS and (
+                SIGNATURES.get(token.text) == "d" or token.text.endswith(("skip", "width", "height", "sep", "size"))
+            ):
+                return
+            if token.kind != EOF:
+                g.push([token])
+            return
+
+    def arguments(self, signature: str) -> None:
+        """Reads and drops a command's arguments, except a shown one at the end."""
+        g = self.g
+        for letter in signature:
+            if letter == "*":
+                g.star()
+            elif letter == "o":
+                g.optional()
+            elif letter == "p":
+                g.optional("(", ")")
+            elif letter == "m":
+                g.argument()
+            elif letter == "d":
+                self.dimension()
+
+    def command(self, token: Token) -> None:
+        """A control sequence that no user macro defines."""
+        name = token.text
+        handler = self.handlers.get(name)
+        if handler is not None:
+            handler(token)
+            return
+        if name in STYLED:
+            self._styled(STYLED[name])
+        elif name in SWITCHES:
+            self.restyle(SWITCHES[name])
+        elif name in _BLANKS:
+            self.ink.space(token)
+        elif name in SYMBOLS:
+            spaced = self.math and self.ink.spaced and SYMBOLS[name] in _BINARY
+            self.put(SYMBOLS[name], token)
+            after = self.g.peek() if self.math else token
+            if spaced or (
+                self.math and len(SYMBOLS[name]) > 1 and after.kind in (TEXT, CS) and after.text[:1].isalnum()
+            ):
+                # TeX swallowed the space behind the name; the operator or function still stands apart
+                self.ink.space(token._replace(exact=False), True)
+        elif name in SIGNATURES:
+            self.arguments(SIGNATURES[name])
+        else:
+            self.unknown_command(token)
+
+    def _styled(self, changes: dict[str, object]) -> None:
+        """Opens a group in a style; a lone character gets a group of its own."""
+        g = self.g
+        g.skip_spaces()
+        token = g.raw()
+        if token.kind == EOF:
+            return
+        style = replace(self.style, **changes)  # type: ignore[arg-type]
+        if token.kind == BEGIN:
+            self.enter("{", style=style)
+            return
+        g.push([token])
+        if token.kind == END:
+            return
+        arg = self._operand()
+        self.enter("{", style=style)
+        g.push([*arg, Token(END, "}", token.source, token.start, token.end, False)])
+
+    def unknown_command(self, token: Token) -> None:
+        found = symbol(token.text)
+        if found is not None:
+            self.put(found, token)
+        elif token.text[:1].isalpha():
+            self.unknown.setdefault(token.text, token)
+            if self.g.peek().kind != BEGIN:
+                self.put("\\" + token.text, token)
+                self.ink.space(token._replace(exact=False))

@@ -1,0 +1,365 @@
+"""From the lines of a PDF's pages to a Document."""
+
+import itertools
+import re
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mlintern.errors import UserError
+from mlintern.paper.document import BlockKind, Document, Figure, Missing, Reference, Section, Source, Span, Table
+from mlintern.paper.pdf.layout import Line, glyphs_of, gutter_of, lines_of
+from mlintern.paper.pdf.tables import PdfGrid, Region, Rule, read_grid, region_near, rules_of
+from mlintern.paper.text_builder import TextBuilder
+
+MAX_PAGES = 400
+MAX_GLYPHS = 60_000
+"""Of one page; a dense page of text has about 7,000, a scatter plot drawn with glyphs may have more."""
+_CAPTION = re.compile(
+    r"(?P<kind>Table|TABLE|Tab\.|Figure|FIGURE|Fig\.)\s*(?P<number>[A-Z]?\.?\d+(?:\.\d+)*|[IVXL]+)\s*[:.|—–]"
+)
+_NUMBERED = re.compile(r"(?P<number>(?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?P<title>[A-Z].{0,90})$")
+_NAMED = re.compile(
+    r"(?:Abstract|References|Bibliography|Acknowledge?ments?|Appendix.{0,40}|Conclusions?|Introduction|Limitations)\.?$",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"(?:[•◦▪–—-]|\(?[0-9a-z]{1,2}[.)])\s+\S")
+_ENTRY = re.compile(r"\[(?:\d+|[A-Za-z+]+\d+)\]\s*")
+_REFERENCES = re.compile(r"(?:\d+\.?\s+)?(?:References|Bibliography)\b", re.IGNORECASE)
+_CONFIDENCE = 0.6
+
+
+@dataclass
+class _Page:
+    number: int
+    width: float
+    height: float
+    lines: list[Line]
+    rules: list[Rule]
+    gutter: float | None
+    unknown: int = 0
+
+
+@dataclass
+class _Block:
+    """Lines that belong together, and what they are."""
+
+    kind: BlockKind
+    lines: list[Line] = field(default_factory=list)
+    caption: re.Match[str] | None = None
+    grid: PdfGrid | None = None
+    region: Region | None = None
+
+
+class PdfReader:
+    """One PDF."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.builder = TextBuilder()
+        self.page = 0
+        self.page_start = 0
+        self.body_size = 10.0
+        self.sections: list[Section] = []
+        self.tables: list[Table] = []
+        self.figures: list[Figure] = []
+        self.references: list[Reference] = []
+        self.missing: list[Missing] = []
+        self.in_appendix = False
+        self.in_references = False
+        self.laying_out_references = False
+        """Like `in_references`, but for lines that are still being grouped into blocks."""
+        self.in_abstract = False
+        self.abstract: list[str] = []
+        self.title = ""
+
+    def read(self, pdf: Any, id: str, version: str) -> Document:
+        """The Document of an open pdfplumber PDF."""
+        pages = [self._layout(page, number) for number, page in enumerate(pdf.pages[:MAX_PAGES], 1)]
+        if len(pdf.pages) > MAX_PAGES:
+            self._lost("limit", f"pages after {MAX_PAGES}", f"the PDF has {len(pdf.pages)} pages; the rest is not read")
+        sizes = [line.size for page in pages for line in page.lines for _ in line.words]
+        if not sizes:
+            raise UserError(
+                f"{self.source.name}: the PDF holds no text (a scan?); give the source or run OCR on it first"
+            )
+        self.body_size = statistics.median(sizes)
+        self._find_title(pages[0])
+        for page in pages:
+            self._read_page(page)
+        for index, section in enumerate(self.sections):
+            later = (other.start for other in self.sections[index + 1 :] if other.level <= section.level)
+            self.sections[index] = replace(section, end=next(later, self.builder.size))
+        text = self.builder.text()
+        info = {str(key).lower(): str(value) for key, value in (pdf.metadata or {}).items() if isinstance(value, str)}
+        return Document(
+            title=self.title or info.get("title", ""),
+            road="pdf",
+            sources=(self.source,),
+            text=text,
+            offsets=tuple(self.builder.pieces),
+            id=id,
+            version=version,
+            abstract=" ".join(self.abstract),
+            sections=tuple(self.sections),
+            blocks=tuple(self.builder.blocks),
+            tables=tuple(self.tables),
+            figures=tuple(self.figures),
+            references=tuple(self.references),
+            missing=tuple(self.missing),
+        )
+
+    def _lost(self, kind: str, name: str, why: str) -> None:
+        self.missing.append(Missing(kind=kind, name=name, why=why))  # type: ignore[arg-type]
+
+    def _layout(self, page: Any, number: int) -> _Page:
+        glyphs = glyphs_of(page)
+        if len(glyphs) > MAX_GLYPHS:
+            self._lost("limit", f"page {number}", f"it holds more than {MAX_GLYPHS} characters; the rest is not read")
+            glyphs = glyphs[:MAX_GLYPHS]
+        if not glyphs and (page.images or page.rects or page.curves):
+            self._lost("pages", f"page {number}", "it holds no text (a scan or a drawing)")
+        gutter = gutter_of(glyphs, float(page.width))
+        lines = lines_of(glyphs, gutter)
+        unknown = sum(word.unknown for line in lines for word in line.words)
+        if unknown:
+            self._lost("text", f"page {number}", f"the PDF does not say which characters {unknown} of its glyphs are")
+        result = _Page(number, float(page.width), float(page.height), lines, rules_of(page), gutter, unknown)
+        page.close()  # pdfplumber keeps every object of a page otherwise
+        return result
+
+    def _find_title(self, page: _Page) -> None:
+        top = [line for line in page.lines if line.baseline < 0.5 * page.height]
+        largest = max((line.size for line in top), default=0.0)
+        if largest > 1.15 * self.body_size:
+            self.title = " ".join(line.text for line in top if line.size > 0.97 * largest)
+
+    def _read_page(self, page: _Page) -> None:
+        self.builder.break_block()
+        self.page, self.page_start = page.number, self.builder.size
+        lines = _reading_order([line for line in page.lines if not _is_page_number(line, page)], page.gutter)
+        blocks = list(self._blocks(lines, page.rules))
+        captions = [block for block in blocks if block.caption]
+        for block in captions:
+            self._find_grid(block, page, captions)
+        regions = [block.region for block in captions if block.region]
+        for block in blocks:
+            if not block.caption:
+                block.lines = [line for line in block.lines if not any(region.holds(line) for region in regions)]
+            if block.lines:
+                self._emit(block)
+
+    def _find_grid(self, block: _Block, page: _Page, captions: list[_Block]) -> None:
+        if block.caption is None or not block.caption["kind"].lower().startswith("tab"):
+            return
+        others = [other.lines[0] for other in captions if other is not block]
+        region = region_near(block.lines, page.rules, others)
+        if region is None:
+            return
+        own = set(map(id, block.lines))
+        inside = [line for line in page.lines if region.holds(line) and id(line) not in own]
+        block.grid = read_grid(region, inside)
+        block.region = region if block.grid else None
+
+    def _blocks(self, lines: list[Line], rules: list[Rule]) -> Iterator[_Block]:
+        """Lines grouped by distance, size, indentation and the rules between them."""
+        leading = statistics.median(
+            [b.baseline - a.baseline for a, b in itertools.pairwise(lines) if 0 < b.baseline - a.baseline < 40]
+            or [12.0]
+        )
+        block: _Block | None = None
+        for line in lines:
+            last = block.lines[-1] if block else None
+            caption = _CAPTION.match(line.text)
+            heading = self._is_heading(line)
+            if heading:
+                self.laying_out_references = _REFERENCES.match(line.text) is not None
+            begins = caption is not None or heading
+            if (
+                block
+                and last
+                and not (begins or _is_ruled_off(last, line, rules) or self._starts_new(block, last, line, leading))
+            ):
+                block.lines.append(line)
+                continue
+            if block:
+                yield block
+            kind: BlockKind = "caption" if caption else "heading" if heading else "paragraph"
+            if kind == "paragraph" and _ITEM.match(line.text):
+                kind = "item"
+            block = _Block(kind, [], caption)
+            block.lines.append(line)
+        if block:
+            yield block
+
+    def _starts_new(self, block: _Block, last: Line, line: Line, leading: float) -> bool:
+        gap = line.baseline - last.baseline
+        if block.kind == "heading":
+            return True
+        if gap < 0.75 * min(last.size, line.size) or gap > 1.35 * max(leading, last.size):
+            return True  # lines of one paragraph neither overlap nor stand far apart
+        if abs(line.size - last.size) > 0.1 * last.size or line.x0 > last.x1 or line.x1 < last.x0:
+            return True
+        if _ITEM.match(line.text) and line.x0 <= block.lines[0].x0 + 2 and block.kind == "item":
+            return True
+        if self.laying_out_references and _ENTRY.match(line.text):
+            return True
+        return 6 < line.x0 - last.x0 < 30 and len(block.lines) > 1 and block.kind == "paragraph"
+
+    def _is_heading(self, line: Line) -> bool:
+        if _CAPTION.match(line.text):
+            return False
+        prominent = line.bold or line.size > 1.08 * self.body_size
+        return bool(prominent and (_NUMBERED.match(line.text) or _NAMED.match(line.text)))
+
+    def _emit(self, block: _Block) -> None:
+        kind = block.kind
+        if self.in_references and kind == "paragraph":
+            kind = "reference"
+        if self.in_abstract and kind == "paragraph":
+            kind = "abstract"
+        part = ""
+        if kind == "heading":
+            part = self._section(block.lines[0])
+        elif block.caption:
+            is_table = block.caption["kind"].lower().startswith("tab")
+            part = self._unique("table" if is_table else "figure", block.caption["number"])
+        self.builder.break_block()
+        start = self.builder.size
+        for index, line in enumerate(block.lines):
+            self._put(("\n" if index else "") + line.text)
+        text = self.builder.since(start)
+        self.builder.add_block(kind, start, part)
+        if kind == "reference" and (entry := _ENTRY.match(text)):
+            self._reference(text, start, entry)
+        if kind == "abstract":
+            self.abstract.append(" ".join(re.sub(r"(?<=[a-z])-\n(?=[a-z])", "", text).split()))
+        self.builder.break_block()
+        if block.caption:
+            self._captioned(block, part, start, " ".join(text.split()))
+
+    def _put(self, text: str) -> None:
+        at = self.builder.size - self.page_start
+        self.builder.put(text, 0, at, at + len(text), exact=True, page=self.page)
+
+    def _span(self, start: int, end: int) -> Span:
+        return Span(self.source.name, start - self.page_start, end - self.page_start, self.page)
+
+    def _unique(self, kind: str, number: str) -> str:
+        taken = {part.id for part in (*self.tables, *self.figures, *self.sections, *self.references)}
+        id, n = f"{kind}-{number}", 1
+        while id in taken:
+            n += 1
+            id = f"{kind}-{number}-{n}"
+        return id
+
+    def _section(self, line: Line) -> str:
+        numbered = _NUMBERED.match(line.text)
+        number = numbered["number"] if numbered else ""
+        title = numbered["title"] if numbered else line.text.rstrip(".")
+        lowered = title.lower()
+        self.in_references = lowered in ("references", "bibliography")
+        self.in_abstract = lowered == "abstract"
+        self.in_appendix = self.in_appendix or lowered.startswith("appendix") or number[:1].isalpha()
+        self.builder.break_block()
+        id = self._unique("section", number or str(len(self.sections) + 1))
+        start = self.builder.size
+        self.sections.append(
+            Section(
+                id=id, road="pdf", confidence=_CONFIDENCE, start=start, end=start + len(line.text),
+                span=self._span(start, start + len(line.text)), level=number.count(".") + 1, number=number,
+                title=title, appendix=self.in_appendix,
+            )
+        )  # fmt: skip
+        return id
+
+    def _reference(self, text: str, start: int, entry: re.Match[str]) -> None:
+        years = re.findall(r"\b(?:19|20)\d\d\b", text)
+        url = re.search(r"https?://\S+", text)
+        self.references.append(
+            Reference(
+                id=self._unique("ref", str(len(self.references) + 1)), road="pdf", confidence=_CONFIDENCE, start=start,
+                end=start + len(text), span=self._span(start, start + len(text)), label=entry[0].strip(" []"),
+                text=" ".join(text.split()), year=years[-1] if years else "", url=url[0].rstrip(".,") if url else "",
+            )
+        )  # fmt: skip
+
+    def _captioned(self, block: _Block, id: str, start: int, text: str) -> None:
+        assert block.caption is not None
+        number = block.caption["number"].lstrip(".")
+        caption = text[block.caption.end() :].strip()
+        kind = "Table" if id.startswith("table") else "Figure"
+        if kind == "Figure":
+            self.figures.append(
+                Figure(
+                    id=id, road="pdf", confidence=_CONFIDENCE, start=start, end=self.builder.size,
+                    span=self._span(start, self.builder.size), number=number, caption=caption,
+                )
+            )  # fmt: skip
+            self._lost("figure", f"Figure {number}", "a figure of a PDF is not cut out; only its caption is read")
+            return
+        if block.grid is None:
+            why = "no grid between horizontal rules stands near its caption; its words are in the text"
+            self._lost("table", f"Table {number}", why)
+            return
+        self._table(block.grid, id, number, caption)
+
+    def _table(self, grid: PdfGrid, id: str, number: str, caption: str) -> None:
+        start = self.builder.size
+        cells = []
+        row = 0
+        for index, cell in enumerate(grid.cells):
+            if cell.row > row:
+                self._put("\n" * (cell.row - row))
+                row = cell.row
+            elif index:
+                self._put("\t")
+            at = self.builder.size
+            self._put(cell.text)
+            cells.append(replace(cell, start=at, end=self.builder.size, span=self._span(at, self.builder.size)))
+        self.builder.add_block("table", start, id)
+        self.tables.append(
+            Table(
+                id=id, road="pdf", confidence=grid.confidence, start=start, end=self.builder.size,
+                span=self._span(start, self.builder.size), number=number, caption=caption, rows=grid.rows,
+                columns=grid.columns, cells=tuple(cells), header_rows=grid.header_rows,
+                header_columns=grid.header_columns, rules=grid.rules,
+            )
+        )  # fmt: skip
+        self.builder.break_block()
+
+
+def _is_ruled_off(last: Line, line: Line, rules: list[Rule]) -> bool:
+    """Whether a horizontal rule stands between two lines."""
+    return any(
+        last.baseline < rule.y < line.baseline - 0.5 * line.size
+        and rule.x0 < line.x1
+        and rule.x1 > line.x0
+        and rule.x1 - rule.x0 > 40
+        for rule in rules
+    )
+
+
+def _is_page_number(line: Line, page: _Page) -> bool:
+    at_edge = line.baseline > 0.92 * page.height or line.baseline < 0.06 * page.height
+    return at_edge and re.fullmatch(r"[-–]?\s*\d{1,4}\s*[-–]?", line.text) is not None
+
+
+def _reading_order(lines: list[Line], gutter: float | None) -> list[Line]:
+    """Top to bottom; on a page of two columns the left one first, between lines that cross the gutter."""
+    lines = sorted(lines, key=lambda line: (line.baseline, line.x0))
+    if gutter is None:
+        return lines
+    ordered: list[Line] = []
+    left: list[Line] = []
+    right: list[Line] = []
+    for line in lines:
+        if line.x1 <= gutter:
+            left.append(line)
+        elif line.x0 >= gutter:
+            right.append(line)
+        else:
+            ordered += [*left, *right, line]
+            left, right = [], []
+    return [*ordered, *left, *right]

@@ -1,0 +1,408 @@
+# ruff: noqa: E501  LaTeX fixtures read better unbroken
+"""Every construct that papers build tables with, in sources of our own."""
+
+from pathlib import Path
+
+import pytest
+
+from mlintern.paper.document import Cell, Document, Table
+from mlintern.paper.latex.read import read_latex
+
+
+def document(tmp_path: Path, body: str, preamble: str = "") -> Document:
+    source = "\\documentclass{article}\n" + preamble + "\n\\begin{document}\n" + body + "\n\\end{document}\n"
+    (tmp_path / "main.tex").write_text(source)
+    return read_latex(tmp_path / "main.tex")
+
+
+def only(tmp_path: Path, body: str, preamble: str = "") -> Table:
+    tables = document(tmp_path, body, preamble).tables
+    assert len(tables) == 1, [t.grid() for t in tables]
+    return tables[0]
+
+
+def rows(tmp_path: Path, spec: str, body: str, preamble: str = "") -> list[list[str]]:
+    return only(tmp_path, f"\\begin{{tabular}}{{{spec}}}\n{body}\n\\end{{tabular}}", preamble).grid()
+
+
+def cell(tmp_path: Path, content: str, preamble: str = "") -> Cell:
+    found = only(
+        tmp_path,
+        f"\\begin{{tabular}}{{lc}}\nmodel & score \\\\ \\hline\nours & {content} \\\\\n\\end{{tabular}}",
+        preamble,
+    ).cell(1, 1)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "spread"),
+    [
+        (r"94.1", 94.1, None), (r"$94.1$", 94.1, None), (r"\textbf{94.1}", 94.1, None), (r"$\mathbf{94.1}$", 94.1, None), (r"{\bf 94.1}", 94.1, None),
+        (r"\textbf{\underline{94.1}}", 94.1, None), (r"$\bm{94.1}$", 94.1, None), (r"\textcolor{red}{94.1}", 94.1, None), (r"\textcolor[HTML]{FF0000}{94.1}", 94.1, None),
+        (r"\phantom{0}94.1", 94.1, None), (r"\hphantom{$-$}94.1", 94.1, None), (r"\cellcolor{gray!20}94.1", 94.1, None), (r"\cellcolor[gray]{.9} 94.1", 94.1, None),
+        (r"\colorbox{yellow}{94.1}", 94.1, None), (r"\mbox{94.1}", 94.1, None), (r"\makecell{94.1}", 94.1, None), (r"\rule{0pt}{2ex}94.1", 94.1, None),
+        (r"94.1$^{\dagger}$", 94.1, None), (r"94.1\textsuperscript{*}", 94.1, None), (r"$94.1^*$", 94.1, None), (r"94.1\tnote{a}", 94.1, None),
+        (r"94.1\footnote{From their paper.}", 94.1, None), (r"94.1~\cite{k}", 94.1, None), (r"{94.1}", 94.1, None), (r"\small 94.1", 94.1, None),
+        (r"\num{94.1}", 94.1, None), (r"\hspace{2pt}94.1\hfill", 94.1, None), (r"\raisebox{1pt}{94.1}", 94.1, None), (r"$\underline{94.1}$", 94.1, None),
+        (r"94.1 % a comment", 94.1, None), (r"\fbox{94.1}", 94.1, None), (r"\uline{94.1}", 94.1, None), (r"\emph{94.1}", 94.1, None),
+        (r"$94.1 \pm 0.3$", 94.1, 0.3), (r"$94.1\pm0.3$", 94.1, 0.3), (r"94.1 $\pm$ 0.3", 94.1, 0.3), (r"$94.1_{\pm 0.3}$", 94.1, 0.3), (r"94.1$_{\pm0.3}$", 94.1, 0.3),
+        (r"94.1\tiny{$\pm$0.3}", 94.1, 0.3), (r"94.1{\tiny$\pm$0.3}", 94.1, 0.3), (r"94.1 {\scriptsize $\pm$ 0.3}", 94.1, 0.3), (r"$94.1_{(0.3)}$", 94.1, 0.3),
+        (r"94.1 (0.3)", 94.1, 0.3), (r"94.1\,(0.3)", 94.1, 0.3), (r"94.1 ± 0.3", 94.1, 0.3), (r"$\mathbf{94.1} \pm 0.3$", 94.1, 0.3), (r"\textbf{94.1} $\pm$ 0.3", 94.1, 0.3),
+        (r"94.1\textsubscript{±0.3}", 94.1, 0.3), (r"94.1\std{0.3}", 94.1, 0.3), (r"\res{94.1}{0.3}", 94.1, 0.3), (r"$94.1\,{\scriptstyle\pm\,0.3}$", 94.1, 0.3),
+        (r"\num{94.1(3)}", 94.1, 0.3), (r"\num{94.1 +- 0.3}", 94.1, 0.3), (r"94.1$\scriptstyle\pm 0.3$", 94.1, 0.3), (r"$94.1\text{\tiny$\pm$0.3}$", 94.1, 0.3),
+        (r"$94.1{\color{gray}\pm 0.3}$", 94.1, 0.3), (r"\ensuremath{94.1\pm0.3}", 94.1, 0.3), (r"$\bm{94.1 \pm 0.3}$", 94.1, 0.3), (r"\ms{94.1}{0.3}", 94.1, 0.3),
+    ],
+)  # fmt: skip
+def test_a_number_in_any_dress(tmp_path: Path, source: str, value: float, spread: float | None):
+    preamble = r"""\newcommand{\std}[1]{{\tiny$\pm$#1}} \def\res#1#2{$#1_{\pm #2}$} \NewDocumentCommand{\ms}{m m}{#1\,{\footnotesize($\pm$#2)}}"""
+    found = cell(tmp_path, source, preamble)
+    assert found.number is not None, found
+    assert (found.number.value, found.number.spread, found.number.doubtful, found.doubtful) == (
+        value,
+        spread,
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "bold", "underline", "italic"),
+    [
+        (r"\textbf{94.1}", True, False, False), (r"{\bf 94.1}", True, False, False), (r"$\mathbf{94.1}$", True, False, False), (r"{\boldmath$94.1$}", True, False, False),
+        (r"\boldmath$94.1$", True, False, False), (r"\underline{94.1}", False, True, False), (r"\textbf{\underline{94.1}}", True, True, False),
+        (r"\textit{94.1}", False, False, True), (r"94.1", False, False, False), (r"\textbf{94.1} $\pm$ 0.35", True, False, False), (r"\bfseries 94.1", True, False, False),
+        (r"$\underline{94.1}$", False, True, False), (r"\best{94.1}", True, False, False), (r"\textbf{\textit{94.1}}", True, False, True),
+    ],
+)  # fmt: skip
+def test_marks(tmp_path: Path, source: str, bold: bool, underline: bool, italic: bool):
+    found = cell(tmp_path, source, r"\newcommand\best[1]{\textbf{#1}}")
+    assert (found.bold, found.underline, found.italic) == (bold, underline, italic)
+
+
+def test_a_style_ends_with_its_cell(tmp_path: Path):
+    t = only(tmp_path, r"\begin{tabular}{cc} \bf a & b \\ \textbf{c & d} \\ e & f \end{tabular}")
+    assert [c.bold for c in t.cells if c.text in "bef"] == [False, False, False]
+
+
+def test_spans_and_rules(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"""\begin{table}\caption{Two tasks.}\label{tab:two}
+    \begin{tabular}{@{}l|cc|c@{}} \toprule[1pt]
+    \multirow{2}{*}{Model} & \multicolumn{2}{c|}{Accuracy} & \multirow{2}*{Time} \\ \cmidrule(lr){2-3}
+     & top-1 & top-5 & \\ \midrule
+    A & 1.5 & 2.5 & \multirow{2}{1cm}{3 h} \\[2pt]
+    B & \multicolumn{1}{r}{4.5} & 5.5 & \\ \specialrule{1pt}{2pt}{2pt} \addlinespace
+    \multicolumn{4}{l}{\textit{larger}} \\
+    C & -- & & 6 h \\ \bottomrule
+    \end{tabular}\end{table}""",
+    )
+    assert (t.rows, t.columns, t.header_rows, t.header_columns) == (6, 4, 2, 1)
+    assert t.grid()[0] == ["Model", "Accuracy", "Accuracy", "Time"]
+    assert t.grid()[1] == ["Model", "top-1", "top-5", "Time"]
+    assert t.header_of(2) == ("Accuracy", "top-5")
+    assert t.cell(3, 3) is t.cell(2, 3)
+    assert t.grid()[4] == ["larger"] * 4
+    assert t.rules == (0, 2, 4, 6)
+    assert (t.number, t.label, t.caption) == ("1", "tab:two", "Two tasks.")
+    assert t.cell(5, 2).blank
+    assert t.above(5, 2).text == "5.5"
+    assert t.alignment == "lccc"
+
+
+def test_multirow_in_every_form(tmp_path: Path):
+    g = rows(
+        tmp_path,
+        "lcc",
+        r"\multirow[t]{2}{*}[-2pt]{A} & 1 & 2 \\ & 3 & 4 \\ \hline & 5 & 6 \\ \multirow{-2}{*}{B} & 7 & 8 \\ \multirow{2}*{C} & 9 & 0 \\ & 1 & 2",
+    )
+    assert [r[0] for r in g] == ["A", "A", "B", "B", "C", "C"]
+    g = rows(
+        tmp_path,
+        "lcc",
+        r"\textbf{\multirow{2}{*}{A}} & \multicolumn{2}{c}{\multirow{2}{*}{x}} \\ & \multicolumn{2}{c}{} \\ B & 1 & 2",
+    )
+    assert g == [["A", "x", "x"], ["A", "x", "x"], ["B", "1", "2"]]
+
+
+def test_a_multirow_that_claims_rows_with_text_is_cut_and_doubtful(tmp_path: Path):
+    t = only(tmp_path, r"\begin{tabular}{lc} \multirow{3}{*}{A} & 1 \\ & 2 \\ B & 3 \end{tabular}")
+    assert [r[0] for r in t.grid()] == ["A", "A", "B"]
+    assert t.cell(0, 0).doubtful
+
+
+def test_macros_make_cells_and_rows(tmp_path: Path):
+    preamble = r"""\newcommand{\row}[3]{#1 & #2 & #3 \\} \def\two#1/#2;{#1 & #2} \newcommand\sep{\\ \midrule} \newcommand{\opt}[2][0.5]{$#2\pm#1$}
+    \let\oldrow\row \newcommand{\bt}{\begin{tabular}{lcc}} \newcommand{\et}{\end{tabular}} \DeclareMathOperator{\acc}{acc}"""
+    t = only(
+        tmp_path, r"\bt \row{a}{1}{2} b & \two 3/4; \sep \oldrow{c}{\opt{7}}{\opt[0.1]{8}} $\acc$ & & \\ \et", preamble
+    )
+    assert [r[:2] for r in t.grid()] == [["a", "1"], ["b", "3"], ["c", "7±0.5"], ["acc", ""]]
+    assert t.cell(2, 2).number.spread == 0.1
+    assert t.rules == (2,)
+
+
+def test_cells_lead_back_to_what_was_typed(tmp_path: Path):
+    d = document(
+        tmp_path,
+        "\\row{first}{94.1}{0.3}",
+        "\\newcommand{\\row}[3]{\\begin{tabular}{lc} #1 & $#2 \\pm #3$ \\\\ x & y \\end{tabular}}",
+    )
+    number = d.tables[0].cell(0, 1)
+    source = (tmp_path / "main.tex").read_text()
+    found = d.source_span(number.start, number.start + 4)
+    assert source[found.start : found.end] == "94.1"
+
+
+def test_siunitx_columns(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"""\begin{tabular}{l S[table-format=2.2(2)] S s} \toprule {Model} & {Acc.\ (\%)} & {n} & {u} \\ \midrule
+      A & 94.10(32) & 1e5 & \kilo\byte \\ B & 9.5 \pm 0.1 & 12345 & x \\ C & {--} & \bfseries 3.5 & \\ \bottomrule \end{tabular}""",
+    )
+    assert t.grid()[0][:3] == ["Model", "Acc. (%)", "n"]
+    a, b = t.cell(1, 1).number, t.cell(2, 1).number
+    assert (a.value, a.spread, a.doubtful) == (94.1, 0.32, False)
+    assert (b.value, b.spread) == (9.5, 0.1)
+    assert t.cell(1, 2).number.value == 1e5
+    assert t.cell(3, 2).number.value == 3.5
+    assert t.cell(3, 1).numbers == ()
+
+
+def test_quantities(tmp_path: Path):
+    assert cell(tmp_path, r"\SI{12.5}{\milli\second}").number.unit == "ms"
+    assert cell(tmp_path, r"\qty{40}{\giga\byte}").number.value == 40
+    assert cell(tmp_path, r"\SI{94.1}{\percent}").number.unit == "%"
+    assert cell(tmp_path, r"\num{3e-4}").number.value == 3e-4
+    assert cell(tmp_path, r"\numrange{1}{5}").number.high == 5
+
+
+def test_columns_joined_by_printed_material(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"""\begin{tabular}{l r@{\,$\pm$\,}l r@{.}l} \hline Model & \multicolumn{2}{c}{Accuracy} & \multicolumn{2}{c}{Loss} \\ \hline
+       A & 94.1 & 0.3 & 1 & 25 \\ B & \multicolumn{2}{c}{--} & 0 & 5 \\ \end{tabular}""",
+    )
+    assert (t.rows, t.columns) == (3, 3)
+    assert (t.cell(1, 1).number.value, t.cell(1, 1).number.spread) == (94.1, 0.3)
+    assert t.cell(1, 2).number.value == 1.25
+    assert t.grid()[2] == ["B", "--", "0.5"] or t.grid()[2] == ["B", "–", "0.5"]
+
+
+def test_column_types_and_repetitions(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{Y{2cm}*{3}{C}>{\bfseries}r<{\%}!{\vrule width 1pt}p{2cm}D{.}{.}{-1}} a & 1 & 2 & 3 & 4 & e & 6.5 \\ b & 1 & 2 & 3 & 5 & f & 7.5 \end{tabular}",
+        r"\newcolumntype{C}{>{\centering\arraybackslash}p{1cm}}\newcolumntype{Y}[1]{>{\raggedright}p{#1}}",
+    )
+    assert t.columns == 7
+    assert t.cell(0, 4).number.unit == "%"
+    assert t.cell(0, 4).bold
+    assert t.alignment == "llllrll"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (r"\begin{tabular*}{\linewidth}{@{\extracolsep{\fill}}lc}", r"\end{tabular*}"), (r"\begin{tabularx}{\textwidth}{Xc}", r"\end{tabularx}"),
+        (r"\begin{tabulary}{10cm}{LC}", r"\end{tabulary}"), (r"\resizebox{\columnwidth}{!}{\begin{tabular}{lc}", r"\end{tabular}}"),
+        (r"\resizebox{\columnwidth}{!}{%" + "\n" + r"\begin{tabular}[t]{lc}", r"\end{tabular}}"), (r"\scalebox{0.8}{\begin{tabular}{lc}", r"\end{tabular}}"),
+        (r"\begin{adjustbox}{max width=\textwidth}\begin{tabular}{lc}", r"\end{tabular}\end{adjustbox}"), (r"\adjustbox{width=5cm}{\begin{tabular}{lc}", r"\end{tabular}}"),
+        (r"\rotatebox{90}{\begin{tabular}{lc}", r"\end{tabular}}"), (r"\begin{longtable}{lc}", r"\end{longtable}"), (r"\begin{center}\small\begin{tabular}{lc}", r"\end{tabular}\end{center}"),
+        (r"\begin{threeparttable}\begin{tabular}{lc}", r"\end{tabular}\begin{tablenotes}\item a note\end{tablenotes}\end{threeparttable}"),
+        (r"{\setlength{\tabcolsep}{3pt}\renewcommand{\arraystretch}{1.2}\begin{tabular}{lc}", r"\end{tabular}}"), (r"\makebox[\textwidth][c]{\begin{tabular}{lc}", r"\end{tabular}}"),
+        (r"\begin{tabu} to \linewidth {X[l]X[c]}", r"\end{tabu}"), (r"\begin{tblr}{colspec={lc}, hline{1}={1pt}}", r"\end{tblr}"), (r"\begin{NiceTabular}{lc}", r"\end{NiceTabular}"),
+        (r"\begin{minipage}{0.5\linewidth}\begin{tabular}{lc}", r"\end{tabular}\end{minipage}"), (r"\fontsize{8}{9}\selectfont\begin{tabular}{lc}", r"\end{tabular}"),
+        (r"\tabcolsep=3pt \begin{tabular}{lc}", r"\end{tabular}"), (r"\vskip 0.1in\begin{tabular}{lc}", r"\end{tabular}"), (r"\mytab", r"\endmytab"),
+        (r"\begin{turn}{90}\begin{tabular}{lc}", r"\end{tabular}\end{turn}"), (r"\footnotesize\centerline{\begin{tabular}{lc}", r"\end{tabular}}"), (r"\begin{ctab}{5}", r"\end{ctab}"),
+    ],
+)  # fmt: skip
+def test_whatever_holds_the_grid(tmp_path: Path, begin: str, end: str):
+    preamble = r"\def\mytab{\begin{tabular}{lc}}\def\endmytab{\end{tabular}}\newenvironment{ctab}[1]{\begin{center}\begin{tabular}{lc}}{\end{tabular}\end{center}}"
+    for outside in ("table", "table*", "sidewaystable", "wraptable"):
+        extra = "{r}{5cm}" if outside == "wraptable" else "[!ht]"
+        t = only(
+            tmp_path,
+            f"\\begin{{{outside}}}{extra}\\centering\\caption{{Cap.}}\n{begin} a & 1 \\\\ b & 2 \\\\ {end}\n\\end{{{outside}}}",
+            preamble,
+        )
+        assert t.grid() == [["a", "1"], ["b", "2"]]
+        assert (t.number, t.caption) == ("1", "Cap.")
+
+
+def test_longtable_heads_are_read_once(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"""\begin{longtable}{lc} \caption{Long one.}\label{tab:long}\\ \toprule name & value \\ \midrule \endfirsthead
+      \multicolumn{2}{c}{continued} \\ name & value \\ \midrule \endhead \midrule \multicolumn{2}{r}{next page} \\ \endfoot \bottomrule \endlastfoot
+      a & 1 \\ b & 2 \\ \end{longtable}""",
+    )
+    assert t.grid() == [["name", "value"], ["a", "1"], ["b", "2"]]
+    assert (t.number, t.caption, t.label, t.header_rows) == ("1", "Long one.", "tab:long", 1)
+
+
+def test_nested_and_stacked_cells(tmp_path: Path):
+    g = rows(
+        tmp_path,
+        "lc",
+        r"\makecell[l]{two\\lines} & \shortstack{3\\4} \\ \begin{tabular}[c]{@{}c@{}}tall\\cell\end{tabular} & \tabincell{c}{5\\6} \\ \thead{h\\i} & \parbox{2cm}{7 \\ 8}",
+        r"\newcommand{\tabincell}[2]{\begin{tabular}{@{}#1@{}}#2\end{tabular}}",
+    )
+    assert g == [["two lines", "3 4"], ["tall cell", "5 6"], ["h i", "7 8"]]
+
+
+def test_diagonal_head(tmp_path: Path):
+    assert rows(tmp_path, "lc", r"\diagbox{row}{col} & x \\ a & 1")[0][0] == r"row \ col"
+
+
+def test_side_by_side_grids_in_a_layout(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"""\begin{table}\caption{Both.}\begin{tabular}{cc}
+      \begin{tabular}{lc} m & v \\ a & 1 \\ \end{tabular} & \begin{tabular}{lc} m & v \\ b & 2 \\ \end{tabular} \\ (a) left & (b) right \end{tabular}\end{table}""",
+    )
+    assert [(t.number, t.part, t.grid()[1]) for t in d.tables] == [("1", "a", ["a", "1"]), ("1", "b", ["b", "2"])]
+
+
+def test_subtables_minipages_and_subfloats(tmp_path: Path):
+    grid = r"\begin{tabular}{lc} m & v \\ %s & %d \\ \end{tabular}"
+    d = document(
+        tmp_path,
+        r"\begin{table}\begin{subtable}{.5\textwidth}"
+        + grid % ("a", 1)
+        + r"\caption{Left.}\label{tab:l}\end{subtable}\hfill\begin{subtable}{.5\textwidth}"
+        + grid % ("b", 2)
+        + r"\caption{Right.}\end{subtable}\caption{All.}\label{tab:all}\end{table} See \ref{tab:l} and \cref{tab:all}.",
+    )
+    assert [(t.number, t.part, t.subcaption, t.caption) for t in d.tables] == [
+        ("1", "a", "Left.", "All."),
+        ("1", "b", "Right.", "All."),
+    ]
+    assert "See 1a and Table 1." in d.text
+    d = document(
+        tmp_path,
+        r"\begin{table}\begin{minipage}{.5\textwidth}\caption{One.}"
+        + grid % ("a", 1)
+        + r"\end{minipage}\begin{minipage}{.5\textwidth}\caption{Two.}"
+        + grid % ("b", 2)
+        + r"\end{minipage}\end{table}",
+    )
+    assert [(t.number, t.part, t.caption) for t in d.tables] == [("1", "", "One."), ("2", "", "Two.")]
+    d = document(
+        tmp_path,
+        r"\begin{table}\caption{All.}\subfloat[First]{"
+        + grid % ("a", 1)
+        + r"}\quad\subfloat[Second]{"
+        + grid % ("b", 2)
+        + r"}\end{table}",
+    )
+    assert [(t.part, t.subcaption) for t in d.tables] == [("a", "First"), ("b", "Second")]
+    d = document(
+        tmp_path,
+        r"\begin{figure}\includegraphics{x}\caption{F.}\captionof{table}{T.}"
+        + grid % ("a", 1)
+        + r"\end{figure}\begin{table}\caption{N.}"
+        + grid % ("b", 2)
+        + r"\end{table}",
+    )
+    assert [(t.number, t.caption) for t in d.tables] == [("1", "T."), ("2", "N.")]
+    assert d.figures[0].caption == "F."
+
+
+def test_grids_of_pictures_are_no_tables(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"\begin{figure}\begin{tabular}{cc}\includegraphics{a}&\includegraphics{b}\\(a)&(b)\end{tabular}\caption{P.}\end{figure}",
+    )
+    assert d.tables == ()
+    assert d.figures[0].files == ("a", "b")
+
+
+def test_blank_rows_and_spacing_columns(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{lccc} a & 1 & & 2 \\ \\[-5pt] \hline & & & \\ b & 3 & & 4 \\ \bottomrule \\ \end{tabular}",
+    )
+    assert t.grid() == [["a", "1", "", "2"], ["b", "3", "", "4"]]
+    assert t.rules == (1, 2)
+
+
+def test_ampersands_that_split_nothing(tmp_path: Path):
+    g = rows(
+        tmp_path,
+        "lc",
+        r"a \& b & {x & y} \\ \verb|c & d| & $\left\{\begin{array}{c} 1 & 2 \\ 3 & 4 \end{array}\right.$ \\",
+    )
+    assert (len(g), [len(r) for r in g]) == (2, [2, 2])
+    assert g[0][0] == "a & b"
+
+
+def test_a_bracket_that_is_no_length(tmp_path: Path):
+    g = rows(tmp_path, "lc", "a & 1 \\\\\n[0.1, 0.2] & 2 \\\\ [3pt] b & 3")
+    assert [r[0] for r in g] == ["a", "[0.1, 0.2]", "b"]
+
+
+def test_comments_conditionals_and_inputs_inside(tmp_path: Path):
+    (tmp_path / "body.tex").write_text("c & 3 \\\\\n")
+    t = only(
+        tmp_path,
+        "\\begin{tabular}{lc}\na & 1 \\\\ % b & 2 \\\\\n\\iffalse x & 9 \\\\ \\fi\n\\input{body}\n\\ifcamera d & 4 \\\\ \\else e & 5 \\\\ \\fi\n\\end{tabular}",
+        "\\newif\\ifcamera\\camerafalse",
+    )
+    assert [r[0] for r in t.grid()] == ["a", "c", "e"]
+
+
+def test_numbering_by_section_and_in_the_appendix(tmp_path: Path):
+    grid = r"\begin{table}\caption{C.}\begin{tabular}{lc} a & 1 \\ b & 2 \end{tabular}\end{table}"
+    d = document(
+        tmp_path, grid + r"\appendix\section{More}\renewcommand{\thetable}{A\arabic{table}}\setcounter{table}{0}" + grid
+    )
+    assert [t.number for t in d.tables] == ["1", "A1"]
+    d = document(tmp_path, r"\section{S}" + grid + r"\section{T}" + grid, r"\numberwithin{table}{section}")
+    assert [t.number for t in d.tables] == ["1.1", "2.1"]
+
+
+def test_unknown_command_makes_the_cell_doubtful(tmp_path: Path):
+    found = cell(tmp_path, r"\mystery{3pt}94.1")
+    assert found.doubtful
+    assert all(n.doubtful for n in found.numbers)
+    d = document(tmp_path, r"\mystery{x}")
+    assert [(m.kind, m.name) for m in d.missing] == [("macro", r"\mystery")]
+
+
+def test_rows_with_too_many_cells_are_doubtful(tmp_path: Path):
+    t = only(tmp_path, r"\begin{tabular}{lc} a & 1 & 7 \\ b & 2 \end{tabular}")
+    assert [c.text for c in t.cells if c.doubtful] == ["7"]
+
+
+def test_header_without_rules_and_numeric_grids(tmp_path: Path):
+    t = only(tmp_path, r"\begin{tabular}{lc} name & value \\ a & 1 \\ b & 2 \end{tabular}")
+    assert (t.header_rows, t.header_columns) == (1, 1)
+    t = only(tmp_path, r"\begin{tabular}{ccc} 1 & 2 & 3 \\ 4 & 5 & 6 \\ 7 & 8 & 9 \end{tabular}")
+    assert t.header_rows == 0
+
+
+def test_footnotes_of_cells_are_kept(tmp_path: Path):
+    found = cell(tmp_path, r"94.1\footnote{Our rerun.}")
+    assert found.notes == ("Our rerun.",)
+    assert cell(tmp_path, r"94.1$^{\ddagger}$").notes == ("‡",)
+    t = only(
+        tmp_path,
+        r"\begin{table}\begin{threeparttable}\caption{C.}\begin{tabular}{lc} a & 1\tnote{*} \\ b & 2 \end{tabular}\begin{tablenotes}\item[*] rerun\end{tablenotes}\end{threeparttable}\end{table}",
+    )
+    assert any("rerun" in note for note in t.notes)
+
+
+def test_changes_beside_numbers(tmp_path: Path):
+    for source in (
+        r"76.1{\scriptsize(+1.2)}",
+        r"76.1 \textcolor{green}{(+1.2)}",
+        r"76.1$_{\textcolor{green}{+1.2}}$",
+        r"76.1 $\uparrow$1.2",
+        r"$76.1_{\uparrow 1.2}$",
+        r"76.1 (\textcolor{red}{$\uparrow$1.2})",
+    ):
+        found = cell(tmp_path, source)
+        assert found.number is not None, (source, found)
+        assert (found.number.value, found.number.change, found.number.spread) == (76.1, 1.2, None), source
