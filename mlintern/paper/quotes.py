@@ -64,7 +64,7 @@ def canonical(text: str) -> Canonical:
         if not new:
             continue
         if gap:
-            if out and _keeps_space(out, new[0]):
+            if out and _keeps_space(out, new[0], text[m.end() : m.end() + 1]):
                 out.append(" ")
                 starts.append(m.start())
                 ends.append(m.start())
@@ -96,18 +96,34 @@ def _replacement(m: re.Match[str], kind: str) -> str:
     return ""
 
 
-def _keeps_space(before: list[str], after: str) -> bool:
-    """Space separates words and numbers; around punctuation and operators it is only typography."""
+def _keeps_space(before: list[str], after: str, then: str) -> bool:
+    """Space separates words and numbers; around punctuation and operators it is only typography.
+
+    A point that begins a number (`0.75 .70`) belongs to that number.
+    """
     last = before[-1]
-    return (last.isalnum() and after.isalnum()) or (last in ".," and after.isdigit())
+    after_word = after.isalnum() or (after == "." and then.isdigit())
+    return (last.isalnum() and after_word) or (last in ".," and after.isdigit())
 
 
+_GROUPED = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*(?:e[+-]?\d+)?")
 
 
 def occurrences(haystack: Canonical, quote: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the original within [start, end) where `quote` stands, cut at no word and no number."""
-    needle = canonical(quote).text.strip()
+    """Ranges of the original within [start, end) where `quote` stands, cut at no word and no number.
+
+    A plain space between groups of three digits (`10 000`) may quote a thin one, which is part of the number.
+    """
+    found = False
+    for a, b in _occurrences(haystack, canonical(quote).text.strip(), start, end):
+        found = True
+        yield a, b
+    if not found and (grouped := _GROUPED.sub("\u2009", quote)) != quote:
+        yield from _occurrences(haystack, canonical(grouped).text.strip(), start, end)
+
+
+def _occurrences(haystack: Canonical, needle: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     if not needle:
         return
     at = haystack.text.find(needle)

@@ -9,6 +9,7 @@ from mlintern.paper.latex.assemble_text import AssembledText
 from mlintern.paper.latex.drafts import CaptionDraft, CellDraft, FloatDraft, GridDraft
 from mlintern.paper.latex.spans import header_columns, header_rows
 from mlintern.paper.numbers import Number, parse_cell
+from mlintern.paper.numbers.commas import settle_commas
 
 _NOTE_MARK = re.compile(r"\^\{([†‡*§¶∗⋆,a-z\d]{1,5})\}")
 
@@ -32,6 +33,7 @@ class AssembledCells(AssembledText):
             a, z = ranges[at] = self.proof.trimmed(c.start, c.end)
             texts[at] = re.sub(r"\s+", " ", self.text[a:z])
             numbers[at] = self._numbers(a, z, c)
+        numbers = settle_commas(numbers)
         numeric = {at: bool(n) for at, n in numbers.items()}
         head = header_rows(grid, numeric)
         side = header_columns(grid, numeric, texts, head)
@@ -102,7 +104,7 @@ class AssembledCells(AssembledText):
         color = c.color
         for s, e, style in self.proof.styles_in(a, z):
             n = sum(ch.isalnum() for ch in self.text[s:e])
-            lead = n > 0 and not any(ch.isalnum() for ch in self.text[a:s])
+            lead = n > 0 and len(numbers[at]) < 2 and not any(ch.isalnum() for ch in self.text[a:s])
             for name in marks:
                 if getattr(style, name):
                     marks[name] += n if not lead else max(n, visible)
@@ -124,7 +126,8 @@ class AssembledCells(AssembledText):
             name = self.r.folder.sources[source].name
             raw = self.r.folder.texts[name][low:high].strip()
             span = self.r.span(own[0]._replace(start=low), own[-1]._replace(end=high))
-        half = max(visible, 1) / 2
+        # a mark on one of several numbers is not a mark of the cell
+        need = visible if len(numbers[at]) > 1 else max(visible, 1) / 2
         return Cell(
             row=c.row,
             column=c.column,
@@ -132,9 +135,9 @@ class AssembledCells(AssembledText):
             rowspan=c.rowspan,
             colspan=c.colspan,
             header=header,
-            bold=marks["bold"] >= half,
-            underline=marks["underline"] >= half,
-            italic=marks["italic"] >= half,
+            bold=marks["bold"] >= need,
+            underline=marks["underline"] >= need,
+            italic=marks["italic"] >= need,
             color=color,
             numbers=numbers[at],
             notes=notes,

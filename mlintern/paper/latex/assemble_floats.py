@@ -43,6 +43,7 @@ class AssembledFloats(AssembledCells):
         tables: list[Table] = []
         figures: list[Figure] = []
         placed: set[int] = set()
+        self._adopt()
         for f in sorted(self.r.floats, key=lambda f: f.start):
             for grid in f.grids:
                 placed.add(id(grid))
@@ -54,8 +55,31 @@ class AssembledFloats(AssembledCells):
         tables.sort(key=lambda t: t.start)
         return tuple(tables), tuple(figures)
 
+    def _adopt(self) -> None:
+        """A caption in no float (`\\captionof` in a minipage, `\\@captype`) takes the grids of its minipage,
+        else the one right beside it."""
+        placed = {id(g) for f in self.r.floats for g in f.grids}
+        free = [g for g in self.r.grids if id(g) not in placed]
+        loose = [
+            f for f in self.r.floats if not f.grids and not f.images and f.captions and f.captions[0].kind == "table"
+        ]
+        scopes = [f.captions[0].scope for f in loose]
+        for f, scope in zip(loose, scopes, strict=True):
+            own = [g for g in free if scope and g.scope == scope] or [g for g in free if self._touch(f, g)]
+            if scopes.count(scope) > 1 or not scope:
+                own = own[:1]
+            f.grids += own
+            free = [g for g in free if g not in own]
+
+    def _touch(self, f: FloatDraft, grid: GridDraft) -> bool:
+        """Whether nothing stands between a caption and a grid."""
+        first, second = (f.end, grid.start) if f.end <= grid.start else (grid.end, f.start)
+        start, end = self.proof.trimmed(first, second)
+        return first <= second and end <= start
+
     def _float_tables(self, f: FloatDraft) -> list[Table]:
         main = [c for c in f.captions if not c.sub]
+        main = [c for c in main if c.kind == "table"] or main  # a figure beside the table in one float
         subs = [c for c in f.captions if c.sub]
         groups = self._groups(f, main)
         found = []

@@ -68,16 +68,37 @@ class Cells(PaperState):
         slash = Token(TEXT, " \\ ", token.source, token.start, token.end, False)
         g.push([*parts[0], slash, *parts[1]])
 
+    def cmd_sout(self, token: Token) -> None:
+        """Struck-out text stays in the input: what of the cell still counts is for a reader to decide."""
+        if isinstance(self.cell, CellDraft):
+            self.cell.doubts.append("part of it is struck out")
+
+    cmd_st = cmd_xout = cmd_cancel = cmd_bcancel = cmd_xcancel = cmd_sout
+
+    def cmd_Block(self, token: Token) -> None:
+        """nicematrix's `\\Block[options]{rows-columns}{text}`; the text stays in the input."""
+        self.g.optional()
+        rows, _, count = spell(self._expanded(self.g.argument())).partition("-")
+        self.g.optional("<", ">")
+        if isinstance(self.cell, CellDraft):
+            self.cell.rowspan = int(rows) if rows.strip().isdigit() and int(rows) else 1
+            self.cell.colspan = min(int(count), 500) if count.strip().isdigit() and int(count) else 1
+
     cmd_backslashbox = cmd_slashbox = cmd_diagboxthree = cmd_diagbox
 
     def _group(self, tokens: list[Token], token: Token) -> list[Token]:
         like = token._replace(exact=False)
         return [like._replace(kind=BEGIN, text="{"), *tokens, like._replace(kind=END, text="}")]
 
+    def cmd_sisetup(self, token: Token) -> None:
+        """Options that hold until the group ends."""
+        options = spell(self.g.argument())
+        self.scopes[-1].extra["siunitx"] = self.number_style().changed(options)
+
     def cmd_num(self, token: Token) -> None:
-        self.g.optional()
+        style = self.number_style().changed(spell(self.g.optional() or []))
         arg = self.g.argument()
-        text = siunitx_number(spell(self._expanded(arg)).strip())
+        text = siunitx_number(spell(self._expanded(arg)).strip(), style)
         if text is None:
             self.render(arg)
         else:

@@ -58,6 +58,8 @@ class Characters(Mathematics):
     def cmd_dots(self, token: Token) -> None:
         self.put("…", token)
 
+    cmd_nodata = cmd_dots
+
     def cmd_verb(self, token: Token) -> None:
         found = self.verbatim(token)
         self.put(found.text, found, found.exact)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from mlintern.paper.latex.macro import Macro
-from mlintern.paper.latex.tokens import BEGIN, CS, END, PARAM, SPACE, TEXT, Token, spell, trimmed
+from mlintern.paper.latex.tokens import BEGIN, CS, END, MATH, PARAM, SPACE, TEXT, Token, spell, trimmed
 
 MAX_COLUMNS = 500
 
@@ -18,8 +18,12 @@ class Column:
     align: str = "l"
     before: list[Token] = field(default_factory=list)
     after: list[Token] = field(default_factory=list)
-    number: bool = False
-    """A siunitx column: its cells are numbers."""
+    number: str | None = None
+    """Options of a siunitx column, whose cells are numbers; None for any other column."""
+    unit: bool = False
+    """A siunitx column of units."""
+    hidden: bool = False
+    """Its cells are not printed: they are set into a box that nobody opens, or gobbled."""
     glue: list[Token] | None = None
     """What `@{…}` or `!{…}` prints between this column and the next, if it prints anything but space."""
 
@@ -28,6 +32,9 @@ _SPACING = re.compile(
     r"\\vrule[^\\{}]*|\\(?:hspace|hskip|extracolsep|kern|quad|qquad|enspace|tabcolsep|fill|hfill|vline|color|arrayrulecolor|,|;|:|!| |\w*skip)"  # noqa: E501
     r"\*?\s*(?:\{[^{}]*(?:\{[^{}]*\})*[^{}]*\})?|[-+\d.]+\s*(?:pt|em|ex|cm|mm|in)|[\s|]|\\textwidth|\\linewidth"
 )
+
+
+_HIDING = frozenset(("setbox", "@gobble", "gobble", "iffalse"))
 
 
 class _Stream:
@@ -117,9 +124,9 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
         elif c == ">":
             before += stream.group()
         elif c == "<":
-            after = stream.group()
+            behind = stream.group()
             if found:
-                found[-1].after = after + found[-1].after
+                found[-1].after = behind + found[-1].after
         elif c in "@!":
             glue = stream.group()
             if found and _SPACING.sub("", spell(glue)).strip(" {}$~") and found[-1].glue is None:
@@ -128,16 +135,18 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
             if c in ";" and stream.opens():
                 stream.group()
         elif c.isalpha():
-            number = c in "Ss"
-            stream.bracket()
+            options = stream.bracket()
             if c in "pmbPMB" or (c not in "lcrXLCRJSsYZ" and stream.opens()):
                 stream.group()
+            after: list[Token] = []
             if c in "wWD":
                 stream.group()
-                if c == "D":
+                if c == "D":  # dcolumn sets its numbers in mathematics
                     stream.group()
+                    before, after = [*before, t._replace(kind=MATH, text="$")], [t._replace(kind=MATH, text="$")]
             align = c.lower() if c.lower() in "lcr" else "c" if c in "Ss" else "l"
-            found.append(Column(align, before, [], number))
+            hidden = any(b.kind == CS and b.text in _HIDING for b in before)
+            found.append(Column(align, before, after, options if c == "S" else None, c == "s", hidden))
             before = []
     if found and found[-1].glue is not None:
         found[-1].glue = None  # after the last column there is nothing to join

@@ -6,6 +6,8 @@ dimension; a final `k` is an argument that is shown (it stays in the input). An 
 
 from __future__ import annotations
 
+import re
+
 
 def _spread(groups: dict[str, str]) -> dict[str, str]:
     """Name -> signature, from signature -> names."""
@@ -38,10 +40,10 @@ SIGNATURES: dict[str, str] = _spread(
     {
         "": (
             "! + - / : ; < = > ADLnullwide ADLnullwidehline aftergroup allowbreak arraybackslash backmatter "
-            "balance bcancel bibfnamefont BibitemOpen bibliographyunits bibnamefont bibsep Big "
+            "balance bibfnamefont BibitemOpen bibliographyunits bibnamefont bibsep Big "
             "big bigbreak Bigg bigg Biggl biggl Biggm biggm Biggr biggr Bigl bigl Bigm bigm Bigr bigr bigskip "
-            "bottomfraction boxed break cal cancel cellalign centerdot centerfloat Centering centering centerline "
-            "clap cleardoublepage clearpage clubpenalty compact displaylimits displaystyle DontPrintSemicolon "
+            "bottomfraction boxed break cal cellalign centerdot centerfloat Centering centering centerline "
+            "clap cleardoublepage clearpage clubpenalty colhead compact displaylimits displaystyle DontPrintSemicolon "
             "dotfill doublerulesep doublespacing enquote ensuremath ExplSyntaxOff fbox fil "
             "filbreak fill filll FloatBarrier flushbottom footnotesize frenchspacing frontmatter fussy goodbreak "
             "hbox hfil hfill hl hrulefill hss Huge huge ignorespacesafterend immediate indent justifying LARGE "
@@ -55,11 +57,11 @@ SIGNATURES: dict[str, str] = _spread(
             "onehalfspacing onlynotes overbrace overbracket path phantomcaption phantomsection plus printindex "
             "protect qedhere raggedbottom RaggedLeft raggedleft RaggedRight raggedright relax right rightline "
             "rlap rmfamily sc scriptscriptstyle scriptsize scriptstyle scshape selectfont SetAlgoLined sf "
-            "sfdefault sffamily singlespacing sloppy small smallbreak smaller smallskip sout st startcontents "
+            "sfdefault sffamily singlespacing sloppy small smallbreak smaller smallskip startcontents "
             "strut substack tableofcontents tabularxcolumn text textfraction textlarge textlf textls textmd "
             "textnormal textquote textrm textsc textscale textsf textsmall textsmaller textstyle texttt textup "
             "the theadfont tiny topfraction tothe tt ttfamily ttvar ulined underbrace underbracket unskip "
-            "uppercase vbox vcenter vfil vfill vss vtop widowpenalty xcancel xout"
+            "uppercase vbox vcenter vfil vfill vss vtop widowpenalty"
         ),
         "*k": ("citetext operatorname url"),
         "*m": ("hspace vspace vspace*"),
@@ -86,10 +88,10 @@ SIGNATURES: dict[str, str] = _spread(
             "abovespace acmBooktitle acmDOI acmISBN acmPrice acmYear affiliation algsetup AtEndDocument "
             "belowspace BibitemShut bibliographystyle bibliographyunit captionstyle cfoot chead cline "
             "cmidrulekern copyrightyear date email everydisplay everymath everypar everyrow extracolsep "
-            "floatstyle fontencoding fontfamily fontseries fontshape geometry glossary hhline hphantom hypersetup "
+            "floatstyle fontencoding fontfamily fontshape geometry glossary hhline hphantom hypersetup "
             "hyphenation icmlkeywords icmltitlerunning includeonly index institution keywords lfoot lhead "
-            "linespread lstset markright mathtoolsset mathversion message newbox newcount newdimen newlength "
-            "newread newsavebox newskip newtoks newwrite nocite orcid pagecolor pagenumbering pagestyle pdfinfo "
+            "linespread lstset markright mathtoolsset mathversion message newbox newcount newdimen "
+            "newread newsavebox newtoks newwrite nocite orcid pagecolor pagenumbering pagestyle pdfinfo "
             "pgfplotsset phantom printAffiliationsAndNotice raisetag RestyleAlgo restylefloat rfoot rhead rowfont "
             "rowstyle selectlanguage setarstrut setcopyright setmainfont setmonofont setsansfont setstretch "
             "settopmatter sisetup special subcaptionsetup tabletypesize tablewidth taburulecolor tcbset "
@@ -98,14 +100,14 @@ SIGNATURES: dict[str, str] = _spread(
         ),
         "mk": (
             "adjustbox bibfield bibinfo clipbox Eprint foreignlanguage href hyperlink hypertarget phantombox "
-            "rotatefill trimbox turnbox"
+            "rotatefill sbox trimbox turnbox"
         ),
         "mm": (
             "addtolength algnewcommand algrenewcommand AtBeginEnvironment AtEndEnvironment bibAnnoteFile "
             "Crefformat crefformat creflabelformat DeclareCaptionFont DeclareCaptionLabelFormat "
             "DeclareUnicodeCharacter definecolorset definetcolor floatname fontsize GenericWarning hypernat "
             "icmlaffiliation icmlcorrespondingauthor icmlsetsymbol lstdefinestyle markboth newcites "
-            "PackageWarning pgfmathsetmacro pgfplotstableread sbox setkeys SetKw SetKwFunction SetKwInOut "
+            "PackageWarning pgfmathsetmacro setkeys SetKw SetKwFunction SetKwInOut "
             "SetKwInput setlength SetTblrInner SetTblrOuter settodepth settoheight settowidth setul setulcolor"
         ),
         "mmm": (
@@ -118,8 +120,7 @@ SIGNATURES: dict[str, str] = _spread(
         "mo": ("cdashline hlineB Xcline Xhline"),
         "mok": ("scalebox"),
         "momm": ("newtcbox"),
-        "mook": ("raisebox"),
-        "moom": ("savebox"),
+        "mook": ("raisebox savebox"),
         "o": (
             "addlinespace allowdisplaybreaks bibsection bottomrule bottomrulec displaybreak firsthline hdashline "
             "hline lasthline linebreak listoftodos midrule midrulec nolinebreak nopagebreak pagebreak "
@@ -128,8 +129,8 @@ SIGNATURES: dict[str, str] = _spread(
         "ok": ("cellbox Centerbox hyperref rothead Shortstack shortstack smash specialcell tcbox"),
         "om": (
             "addbibresource address arrayrulecolor captionlistentry captionsetup ccsdesc cellcolor cmidruleb "
-            "color columncolor DeclareCaptionType documentclass doublerulesepcolor ExecuteBibliographyOptions "
-            "fancyfoot fancyhead fancyhf LoadClass marginnote marginpar missingfigure rowcolor RowStyle setlist "
+            "color DeclareCaptionType documentclass doublerulesepcolor ExecuteBibliographyOptions "
+            "fancyfoot fancyhead fancyhf LoadClass marginnote marginpar missingfigure RowStyle setlist "
             "setminted sidenote tabucline tikz todo"
         ),
         "omk": ("colorbox rotatebox textcolor"),
@@ -137,6 +138,7 @@ SIGNATURES: dict[str, str] = _spread(
         "ommk": ("fcolorbox"),
         "ommm": ("acmConference"),
         "omo": ("hdashlinelr"),
+        "omoo": ("columncolor rowcolor"),
         "ook": ("framebox makebox"),
         "oom": ("newmdenv"),
         "ooomk": ("parbox"),
@@ -159,6 +161,9 @@ FULL_RULES = frozenset(
         "midrulec specialrule tabucline toprule toprulec Xhline"
     ).split()
 )
+
+RULE_NAME = re.compile(r"(?:[A-Za-z]*[hH]line|[a-z]*(?:top|mid|bottom|bot|thick|thin|heavy)(?:line|rule))[A-Za-z]?")
+"""What a command is called that no file of the paper defines and that can only be a rule between rows."""
 
 GRIDS: dict[str, str] = _spread(
     {

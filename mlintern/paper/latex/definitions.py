@@ -5,7 +5,29 @@ from __future__ import annotations
 from mlintern.paper.latex.counters import Counters
 from mlintern.paper.latex.gullet import Gullet
 from mlintern.paper.latex.macro import Argument, Macro, name_of, parameters, xparse
-from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, PARAM, SPACE, TEXT, Lexer, Token, spell, split, tokens_of
+from mlintern.paper.latex.tokens import (
+    BEGIN,
+    CS,
+    END,
+    EOF,
+    PAR,
+    PARAM,
+    SPACE,
+    TAB,
+    TEXT,
+    TIE,
+    Lexer,
+    Token,
+    spell,
+    split,
+    tokens_of,
+)
+
+_NO_SPACE_BEFORE = frozenset(",.'/?;:!-)")
+_NO_SPACE_BEFORE_COMMAND = frozenset(
+    ("/", " ", "\\", "bgroup", "egroup", "space", "xspace", "footnote", "footnotemark", "newline", "par", "end")
+)
+"""xspace's own list of what it writes no space before."""
 
 
 class Definitions(Counters):
@@ -143,6 +165,13 @@ class Definitions(Counters):
         body = parameters(g.argument())
         self.columns[name] = Macro(body, [Argument("m") for _ in range(int(count))] if count.isdigit() else [])
 
+    def do_newlength(self, token: Token) -> None:
+        """A register: its name alone, or with a value behind it, prints nothing."""
+        if name := name_of(self.g.argument()):
+            self.g.registers.add(name)
+
+    do_newdimen = do_newskip = do_newcount = do_newlength
+
     def do_newtheorem(self, token: Token) -> None:
         g = self.g
         starred = g.star()
@@ -187,7 +216,16 @@ class Definitions(Counters):
         pass
 
     do_relax = do_protect = do_unexpanded = do_global = do_long = do_outer = do_protected = do_leavevmode = do_noexpand
-    do_ignorespaces = do_unskip = do_expanded = do_xspace = do_noexpand
+    do_ignorespaces = do_unskip = do_expanded = do_noexpand
+
+    def do_xspace(self, token: Token) -> None:
+        """A space, unless what follows the macro is punctuation or a space already."""
+        after = self.g.peek()
+        closes = after.kind in (SPACE, PAR, TIE, END, BEGIN, TAB, EOF) or (
+            after.kind == TEXT and after.text[0] in _NO_SPACE_BEFORE
+        )
+        if not closes and not (after.kind == CS and after.text in _NO_SPACE_BEFORE_COMMAND):
+            self.g.push([token._replace(kind=SPACE, text=" ", exact=False)])
 
     def do_makeatletter(self, token: Token) -> None:
         for frame in self.g.frames:

@@ -66,11 +66,22 @@ class Floats(PaperState):
         self.g.optional()
         self._caption(token, self.g.argument(), self.caption_kind, not starred)
 
+    def cmd_tbl(self, token: Token) -> None:
+        """`\\tbl{caption}{table}`, as some publishers' classes have it; the table stays in the input."""
+        self._caption(token, self.g.argument(), "table", True)
+
     def cmd_captionof(self, token: Token) -> None:
         starred = self.g.star()
         kind = spell(self.g.argument()).strip()
         self.g.optional()
         self._caption(token, self.g.argument(), kind, not starred)
+
+    def cmd_ttabbox(self, token: Token) -> None:
+        """floatrow's boxes: caption and content stay in the input."""
+        self.g.optional()
+        self.caption_kind = "figure" if token.text in ("ffigbox", "fcapside") else "table"
+
+    cmd_capbtabbox = cmd_ffigbox = cmd_fcapside = cmd_ttabbox
 
     def cmd_subcaption(self, token: Token) -> None:
         self.g.star()
@@ -112,6 +123,8 @@ class Floats(PaperState):
         if self.float is None:
             loose = self.float = FloatDraft(kind or "figure", token, self.ink.size)
         draft = self.float
+        if not kind and (named := self.g.macros.get("@captype")):
+            kind = spell(named.body).strip()
         in_sub = any(s.extra.get("sub") for s in self.scopes)
         sub = kind == "sub" or (in_sub and not kind)
         kind = kind if kind and kind != "sub" else draft.kind
@@ -140,6 +153,7 @@ class Floats(PaperState):
             caption.labels += draft.labels
             draft.labels = []
         if loose is not None:
+            self.target = (kind, number, caption.labels)
             loose.end, loose.stop = self.ink.size, token
             self.floats.append(loose)
             self.float = None

@@ -9,8 +9,11 @@ from mlintern.paper.latex.floats import Floats
 from mlintern.paper.latex.grid_rows import Row
 from mlintern.paper.latex.ink import PLAIN
 from mlintern.paper.latex.spans import settle
-from mlintern.paper.latex.tokens import CS, Token, trimmed
-from mlintern.paper.latex.units import siunitx_cell
+from mlintern.paper.latex.tokens import BEGIN, CS, END, VERB, Token, trimmed
+from mlintern.paper.latex.units import siunitx_cell, unit
+
+_WITH_COVERED = ("spancolumns", "Block")
+"""Spans whose covered cells stand in the source, blank."""
 
 
 def set_cells(
@@ -63,11 +66,17 @@ def _joins(cols: list[Column]) -> set[int]:
 
 def _set_row(reader: Floats, grid: GridDraft, r: int, row: Row, cols: list[Column], joins: set[int]) -> int:
     """Sets one row; the number of columns it fills."""
-    column = shown = 0
+    column = shown = skip = 0
     cell: CellDraft | None = None
-    for i, tokens in enumerate(row.cells):
+    for tokens in row.cells:
         merged = column in joins and cell is not None and cell.colspan == 1 and not cell.fixed and not _spans(tokens)
         here = cols[column] if column < len(cols) else Column()
+        if here.hidden and not _spans(tokens):
+            column += 1
+            continue
+        if skip:  # tabularray and nicematrix write the covered cells, too
+            skip -= 1
+            continue
         if merged and cell is not None:
             glue = cols[column - 1].glue or []
             if not blank(tokens):
@@ -77,7 +86,7 @@ def _set_row(reader: Floats, grid: GridDraft, r: int, row: Row, cols: list[Colum
                     _put(reader, grid, cell, [*here.before, *trimmed(tokens), *here.after], here)
             column += 1
             continue
-        if i:
+        if cell is not None:
             reader.ink.cut("")
             reader.ink.parts.append("\t")
             reader.ink.size += 1
@@ -88,7 +97,8 @@ def _set_row(reader: Floats, grid: GridDraft, r: int, row: Row, cols: list[Colum
         if column >= len(cols) and cols and content:
             cell.doubts.append("the row has more cells than the table has columns")
         taken = max(cell.colspan, 1)
-        covered = sum((column + k) not in joins or k == 0 for k in range(taken))
+        covered = sum(k == 0 or not _unseen(column + k, cols, joins) for k in range(taken))
+        skip = taken - 1 if any(t.kind == CS and t.text in _WITH_COVERED for t in tokens) else 0
         cell.colspan = covered
         grid.cells.append(cell)
         shown += covered
@@ -98,26 +108,42 @@ def _set_row(reader: Floats, grid: GridDraft, r: int, row: Row, cols: list[Colum
     return shown
 
 
+def _unseen(column: int, cols: list[Column], joins: set[int]) -> bool:
+    """Whether a column takes no place of its own."""
+    return column in joins or (column < len(cols) and cols[column].hidden)
+
+
 def _spans(tokens: list[Token]) -> bool:
-    return any(t.kind == CS and t.text in ("multicolumn", "spancolumns") for t in tokens[:40])
+    return any(t.kind == CS and t.text in ("multicolumn", *_WITH_COVERED) for t in tokens[:40])
 
 
 def _put(reader: Floats, grid: GridDraft, cell: CellDraft, tokens: list[Token], column: Column) -> None:
     """Sets a cell's content and notes where it ended up."""
     before, reader.cell = reader.cell, cell
     known = set(reader.unknown)
-    style = reader.scopes[-1].style
+    outer = reader.scopes[-1].style
     reader.scopes[-1].style = PLAIN
     try:
-        number = siunitx_cell(tokens) if column.number else None
-        if number is not None:
-            reader.put(number[0], number[1])
-        else:
-            reader.render(tokens)
+        if column.number is not None:
+            style = reader.number_style().changed(column.number)
+            tokens = siunitx_cell(tokens, style) or tokens
+        elif column.unit and tokens:
+            tokens = [tokens[0]._replace(kind=VERB, text=unit(tokens), exact=False)]
+        reader.render(_collected(tokens))
     finally:
         reader.cell = before
-        reader.scopes[-1].style = style
+        reader.scopes[-1].style = outer
     fresh = [n for n in reader.unknown if n not in known] + [t.text for t in tokens if t.kind == CS and t.text in known]
     if fresh:
         cell.doubts.append("it uses \\" + ", \\".join(dict.fromkeys(fresh)) + ", which the source does not define")
     cell.end = reader.ink.size
+
+
+def _collected(tokens: list[Token]) -> list[Token]:
+    """collcell's `>{\\collectcell\\macro}c<{\\endcollectcell}`: the macro before the cell takes it as its argument."""
+    if not tokens or tokens[0].kind != CS or tokens[0].text != "collectcell":
+        return tokens
+    inside = [t for t in tokens[1:] if not (t.kind == CS and t.text == "endcollectcell")]
+    at = next((i for i, t in enumerate(inside) if t.kind != CS), len(inside))
+    like = tokens[0]._replace(exact=False)
+    return [*inside[:at], like._replace(kind=BEGIN, text="{"), *inside[at:], like._replace(kind=END, text="}")]

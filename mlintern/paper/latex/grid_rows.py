@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from mlintern.paper.latex.columns import blank
-from mlintern.paper.latex.commands import GRIDS, RULES, SIGNATURES
+from mlintern.paper.latex.commands import GRIDS, RULE_NAME, RULES, SIGNATURES
 from mlintern.paper.latex.floats import Floats
-from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, SPACE, TAB, TEXT, Token, spell
+from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, PAR, SPACE, TAB, TEXT, Token, spell
 
 MAX_CELLS = 60_000
 _LENGTH = re.compile(r"\s*[-+]?\s*[\d.]*\s*(?:pt|em|ex|in|cm|mm|sp|bp|pc|\\[a-z]+)\s*", re.I)
+
+
+_BELOW = {"tablecomments": 1, "tablerefs": 1, "tablenotetext": 2}
 
 
 @dataclass
@@ -21,9 +25,10 @@ class Row:
     rules: list[str]
 
 
-def arguments(reader: Floats, name: str) -> list[Token]:
-    """Reads the arguments of the environment; the column specification."""
+def arguments(reader: Floats, name: str) -> tuple[list[Token], str]:
+    """Reads the arguments of the environment; the column specification, and tabularray's keys."""
     spec: list[Token] = []
+    keys: list[str] = []
     signature = GRIDS.get(name, "os")
     for letter in signature:
         if letter == "o":
@@ -41,6 +46,7 @@ def arguments(reader: Floats, name: str) -> list[Token]:
         elif letter == "t":
             spec = reader.g.argument()
             text = spell(spec)
+            keys.append(text)
             if "colspec" in text:
                 at = next((i for i, t in enumerate(spec) if t.kind == TEXT and "colspec" in t.text), len(spec))
                 depth = 0
@@ -52,7 +58,33 @@ def arguments(reader: Floats, name: str) -> list[Token]:
                     if depth > 1 or (depth == 1 and t.kind != BEGIN):
                         inner.append(t)
                 spec = inner
-    return spec
+    return spec, "".join(keys)
+
+
+_CELL_KEY = re.compile(r"\bcell\s*\{([\d,\s]+)\}\s*\{([\d,\s]+)\}\s*=\s*\{([^{}]*)\}")
+_LINE_KEY = re.compile(r"\bhline\s*\{([^{}]*)\}")
+
+
+def apply_keys(keys: str, rows: list[Row], last_rules: list[str], token: Token) -> None:
+    """tabularray's `cell{1}{2}={c=3}{c}` and `hline{1,Z}={1pt}`: spans and rules, written where other tables have
+    them."""
+    for m in _CELL_KEY.finditer(keys):
+        for r, c in product(*(map(int, re.findall(r"\d+", x)) for x in (m[1], m[2]))):
+            if 0 < r <= len(rows) and 0 < c <= len(rows[r - 1].cells):
+                rows[r - 1].cells[c - 1][:0] = _spanning(m[3], token)
+    lines: set[int] = set(range(len(rows) + 1)) if re.search(r"\bhlines\b", keys) else set()
+    for m in _LINE_KEY.finditer(keys):
+        for word in m[1].split(","):
+            word = word.strip()
+            if word in ("Z", "-1"):
+                lines.add(len(rows))
+            elif word.isdigit():
+                lines.add(int(word) - 1)
+    for line in lines:
+        if 0 <= line < len(rows):
+            rows[line].rules.append("hline")
+        elif line == len(rows):
+            last_rules.append("hline")
 
 
 def collect(reader: Floats, name: str) -> tuple[list[Row], list[str], Token, int, list[Token]]:
@@ -139,7 +171,7 @@ def collect(reader: Floats, name: str) -> tuple[list[Row], list[str], Token, int
                     _after_break(reader)
                     finish()
                     continue
-                if t.text in RULES and (len(cells) == 1 and blank(cells[0])):
+                if len(cells) == 1 and blank(cells[0]) and (t.text in RULES or RULE_NAME.fullmatch(t.text)):
                     _rule(reader, t, rules)
                     continue
                 if t.text in ("endfirsthead", "endhead", "endfoot", "endlastfoot"):
@@ -150,6 +182,13 @@ def collect(reader: Floats, name: str) -> tuple[list[Row], list[str], Token, int
                     elif skip_from is not None:  # a running head or foot repeats what is there already
                         del rows[skip_from:]
                     continue
+                if t.text in _BELOW:  # AASTeX's notes: paragraphs of the float
+                    captions.append(t._replace(kind=PAR, text=" "))
+                    for _ in range(_BELOW[t.text]):
+                        captions += g.argument()
+                    continue
+                if t.text == "tablecaption":
+                    t = t._replace(text="caption")
                 if (
                     t.text in ("caption", "label")
                     and len(cells) == 1
@@ -183,6 +222,11 @@ def _set_cell(reader: Floats, token: Token) -> list[Token]:
     """tabularray's `\\SetCell[r=2,c=3]{c}` as a multicolumn with a multirow."""
     options = spell(reader.g.optional() or [])
     reader.g.argument()
+    return _spanning(options, token)
+
+
+def _spanning(options: str, token: Token) -> list[Token]:
+    """The spans of `r=2,c=3` as commands in the cell."""
     found: list[Token] = []
     for key, command in (("c", "spancolumns"), ("r", "spanrows")):
         if m := re.search(rf"\b{key}\s*=\s*(\d+)", options):
@@ -208,11 +252,15 @@ def _after_break(reader: Floats) -> None:
 
 def _rule(reader: Floats, token: Token, rules: list[str]) -> None:
     if token.text == "noalign":
-        inner = reader.g.argument()
-        reader.g.push(inner)
+        if any(t.kind == CS and t.text == "hrule" for t in reader.g.argument()):
+            rules.append("hline")
         return
     if token.text == "hhline":
         reader.g.argument()
-    else:
+    elif token.text in RULES:
         reader.arguments(SIGNATURES.get(token.text, ""))
+    else:
+        reader.g.optional(), reader.g.group()
+        rules.append("hline")
+        return
     rules.append(token.text)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mlintern.paper.latex.commands import RULE_NAME
 from mlintern.paper.latex.input import Input
 from mlintern.paper.latex.macro import Macro
-from mlintern.paper.latex.tokens import CS, EOF, PARAM, SPACE, TEXT, Token, split
+from mlintern.paper.latex.tokens import CS, EOF, PARAM, SPACE, TAB, TEXT, Token, split
 
 MAX_EXPANSIONS = 400_000
 """Of the whole paper; the largest papers take some fifty thousand."""
@@ -36,6 +37,8 @@ class Gullet(Input):
         self.aliases: dict[str, Token] = {}
         self.conditions: dict[str, bool] = {}
         self.primitives: dict[str, Callable[[Token], None]] = {}
+        self.registers: set[str] = set()
+        """Lengths and counts that the paper declares."""
         self.kept: frozenset[str] = frozenset()
         """Commands whose meaning for the reader no redefinition changes (`\\section`, `\\caption`)."""
         self.expansions = 0
@@ -132,7 +135,7 @@ class Gullet(Input):
                 value = self.delimited(argument.until)
             else:
                 opening, closing = argument.open or "[", argument.close or "]"
-                given = self.optional(opening, closing)
+                given = self.group() if argument.kind == "g" else self.optional(opening, closing)
                 none = (
                     [Token(CS, "NoValue", call.source, call.start, call.end, False)] if argument.default is None else []
                 )
@@ -146,7 +149,7 @@ class Gullet(Input):
 
     def define(self, name: str, macro: Macro, globally: bool = False, replace: bool = True) -> None:
         """Gives a name a meaning until the group ends (or for good)."""
-        if name in self.kept or (not replace and name in self.macros):
+        if name in self.kept or (not replace and name in self.macros) or _only_rule(name, macro):
             return
         if len(self.macros) > 50_000:
             return
@@ -167,3 +170,9 @@ class Gullet(Input):
                 self.macros.pop(name, None)
             else:
                 self.macros[name] = old
+
+
+def _only_rule(name: str, macro: Macro) -> bool:
+    """Whether a macro draws a line between rows, by what TeX does below `\\hline`: nothing of it is text."""
+    names = {t.text for t in macro.body if t.kind == CS}
+    return bool(names & {"noalign", "hrule"} and RULE_NAME.fullmatch(name)) and all(t.kind != TAB for t in macro.body)

@@ -86,6 +86,10 @@ class Input:
                 break
         return found
 
+    def group(self) -> list[Token] | None:
+        """An optional argument in braces; None, and nothing read, if there is none."""
+        return self.argument() if self.peek().kind == BEGIN else None
+
     def optional(self, opening: str = "[", closing: str = "]") -> list[Token] | None:
         """An optional argument in brackets; None, and nothing read, if there is none."""
         held: list[Token] = []

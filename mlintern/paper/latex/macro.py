@@ -27,7 +27,8 @@ class Macro:
 
 @dataclass
 class Argument:
-    """`m` mandatory, `o` optional in brackets, `s` star, `d` delimited by other characters, `u` up to some tokens."""
+    """`m` mandatory, `o` optional in brackets, `g` optional in braces, `s` star, `d` delimited by other characters,
+    `u` up to some tokens."""
 
     kind: str = "m"
     default: list[Token] | None = None
@@ -98,9 +99,10 @@ def xparse(signature: list[Token]) -> list[Argument]:
                 default, i = group(i)
             found.append(Argument("d", _lex(default), open=opening, close=closing))
         elif c in "gG":
+            default = ""
             if c == "G":
-                _, i = group(i)
-            found.append(Argument("m"))
+                default, i = group(i)
+            found.append(Argument("g", _lex(default) if c == "G" else None))
         elif c == "t" and i < len(text):
             found.append(Argument("s"))
             i += 1

@@ -16,6 +16,7 @@ from mlintern.paper.latex.commands import (
     SCOPED,
     VERBATIM,
 )
+from mlintern.paper.latex.data_files import DataFiles
 from mlintern.paper.latex.drafts import SectionDraft
 from mlintern.paper.latex.files import Folder
 from mlintern.paper.latex.floats import Floats
@@ -49,7 +50,7 @@ _ALGORITHMS = frozenset(f"env {name}" for name in "algorithm algorithm* algorith
 _CITE = re.compile(r"(?:[a-zA-Z]*cite[a-zA-Z]*|citep|citet|citealp|citeyearpar)")
 
 
-class PaperReader(Floats, Cells, Formulas, References):
+class PaperReader(Floats, Cells, DataFiles, Formulas, References):
     """One pass over the expanded source; `assemble` makes the Document of what it leaves behind."""
 
     def __init__(self, folder: Folder, root: str):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlintern.paper.latex.branches import Branches
 from mlintern.paper.latex.conditions import is_condition
 from mlintern.paper.latex.gullet import Gullet
+from mlintern.paper.latex.loops import Loops
 from mlintern.paper.latex.tokens import BEGIN, EOF, TEXT, Token, spell
 
 
-class Primitives(Branches):
+class Primitives(Loops):
     """Installs the primitives into a Gullet.
 
     `load` is called with a command, the file names in its arguments and its token, and pushes that file's text; `mode`
@@ -52,6 +52,7 @@ class Primitives(Branches):
             self.do_input
         )
         gullet.primitives["RequirePackage"] = gullet.primitives["usepackage"] = self._package
+        gullet.primitives["@for"] = gullet.primitives["@tfor"] = self._for
         gullet.primitives["numberwithin"] = gullet.primitives["counterwithin"] = self._within
         gullet.primitives["counterwithout"] = self._without
 

@@ -87,12 +87,20 @@ class References(PaperState):
         self.close_block()
 
     def cmd_footnotemark(self, token: Token) -> None:
-        given = self.g.optional()
-        if given:
-            self.put("^{" + self.plain(given) + "}", token)
+        if given := self.g.optional():
+            self._mark(self.plain(given), token)
 
     def cmd_tnote(self, token: Token) -> None:
-        self.put("^{" + self.plain(self.g.argument()) + "}", token)
+        self._mark(self.plain(self.g.argument()), token)
+
+    cmd_tablenotemark = cmd_tnote
+
+    def _mark(self, mark: str, token: Token) -> None:
+        """A footnote's mark; a cell keeps one of digits as a note alone, where it could pass for a power."""
+        if self.cell is not None and mark.isdigit():
+            self.cell.notes.append(mark)
+        else:
+            self.put("^{" + mark + "}", token)
 
     def cmd_label(self, token: Token) -> None:
         key = spell(self.g.argument()).strip()

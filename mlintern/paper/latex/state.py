@@ -19,7 +19,10 @@ from mlintern.paper.latex.files import TEX_SUFFIXES, Folder
 from mlintern.paper.latex.primitives import Primitives, install_conditions
 from mlintern.paper.latex.tokens import CS, TEXT, Lexer, Token, spell
 from mlintern.paper.latex.typeset import Typesetter
+from mlintern.paper.latex.units import NumberStyle
 
+_DOCUMENT = re.compile(r"^[^%\n]*?\\begin\s*\{document\}", re.M)
+_DOCUMENT_END = re.compile(r"^(?P<before>[^%\n]*?)\\end\s*\{document\}", re.M)
 MAX_LOADS = 50
 """Times one file may be included."""
 
@@ -70,6 +73,13 @@ class PaperState(Typesetter):
         stop = end.end if end is not None and end.source == start.source and end.end >= start.end else start.end
         return Span(self.folder.sources[start.source].name, start.start, stop)
 
+    def number_style(self) -> NumberStyle:
+        """siunitx's options in force."""
+        for scope in reversed(self.scopes):
+            if isinstance(found := scope.extra.get("siunitx"), NumberStyle):
+                return found
+        return NumberStyle()
+
     def lack(self, kind: str, name: str, why: str, token: Token | None = None) -> None:
         """Notes something the paper lacks, once."""
         if len(self.missing) < 500 and not any((m.kind, m.name) == (kind, name) for m in self.missing):
@@ -101,12 +111,10 @@ class PaperState(Typesetter):
         ):
             self.lack("limit", name, "the file includes itself, or is included without end", token)
         else:
-            if command == "subfile" or command == "subfileinclude":
-                start = lexer.text.find("\\begin{document}")
-                stop = lexer.text.find("\\end{document}")
-                if start >= 0:
-                    lexer.at = start + len("\\begin{document}")
-                    lexer.text = lexer.text[:stop] if stop > start else lexer.text
+            if self.body and (start := _DOCUMENT.search(lexer.text)):  # a subfile or standalone: its body alone
+                lexer.at = start.end()
+                if stop := _DOCUMENT_END.search(lexer.text, lexer.at):
+                    lexer.text = lexer.text[: stop.end("before")]
             self.g.frames.append(lexer)
 
     def _style_file(self, name: str) -> None:

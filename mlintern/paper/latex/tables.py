@@ -10,16 +10,17 @@ from mlintern.paper.latex.columns import columns
 from mlintern.paper.latex.floats import Floats
 from mlintern.paper.latex.grid_cells import set_cells
 from mlintern.paper.latex.grid_layout import flatten, inside_layout, is_layout, is_pictures, set_layout
-from mlintern.paper.latex.grid_rows import Row, arguments, collect
+from mlintern.paper.latex.grid_rows import Row, apply_keys, arguments, collect
 from mlintern.paper.latex.tokens import Token
 
 
 def read_grid(reader: Floats, name: str, token: Token) -> None:
     """Reads an environment that is a grid, its `\\begin` already consumed, and sets it."""
-    spec = arguments(reader, name)
+    spec, keys = arguments(reader, name)
     rows, last_rules, stop, head, captions = collect(reader, name)
     if not reader.body:
         return
+    apply_keys(keys, rows, last_rules, token)
     if reader.cell is not None or (reader.depth and not inside_layout(reader)):
         flatten(reader, rows, token)
         return

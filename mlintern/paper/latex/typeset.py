@@ -15,6 +15,7 @@ from mlintern.paper.latex.tokens import (
     SPACE,
     TEXT,
     Token,
+    spell,
     split,
 )
 from mlintern.paper.symbols import SYMBOLS
@@ -37,6 +38,8 @@ _BLANKS = frozenset(
         ">",
     ]
 )
+_THIN = frozenset((",", "thinspace"))
+_THREE_DIGITS = re.compile(r"\d{3}(?!\d)")
 _DIMENSION = re.compile(
     r"\s*=?\s*[-+]?\s*(?:\d*[.,]?\d*\s*(?:true\s*)?(?:pt|em|ex|in|cm|mm|sp|bp|pc|dd|cc|mu|px|fil+)?)", re.I
 )
@@ -115,7 +118,8 @@ class Typesetter(Characters):
         elif name in SWITCHES:
             self.restyle(SWITCHES[name])
         elif name in _BLANKS:
-            self.ink.space(token)
+            if not (name in _THIN and self._digit_group(token)):
+                self.ink.space(token)
         elif name in SYMBOLS:
             spaced = self.math and self.ink.spaced and SYMBOLS[name] in _BINARY
             self.put(SYMBOLS[name], token)
@@ -127,8 +131,20 @@ class Typesetter(Characters):
                 self.ink.space(token._replace(exact=False), True)
         elif name in SIGNATURES:
             self.arguments(SIGNATURES[name])
+        elif name in self.g.registers:
+            self.dimension()
         else:
             self.unknown_command(token)
+
+    def _digit_group(self, token: Token) -> bool:
+        """`10\\,000`: a thin space between groups of digits is part of the number, and written as one."""
+        after = self.g.peek()
+        if self.ink.spaced or after.kind != TEXT or not _THREE_DIGITS.match(after.text):
+            return False
+        if not (self.ink.parts and self.ink.parts[-1][-1:].isdigit()):
+            return False
+        self.put("\u2009", token)
+        return True
 
     def _styled(self, changes: dict[str, object]) -> None:
         """Opens a group in a style; a lone character gets a group of its own."""
@@ -147,6 +163,10 @@ class Typesetter(Characters):
         arg = self._operand()
         self.enter("{", style=style)
         g.push([*arg, Token(END, "}", token.source, token.start, token.end, False)])
+
+    def cmd_fontseries(self, token: Token) -> None:
+        """`\\fontseries{b}\\selectfont`, siunitx users' way to write bold."""
+        self.restyle({"bold": spell(self.g.argument()).strip() in ("b", "bx", "bc", "sb", "eb", "ub")})
 
     def unknown_command(self, token: Token) -> None:
         found = symbol(token.text)

@@ -57,6 +57,12 @@ class Magnitude:
     end: int
     doubts: tuple[str, ...] = ()
     mult: str = ""
+    power: bool = False
+    """Whether `× 10^{…}` is part of it."""
+
+
+_EUROPEAN = re.compile(r"(\d{1,3}(?:\.\d{3})+),(\d{1,2})(?![\d.,])")
+COMMA = "a comma was read as the decimal point"
 
 
 def magnitude(text: str, at: int, sign: bool = True) -> Magnitude | None:
@@ -83,11 +89,14 @@ def magnitude(text: str, at: int, sign: bool = True) -> Magnitude | None:
     )
     if comma and not m["exp"] and not m["mult"]:
         digits, end = f"{mant}.{comma[1]}", comma.end()
-        doubts.append("a comma was read as the decimal point")
+        doubts.append(COMMA)
+    elif (european := _EUROPEAN.match(text, m.start("mant"))) and not m["exp"]:
+        digits, end = european[1].replace(".", "") + "." + european[2], european.end()
+        doubts.append(COMMA)
     elif "," in mant and mant.startswith("0"):
         head, _, rest = mant.partition(",")
         digits = f"{head}.{rest.replace(',', '').replace('.', '')}"
-        doubts.append("a comma was read as the decimal point")
+        doubts.append(COMMA)
     if len(digits) > 60:
         return None
     value, places = Decimal(digits), len(digits.partition(".")[2])
@@ -105,7 +114,8 @@ def magnitude(text: str, at: int, sign: bool = True) -> Magnitude | None:
     if not m["exp"] and _LOST_POWER.match(text, end) and not re.compile(r"\d+(?:[.,]\d)").search(text, end):
         doubts.append(LOST)
     value, step = value.scaleb(shift), Decimal(1).scaleb(shift - places)
-    return Magnitude(-value if negative else value, step, at, end, tuple(doubts), m["mult"] or "")
+    power = m["exp"] is not None and m["exp"].strip()[:1] not in ("e", "E")
+    return Magnitude(-value if negative else value, step, at, end, tuple(doubts), m["mult"] or "", power)
 
 
 def _power(m: re.Match[str], at: int, negative: bool, doubts: list[str]) -> Magnitude | None:

@@ -24,6 +24,9 @@ from mlintern.paper.numbers.magnitude import (
 )
 from mlintern.paper.numbers.number import Number
 
+_TIMES = re.compile(rf"×{SP}*(?=[\d.])")
+_CHANGE_BEFORE_ARROW = re.compile(rf"{SP}+(?P<size>[+\-]?{DIGITS}){SP}*%?{SP}*(?P<arrow>[{ARROW}])")
+
 
 class Reading:
     """Reads one number with everything attached to it, starting at a place in plain text."""
@@ -52,6 +55,9 @@ class Reading:
         if self._scaled_group():
             return self._done()
         at = self.at
+        if self.cell and at == 0 and (times := _TIMES.match(text)):  # ×3: a factor
+            self.unit = "×"
+            at = times.end()
         if text[at : at + 1] in tuple("$€£¥"):
             self.unit = text[at]
             at = skip(text, at + 1)
@@ -170,6 +176,12 @@ class Reading:
     def _tail_change(self) -> None:
         if self.change is not None:
             return
+        if m := _CHANGE_BEFORE_ARROW.match(self.text, self.at):  # 93.2 1.1↑
+            number = magnitude(m["size"], 0)
+            if number and number.end == len(m["size"]):
+                self.change = -abs(number.value) if m["arrow"] in "↓⬇▼▽⇓↘" else number.value
+                self.at = m.end()
+                return
         m = re.compile(rf"{SP}*(?P<arrow>[{ARROW}]){SP}*").match(self.text, self.at)
         if not m:
             return
@@ -190,6 +202,8 @@ class Reading:
             return False
         self.kind, self.spread, self.at = "pm", number.value, number.end
         self.doubts.extend(number.doubts)
+        if self.main and number.power != self.main.power:
+            self.doubts.append("the power of ten may belong to the spread alone or to the value, too")
         if self.main and self.main.mult and not number.mult:
             self.spread = number.value.scaleb(MULTIPLIERS[self.main.mult])  # 4.2K ± 0.1
         if self.unit and (again := UNIT_AFTER.match(self.text, self.at)) and again["unit"] == self.unit:
@@ -250,8 +264,8 @@ class Reading:
             self.kind, self.spread, self.at = "pm", size, m.end()
         elif m[1] == "(" and self.cell and size <= abs(main.value) and not (inside.endswith("%") and self.unit != "%"):
             self.kind, self.spread, self.at = "parenthesis", size, m.end()
-            if main.step < 1 and re.fullmatch(r"\d+", inside) and not m.group()[0].isspace():
-                self.doubts.append("the parenthesis may count units of the last digit")
+            if main.step < 1 and re.fullmatch(r"\d+", inside):
+                self.doubts.append("the parenthesis may count units of the last digit, or be a rank or a count")
         else:
             return False
         return True
