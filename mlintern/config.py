@@ -16,6 +16,7 @@ import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mlintern import record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.seeding import check_seed
@@ -190,6 +191,8 @@ class Composer:
                 del config["hydra"]
         except (HydraException, OmegaConfBaseException) as error:
             raise explain(error, self.slug) from error
+        except ValueError as error:  # Hydra's own, for `model=3` and the like
+            raise _no_option(error, named) from error
         except yaml.MarkedYAMLError as error:
             raise UserError(f"{error.problem_mark or 'config'}: not YAML ({error.problem}); mend that line") from None
         return check(config, self.slug), choices
@@ -211,7 +214,12 @@ def check(config: DictConfig, slug: str) -> dict[str, Any]:
 
 def check_values(config: Mapping[str, Any]) -> None:
     """Limits that types do not express; each error names the key."""
+    from mlintern.audit.options import AuditOptions
+
+    for name in record.DETERMINING:
+        record.canonical(config[name], name)
     check_seed(config["seed"])
+    AuditOptions(**config["audit"])
     Determinism(**config["determinism"])
     EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
     trainer = config["trainer"]
@@ -261,6 +269,8 @@ def explain(error: BaseException, slug: str) -> UserError:
             return UserError(f"{group}={name}: no such group; see conf/ and papers/{slug}/conf/ for those that exist")
         return UserError(f"{group}={name}: no such option;{_nearest(name, options)} choose {', '.join(options)}")
     if unknown := re.search(r"Could not override '([^']+)'", text):
+        if unknown[1] in COORDINATES:
+            return UserError(f"{unknown[1]}: the pack has no options for it; see papers/{slug}/conf/ for what it has")
         return UserError(
             f"{unknown[1]}: no such key;{_nearest(unknown[1], known_keys(slug))} see `--cfg job` for all keys"
         )
@@ -273,11 +283,21 @@ def explain(error: BaseException, slug: str) -> UserError:
         full = re.search(r"full_key: (\S+)", text)
         kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "text"}
         return UserError(f"{full[1] if full else 'value'}={typed[1]}: not {kinds.get(typed[2], typed[2])}")
+    if none := re.search(r"Incompatible value 'None' for field of type '(\w+)'", text):
+        kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+        full = re.search(r"full_key: (\S+)", text)
+        return UserError(f"{full[1] if full else 'value'}=null: needs {kinds.get(none[1], none[1])}")
     first = text.splitlines()[0] if text else type(error).__name__
     full = re.search(r"full_key: (\S+)", text)
     if full:
         return UserError(f"{full[1]}: {first}")
     return UserError(f"{first}; see `--cfg job` for the configuration and `--help` for examples")
+
+
+def _no_option(error: ValueError, overrides: Sequence[str]) -> UserError:
+    """Hydra's complaint about a group's option that is no name, with the override that gave it."""
+    numbers = [o for o in overrides if re.fullmatch(r"[^=.]*=\s*[\d.+-]+\s*", o)]
+    return UserError(f"{', '.join(numbers) or ' '.join(overrides)}: {str(error).splitlines()[0]}")
 
 
 def options_of(group: str, slug: str) -> list[str]:

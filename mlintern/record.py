@@ -92,7 +92,8 @@ def stable_hash(value: Any, where: str = "config") -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-_DETERMINING = ("seed", "model", "optimizer", "scheduler", "loss", "augment", "method", "metrics")
+DETERMINING = ("seed", "model", "optimizer", "scheduler", "loss", "augment", "method", "metrics")
+"""Keys of a composed config whose every value is part of a cell's id."""
 _DETERMINING_DATA = ("preprocess", "view", "classes")
 _TRAINER_FREE = ("devices",)
 _PROTOCOL_FREE = ("name",)
@@ -106,7 +107,7 @@ def determinants(config: Mapping[str, Any], engine_version: int) -> dict[str, An
     """
     return {
         "engine": engine_version,
-        **{name: config[name] for name in _DETERMINING},
+        **{name: config[name] for name in DETERMINING},
         "data": {name: config["data"].get(name) for name in _DETERMINING_DATA},
         "trainer": {name: value for name, value in config["trainer"].items() if name not in _TRAINER_FREE},
         "protocol": {name: value for name, value in config["protocol"].items() if name not in _PROTOCOL_FREE},

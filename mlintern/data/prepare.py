@@ -4,7 +4,6 @@ The prepared folder holds one plain numpy archive per part and `dataset.json` wi
 equal bytes on every machine.
 """
 
-import contextlib
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from mlintern.engine import seeding
 from mlintern.errors import UserError
 
 DATASET_FILE = "dataset.json"
+_MEND = "it is not what was prepared; delete it and run again to rebuild it"
 
 
 def as_examples(part: str, columns: Mapping[str, Any]) -> Examples:
@@ -62,37 +62,44 @@ def prepare(source: Callable[[], Mapping[str, Mapping[str, Any]]], folder: Path,
         arrays = {column: values for column, values in part.columns().items() if values is not None}
         with files.atomic_path(folder / f"{name}.npz") as draft, open(draft, "wb") as handle:
             np.savez(handle, **arrays)  # type: ignore[arg-type]
-    fingerprints = {name: part.fingerprint() for name, part in parts.items()}
-    files.write_json(folder / DATASET_FILE, {"parts": fingerprints, "rows": {n: len(p) for n, p in parts.items()}})
-    return fingerprints
+    found = {name: part.fingerprint() for name, part in parts.items()}
+    files.write_json(folder / DATASET_FILE, {"parts": found, "rows": {n: len(p) for n, p in parts.items()}})
+    return found
 
 
 def load_parts(folder: Path) -> dict[str, Examples]:
     """Read a prepared folder; raises UserError naming the file if a byte of it is not what was prepared."""
-    expected = files.read_json(folder / DATASET_FILE)["parts"]
     parts = {}
-    for name, fingerprint in expected.items():
+    for name, fingerprint in fingerprints(folder).items():
         path = folder / f"{name}.npz"
-        mend = "it is not what was prepared; delete it and run again to rebuild it"
         try:
             with np.load(path, allow_pickle=False) as archive:
                 part = Examples(**{column: archive[column] for column in archive.files})
         except FileNotFoundError:
             raise UserError(f"{path}: missing; run again to rebuild it") from None
         except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: not readable ({error}); {mend}") from None
+            raise UserError(f"{path}: not readable ({error}); {_MEND}") from None
         if part.fingerprint() != fingerprint:
-            raise UserError(f"{path}: content does not match its fingerprint in {DATASET_FILE}; {mend}")
+            raise UserError(f"{path}: content does not match its fingerprint in {DATASET_FILE}; {_MEND}")
         parts[name] = part
+    return parts
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """{part: sha256 of its content} as prepared; raises UserError where dataset.json is damaged."""
+    path = folder / DATASET_FILE
+    value = files.read_json(path)
+    parts = value.get("parts") if isinstance(value, dict) else None
+    if not isinstance(parts, dict) or not {"train", "test"} <= set(parts):
+        raise UserError(f"{path}: names no train and test part; {_MEND}")
     return parts
 
 
 def is_prepared(folder: Path) -> bool:
     """Are all files of a prepared dataset there? (Their content is checked when they are loaded.)"""
-    with contextlib.suppress(UserError, KeyError, TypeError):
-        expected = files.read_json(folder / DATASET_FILE)["parts"]
-        return all((folder / f"{name}.npz").is_file() for name in expected)
-    return False
+    if not (folder / DATASET_FILE).exists():
+        return False
+    return all((folder / f"{name}.npz").is_file() for name in fingerprints(folder))
 
 
 def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:

@@ -29,6 +29,8 @@ class EvaluationProtocol:
             raise UserError(f"protocol.valid_fraction={self.valid_fraction}: must be at least 0 and below 1")
         if self.select_on not in ("valid", "test", "last"):
             raise UserError(f"protocol.select_on={self.select_on}: choose valid, test or last")
+        if self.mode not in ("max", "min"):
+            raise UserError(f"protocol.mode={self.mode}: choose max or min")
         if self.select_on == "valid" and self.valid_fraction == 0:
             raise UserError("protocol.select_on=valid needs protocol.valid_fraction above 0 (0.1, say)")
         unknown = set(self.fit_on) - {"train", "valid", "test"}

@@ -24,7 +24,7 @@ from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
-from mlintern.engine.instantiate import allowed_prefixes, build
+from mlintern.engine.instantiate import allowed_prefixes, build, factory
 from mlintern.engine.loop import Loop, Plan, State
 from mlintern.engine.module import CellModule
 from mlintern.engine.shards import Shards
@@ -46,6 +46,13 @@ class Cell:
         self.determinism = Determinism(**config["determinism"])
         self.determinism.check_pins()
         self.determinism.apply()
+        if trainer["accelerator"] == "cuda" and not torch.cuda.is_available():
+            raise UserError("trainer.accelerator=cuda: torch finds no CUDA device here; use trainer=cpu")
+        if trainer["batch_size"] > len(splits.train):
+            raise UserError(
+                f"trainer.batch_size={trainer['batch_size']}: there are {len(splits.train)} training rows; "
+                "use that number or a smaller one"
+            )
         device = 1 if world == 1 or trainer["accelerator"] == "cpu" else [shards_rank]
         self.fabric = Fabric(accelerator=trainer["accelerator"], devices=device, precision=trainer["precision"])
         model = initialise.build(lambda: build(config["model"], "model"), self.seed)
@@ -55,6 +62,9 @@ class Cell:
         augment = build(config["augment"], "augment") if config["augment"] else None
         order = Order(len(splits.train), trainer["batch_size"], self.seed, trainer["order"])
         self.metrics = [build(metric, f"metrics.{name}") for name, metric in config["metrics"].items()]
+        known = [*(metric.name for metric in self.metrics), "loss"]
+        if self.protocol.metric not in known:
+            raise UserError(f"protocol.metric={self.protocol.metric}: choose {', '.join(known)}")
         self.eval_batch = trainer["eval_batch_size"]
         shards = Shards(trainer["shards"], world, shards_rank)
         shards.check(model, order.batch_size)
@@ -63,7 +73,7 @@ class Cell:
             build(config["loss"], "loss"),
             build(config["method"], "method"),
             self.metrics,
-            build({**config["optimizer"], "_partial_": True}, "optimizer"),
+            factory(config["optimizer"], "optimizer"),
             build(config["scheduler"], "scheduler"),
             self.seed,
             order.steps_per_epoch,

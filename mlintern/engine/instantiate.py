@@ -1,6 +1,6 @@
 """From config to objects. `mlintern.vet.check_targets` holds every target against the allowlist before any import."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import hydra.errors
@@ -35,3 +35,17 @@ def build(config: Mapping[str, Any], where: str, **arguments: Any) -> Any:
             raise cause from None
         reason = f"{type(cause).__name__}: {cause}" if cause is not None else str(error).splitlines()[0]
         raise UserError(f"{where}: {config.get('_target_')} cannot be built ({reason}); check its keys") from error
+
+
+def factory(config: Mapping[str, Any], where: str) -> Callable[..., Any]:
+    """What builds one group later, when its arguments are there; a failure then is one line as well."""
+    make = build({**config, "_partial_": True}, where)
+
+    def build_later(*arguments: Any) -> Any:
+        try:
+            return make(*arguments)
+        except (TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(f"{where}: {config.get('_target_')} cannot be built ({reason}); check its keys") from error
+
+    return build_later

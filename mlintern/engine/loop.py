@@ -147,7 +147,7 @@ class Loop:
             self.log(
                 state.step, {f"{split}/{k}": v for k, v in {"loss": evaluation.loss, **evaluation.metrics}.items()}
             )
-            value = evaluation.metrics.get(protocol.metric)
+            value = evaluation.loss if protocol.metric == "loss" else evaluation.metrics[protocol.metric]
             if split == protocol.select_on and value is not None and better(value, state.best, protocol.mode):
                 state.best, state.selected_step = value, state.step
                 state.selected = weights.snapshot(self.model)

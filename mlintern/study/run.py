@@ -16,7 +16,7 @@ from rich.console import Console
 from mlintern import files, record
 from mlintern.audit.report import AuditReport
 from mlintern.config import ROOT
-from mlintern.data.prepare import DATASET_FILE, is_prepared
+from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
@@ -90,7 +90,7 @@ class Session:
 
     def fingerprints(self, cell: CellPlan) -> dict[str, str]:
         """{part: sha256} of a cell's prepared data."""
-        return files.read_json(self.prepared(cell) / DATASET_FILE)["parts"]
+        return fingerprints(self.prepared(cell))
 
     def audit(self) -> dict[str, AuditReport]:
         """{<data>__<protocol>: report}: made where there is none for this very data, protocol and depth."""
@@ -133,19 +133,27 @@ class Session:
             config["data"] = {}
             of[item.cell_id] = record.stable_hash(config)
             kinds.setdefault(of[item.cell_id], item)
+
+        def named(item: Planned) -> str:
+            return f"{item.cell.name} ({item.cell_id})"
+
         jobs = [
-            Task(kind, {"kind": "estimate", "config": item.cell.config, "folder": str(self.prepared(item.cell))})
-            for kind, item in kinds.items()
+            Task(named(item), {"kind": "estimate", "config": item.cell.config, "folder": str(self.prepared(item.cell))})
+            for item in kinds.values()
         ]
         timed = self.pool.map(jobs)
-        return {item.cell_id: sum(timed[of[item.cell_id]].values()) for item in planned}
+        seconds = {kind: sum(timed[named(item)].values()) for kind, item in kinds.items()}
+        return {item.cell_id: seconds[of[item.cell_id]] for item in planned}
 
     def train(self, planned: Sequence[Planned], marks: Mapping[str, Mapping[str, Any]]) -> None:
         """Train what is not finished, longest first; finished cells are never trained again."""
         todo = {item.cell_id: item for item in planned if not item.finished()}
         done = len({item.cell_id for item in planned}) - len(todo)
         if not todo:
-            self.console.print(f"All {done} cells are finished already.", highlight=False)
+            for folder in sorted({self.prepared(item.cell) for item in planned}):
+                load_parts(folder)  # what training would have checked: records and data on disk belong together
+            cells = "The cell is" if done == 1 else f"All {done} cells are"
+            self.console.print(f"{cells} finished already.", highlight=False)
             return
         expected = self.estimate(list(todo.values()))
         order = sorted(todo.values(), key=lambda item: (-expected[item.cell_id], item.cell_id))

@@ -57,6 +57,14 @@ def test_damage_is_named(tmp_path, damage):
         load_parts(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{", "{}", '{"parts": {"train": ""}}', "[]"])
+def test_a_damaged_list_of_parts_is_named_and_nothing_is_rebuilt_in_silence(tmp_path, text):
+    prepare(source, tmp_path)
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(UserError, match=r"dataset\.json: .*delete it and run again"):
+        is_prepared(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
