@@ -18,10 +18,25 @@ _DROPPED = frozenset(
     [
         *("left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr"),
         *("Biggl", "Biggr", "displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits"),
-        *("nonumber", "notag", "!", "rm", "it", "sf", "tt", "cal", "hfill", "allowbreak", "nobreak", "boldmath"),
+        *(
+            "nonumber",
+            "notag",
+            "relax",
+            "!",
+            "rm",
+            "it",
+            "sf",
+            "tt",
+            "cal",
+            "hfill",
+            "allowbreak",
+            "nobreak",
+            "boldmath",
+        ),
         *("footnotesize", "scriptsize", "tiny", "small", "normalsize", "large", "Large", "hline", "bf", "bfseries"),
     ]
 )
+_PHANTOMS = frozenset({"phantom", "hphantom", "vphantom"})
 _SPACES = frozenset(
     [",", ";", ":", " ", ">", "quad", "qquad", "enspace", "thinspace", "space", "\n", "\\", "cr", "par"]
 )
@@ -42,6 +57,8 @@ class MathText:
     bold: bool = False
     """All of it is bold."""
     underline: bool = False
+    lead_bold: bool = False
+    """Its first character is bold."""
     unknown: tuple[str, ...] = ()
     """Commands that were dropped because nothing is known about them; their arguments were kept."""
 
@@ -51,7 +68,8 @@ def math_text(latex: str) -> MathText:
     reader = _Reader(_TOKEN.findall(latex))
     text = _tidy(reader.sequence(0))
     visible = reader.shown or 1
-    return MathText(text, reader.bold >= visible, reader.underlined >= visible, tuple(dict.fromkeys(reader.unknown)))
+    unknown = tuple(dict.fromkeys(reader.unknown))
+    return MathText(text, reader.bold >= visible, reader.underlined >= visible, reader.lead_bold, unknown)
 
 
 def _tidy(text: str) -> str:
@@ -66,6 +84,7 @@ class _Reader:
         self.depth = 0
         self.shown = self.bold = self.underlined = 0
         self.styles: list[str] = []
+        self.lead_bold = False
         self.unknown: list[str] = []
         self.in_text = 0
 
@@ -102,8 +121,11 @@ class _Reader:
         return self._show(token)
 
     def _show(self, text: str) -> str:
+        bold = any(style in _BOLD for style in self.styles)
+        if not self.shown:
+            self.lead_bold = bold
         self.shown += 1
-        self.bold += any(style in _BOLD for style in self.styles)
+        self.bold += bold
         self.underlined += any(style in _UNDERLINE for style in self.styles)
         return text
 
@@ -147,9 +169,33 @@ class _Reader:
                 return inside
         return ""
 
+    def _digit_group(self) -> bool:
+        """Whether a thin space stands between groups of digits (`10\\,000`)."""
+        around = "".join(self.tokens[max(self.at - 2, 0) : self.at + 4])
+        return re.fullmatch(r"\d\\,\d{3}(?:\D.*)?", around, re.DOTALL) is not None
+
+    def _char(self) -> str:
+        """`\\char 37`: a character by its number."""
+        digits = ""
+        while self.at < len(self.tokens) and (self.tokens[self.at].isspace() or self.tokens[self.at].isdigit()):
+            if digits and self.tokens[self.at].isspace():
+                break
+            digits += self.tokens[self.at].strip()
+            self.at += 1
+        return self._show(chr(int(digits))) if digits and 32 <= int(digits[:7]) < 0x110000 else ""
+
     def _command(self, name: str, depth: int) -> str:
+        if name == "," and self._digit_group():
+            return "\u2009"
         if name in _SPACES:
             return " "
+        if name == "char":
+            return self._char()
+        if name in _PHANTOMS:
+            before = (self.shown, self.bold, self.underlined, self.lead_bold)
+            self.argument(depth)
+            self.shown, self.bold, self.underlined, self.lead_bold = before
+            return ""
         if name in ("bf", "bfseries", "boldmath"):
             self.styles.append("bf")  # to the end: such a formula is bold as a whole
             return ""

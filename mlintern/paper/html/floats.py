@@ -9,7 +9,8 @@ from mlintern.paper.mathtext import math_text
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NUMBER = re.compile(
-    r"(?:Table|Figure|Fig\.?|Algorithm|Tab\.?|Listing|Extended Data \w+)\s*([A-Z]?\.?\d+(?:\.\d+)*[a-z]?|[IVXL]+)\b"
+    r"(?i:Table|Figure|Fig\.?|Algorithm|Tab\.?|Listing|Extended Data \w+)"
+    r"\s*([A-Z]?\.?\d+(?:\.\d+)*[a-z]?|[IVXL]+)\b"
 )
 
 
@@ -118,3 +119,29 @@ def number_and_title(heading: Node) -> tuple[str, str]:
     if found and (found[1][0].isdigit() or "." in found[0]):
         return found[1], text[found.end() :]
     return "", text
+
+
+def units_of(node: Node) -> list[Node]:
+    """The parts of a float that have a number each (two tables side by side, a figure beside a table); empty if it is
+    one whole, or if what belongs to which caption cannot be told."""
+    if _numbered(node) < 2:
+        return []
+    units: list[Node] = []
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if _numbered(here) < 2:
+            units.append(here)
+        else:
+            stack.extend(reversed([child for child in here.nodes() if _numbered(child)]))
+    return units if all(grids_below(unit) or images(unit) for unit in units) else []
+
+
+def _numbered(node: Node) -> int:
+    """How many captions with a number of their own stand in an element."""
+    return sum(
+        child.has("ltx_caption")
+        and child.find("ltx_tag_table", "ltx_tag_figure") is not None
+        and bool(split_caption(child)[0])
+        for child in node.walk()
+    )

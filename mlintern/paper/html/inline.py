@@ -13,7 +13,7 @@ _SKIPPED_TAGS = frozenset(
 )
 _SKIPPED_CLASSES = (
     "ltx_page_footer", "ltx_page_header", "ltx_page_navbar", "ltx_TOC", "ltx_pagination", "ltx_listing_data",
-    "ltx_rule", "ltx_dates", "ltx_role_newpage",
+    "ltx_rule", "ltx_dates", "ltx_role_newpage", "ltx_phantom",
 )  # fmt: skip
 _BREAKS = (
     "ltx_p", "ltx_para", "ltx_tr", "ltx_inline-block", "ltx_td", "ltx_bibblock", "ltx_tag_bibitem", "ltx_creator",
@@ -44,13 +44,17 @@ class Inked:
     italic: int = 0
     underline: int = 0
     colors: set[str] = field(default_factory=set)
+    lead: Style = Style()
+    """How the first characters are set: the mark of a number that has its spread behind it."""
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
 
 def is_skipped(node: Node) -> bool:
     """Whether the element is no part of the paper's text."""
-    return node.tag in _SKIPPED_TAGS or node.has(*_SKIPPED_CLASSES) or "hidden" in node.attributes
+    if node.tag in _SKIPPED_TAGS or node.has(*_SKIPPED_CLASSES) or "hidden" in node.attributes:
+        return True
+    return re.search(r"visibility\s*:\s*hidden", node.get("style")) is not None
 
 
 def color_of(node: Node) -> str:
@@ -59,6 +63,21 @@ def color_of(node: Node) -> str:
         r"(?:background-color|--ltx-bg-color|--ltx-fg-color|(?<![-\w])color)\s*:\s*([#\w]+)", node.get("style")
     )
     return found[1] if found else ""
+
+
+def words(node: Node) -> str:
+    """The words of an element, formulas as plain text, what is hidden left out."""
+    parts: list[str] = []
+    stack: list[Node | Text] = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Text):
+            parts.append(item.text)
+        elif item.tag == "math":
+            parts.append(math_text(item.get("alttext")).text)
+        elif not is_skipped(item) and not item.has("ltx_note_outer"):
+            stack.extend(reversed(item.children))
+    return " ".join("".join(parts).split())
 
 
 class InlineWriter:
@@ -71,6 +90,8 @@ class InlineWriter:
         self.missing: list[Missing] = []
         self.footnotes: list[Node] = []
         self.inked = Inked()
+        self.in_cell = False
+        """Whether a table's cell is being written: a note's mark of digits would pass for a power there."""
 
     def lost(self, kind: str, name: str, why: str, node: Node) -> None:
         """Record something that the page says it lacks."""
@@ -126,6 +147,8 @@ class InlineWriter:
 
     def _count(self, amount: int, style: Style) -> None:
         inked = self.inked
+        if amount and not inked.shown:
+            inked.lead = style
         inked.shown += amount
         inked.bold += amount * style.bold
         inked.italic += amount * style.italic
@@ -156,6 +179,10 @@ class InlineWriter:
             text = formula.text
             bold = style.bold or formula.bold or _is_bold(self.page[node.start : node.end])
             style = replace(style, bold=bold, underline=style.underline or formula.underline)
+            if formula.lead_bold and not self.inked.shown:
+                self._made(text, node, style)
+                self.inked.lead = replace(self.inked.lead, bold=True)
+                return True
             if formula.unknown:
                 self.inked.doubts.append(f"a formula uses \\{formula.unknown[0]}, which is not known")
         else:
@@ -189,14 +216,17 @@ class InlineWriter:
 
     def _note(self, node: Node) -> bool:
         """A footnote leaves its mark in the text and its words to the end of the block."""
-        if not node.has("ltx_role_footnote", "ltx_role_footnotetext", "ltx_role_thanks", "ltx_role_endnote"):
+        if not node.has(
+            "ltx_role_footnote", "ltx_role_footnotemark", "ltx_role_footnotetext", "ltx_role_thanks", "ltx_role_endnote"
+        ):
             return node.has("ltx_role_institutetext", "ltx_role_pagerange", "ltx_role_slugcomment")
         mark = node.find("ltx_note_mark")
         shown = mark.plain() if mark else ""
         if shown and not node.has("ltx_role_thanks"):
-            self._made(f"^{{{shown}}}", node, Style())
+            if not (self.in_cell and shown.isdigit()):
+                self._made(f"^{{{shown}}}", node, Style())
             self.inked.notes.append(shown)
-        if node.find("ltx_note_content") is not None:
+        if node.find("ltx_note_content") is not None and not node.has("ltx_role_footnotemark"):
             self.footnotes.append(node)
         return True
 
@@ -216,7 +246,7 @@ def _annotation(node: Node) -> str:
 
 def mathml_text(node: Node, depth: int = 0) -> str:
     """Presentation MathML as plain text; scripts keep their braces, fractions their bar."""
-    if depth > 60 or node.tag in ("annotation", "annotation-xml"):
+    if depth > 60 or node.tag in ("annotation", "annotation-xml", "mphantom"):
         return ""
     parts, nodes = [], []
     for child in node.children:

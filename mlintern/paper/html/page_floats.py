@@ -13,6 +13,7 @@ from mlintern.paper.html.floats import (
     images,
     panel_of,
     split_caption,
+    units_of,
 )
 from mlintern.paper.html.page import Page
 from mlintern.paper.html.tables import GridReader
@@ -24,6 +25,10 @@ class PageFloats(Page):
 
     def _float(self, node: Node) -> None:
         """A figure or table with its caption; panels inside it are its parts."""
+        if units := units_of(node):
+            for unit in units:
+                self._float(unit)
+            return
         caption = caption_of(node)
         number, caption_text = split_caption(caption)
         grids = grids_below(node)
@@ -33,7 +38,8 @@ class PageFloats(Page):
                 if child is not caption:
                     self._block(child)
             return
-        is_table = node.has("ltx_table") or (bool(grids) and not node.has("ltx_figure"))
+        of_table = caption is not None and caption.find("ltx_tag_table") is not None
+        is_table = of_table or node.has("ltx_table") or (bool(grids) and not node.has("ltx_figure"))
         if is_table or grids:
             self._tables(grids, number, caption_text, node.get("id"), node, caption)
         if not is_table:

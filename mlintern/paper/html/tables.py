@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlintern.paper.document import Cell, Span
-from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of
+from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of, words
 from mlintern.paper.html.tree import Node
 from mlintern.paper.numbers import parse_cell
+from mlintern.paper.numbers.commas import settle_commas
 
 _MAX_POSITIONS = 200_000
 _ALIGN = {"ltx_align_left": "l", "ltx_align_center": "c", "ltx_align_right": "r", "ltx_align_justify": "l"}
@@ -72,6 +73,7 @@ class GridReader:
     def read(self, grid: Node) -> Grid | None:
         """The grid, or None if it has no cell."""
         rows = rows_of(grid)
+        pairs = _pairs([_cells_of(row) for row, _ in rows])
         taken: dict[tuple[int, int], bool] = {}
         cells: list[Cell] = []
         columns, cut = 0, False
@@ -80,11 +82,17 @@ class GridReader:
                 self.writer.builder.raw("\n")
             column = 0
             for index, node in enumerate(_cells_of(row)):
-                if index:
-                    self.writer.builder.raw("\t")
                 while (r, column) in taken:
                     column += 1
                 colspan = _span_of(node, "colspan")
+                if column in pairs and colspan == 1 and cells and _ends_at(cells[-1], r, column):
+                    cells[-1] = self._joined(cells[-1], self._cell(node, r, column, 1, 1, in_head, False))
+                    taken[(r, column)] = True
+                    column += 1
+                    columns = max(columns, column)
+                    continue
+                if index:
+                    self.writer.builder.raw("\t")
                 rowspan = min(_span_of(node, "rowspan"), len(rows) - r)
                 if len(taken) + colspan * rowspan > _MAX_POSITIONS:
                     cut = True
@@ -99,7 +107,8 @@ class GridReader:
                 break
         if not cells:
             return None
-        cells = self._doubt_long_rows(cells, columns)
+        cells, columns = _closed_up(cells, columns, pairs)
+        cells = _settled(self._doubt_long_rows(cells, columns))
         header_rows, header_columns = _headers(cells, len(rows), columns, rows)
         return Grid(
             rows=len(rows),
@@ -118,7 +127,9 @@ class GridReader:
         writer = self.writer
         writer.inked = inked = Inked()
         start = writer.builder.size
+        writer.in_cell = True
         writer.children(node, Style(bold=node.has("ltx_font_bold"), color=color_of(node)))
+        writer.in_cell = False
         text = writer.builder.since(start).strip()
         why = "; ".join(dict.fromkeys(inked.doubts))
         if overlaps:
@@ -127,6 +138,7 @@ class GridReader:
         if why:
             numbers = tuple(number.doubted(why) for number in numbers)
         shown = inked.shown
+        lead = inked.lead if len(numbers) == 1 else Style()  # 94.1 bold, its ± 0.3 not: the number is marked
         return Cell(
             row=row,
             column=column,
@@ -134,9 +146,9 @@ class GridReader:
             rowspan=rowspan,
             colspan=colspan,
             header=in_head or node.tag == "th" or node.has("ltx_th"),
-            bold=0 < shown <= inked.bold,
-            underline=0 < shown <= inked.underline,
-            italic=0 < shown <= inked.italic,
+            bold=lead.bold or 0 < shown <= inked.bold,
+            underline=lead.underline or 0 < shown <= inked.underline,
+            italic=lead.italic or 0 < shown <= inked.italic,
             color=color_of(node) or (next(iter(inked.colors)) if len(inked.colors) == 1 else ""),
             numbers=numbers,
             notes=tuple(inked.notes),
@@ -146,6 +158,27 @@ class GridReader:
             span=Span(writer.source, node.start, node.end),
             start=start,
             end=writer.builder.size,
+        )
+
+    @staticmethod
+    def _joined(first: Cell, second: Cell) -> Cell:
+        """Two cells that print as one number (`71.2±` and `0.4`)."""
+        text = first.text + second.text
+        why = "; ".join(dict.fromkeys(w for w in (first.why, second.why) if w))
+        numbers = tuple(n.doubted(why) for n in parse_cell(text)) if why else parse_cell(text)
+        notes = (*first.notes, *second.notes)
+        doubtful = first.doubtful or second.doubtful
+        return replace(
+            first,
+            text=text,
+            numbers=numbers,
+            notes=notes,
+            doubtful=doubtful,
+            why=why,
+            raw=first.raw + second.raw,
+            bold=first.bold if first.text else second.bold,
+            underline=first.underline if first.text else second.underline,
+            end=second.end,
         )
 
     @staticmethod
@@ -166,6 +199,52 @@ class GridReader:
 def _doubted(cell: Cell, why: str) -> Cell:
     numbers = tuple(number.doubted(why) for number in cell.numbers)
     return replace(cell, doubtful=True, why=f"{cell.why}; {why}" if cell.why else why, numbers=numbers)
+
+
+_OPEN_END = re.compile(r".*\d\s*±|[-+]?\d+\.")
+
+
+def _pairs(rows: list[list[Node]]) -> set[int]:
+    """Columns that continue the number of the column before them (`r@{$\\pm$}l`, `r@{.}l`): wherever both hold
+    something, the first ends in ± or a point, and this is so in two rows at least."""
+    seen: dict[int, list[bool]] = {}
+    for cells in rows:
+        column = 0
+        before = ""
+        single = False
+        for node in cells:
+            colspan = _span_of(node, "colspan")
+            text = words(node)
+            if single and colspan == 1 and before and text:
+                seen.setdefault(column, []).append(_OPEN_END.fullmatch(before) is not None and text[0].isdigit())
+            before, single = text, colspan == 1
+            column += colspan
+    return {column for column, found in seen.items() if len(found) > 1 and all(found)}
+
+
+def _ends_at(cell: Cell, row: int, column: int) -> bool:
+    """Whether a cell is the single one right before a position."""
+    return (cell.row, cell.column + 1, cell.colspan) == (row, column, 1)
+
+
+def _closed_up(cells: list[Cell], columns: int, pairs: set[int]) -> tuple[list[Cell], int]:
+    """Cells and width without the columns that went into their neighbours."""
+    if not pairs:
+        return cells, columns
+    moved = [
+        replace(
+            cell,
+            column=cell.column - sum(p <= cell.column for p in pairs),
+            colspan=cell.colspan - sum(cell.column < p < cell.column + cell.colspan for p in pairs),
+        )
+        for cell in cells
+    ]
+    return moved, columns - len(pairs)
+
+
+def _settled(cells: list[Cell]) -> list[Cell]:
+    numbers = settle_commas({(cell.row, cell.column): cell.numbers for cell in cells})
+    return [replace(cell, numbers=numbers[(cell.row, cell.column)]) for cell in cells]
 
 
 def _leading(is_header: Callable[[int], bool], count: int) -> int:

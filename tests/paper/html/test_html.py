@@ -86,7 +86,7 @@ def test_values_of_cells(document: Document) -> None:
         values[row, column] = (cell.number.value, cell.number.spread, cell.bold, cell.underline, cell.doubtful)
     assert values == {
         (2, 1): (68.2, 0.4, False, False, False),
-        (2, 2): (94.1, 0.3, False, False, False),  # the mean is bold, its spread is not
+        (2, 2): (94.1, 0.3, True, False, False),  # the mean is bold, its spread is not: the mark is the mean's
         (2, 3): (1000.0, None, False, False, False),
         (3, 1): (94.0, None, True, False, False),
         (3, 2): (57.0, None, False, True, False),
