@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlintern.paper.numbers import Number, find_numbers, parse_cell, parse_number, plain, says
+from mlintern.paper.numbers.commas import settle_commas
 
 
 def one(raw: str) -> Number:
@@ -217,3 +218,43 @@ def test_a_long_cell_is_prose_and_costs_nothing():
     assert parse_cell("1 " * 100_000) == ()
     assert parse_number("9" * 200) is None
     assert parse_number("1e999999999") is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "doubts"),
+    [
+        (["0,913", "12,35", "10,01"], [0.913, 12.35, 10.01], [False, False, False]),
+        (["0,913", "12,35", "1.234"], [0.913, 12.35, 1.234], [False, False, True]),  # a thousand, perhaps
+        (["0,913", "12,35", "1,234"], [0.913, 12.35, 1234.0], [False, False, True]),
+        (["0,913", "12,35", "0.5"], [0.913, 12.35, 0.5], [True, True, False]),  # both kinds in one table
+        (["3,4", "5,6", "7,8"], [3.4, 5.6, 7.8], [True, True, True]),  # lists, perhaps
+        (["1,234", "56,789"], [1234.0, 56789.0], [False, False]),
+        (["1.234,5"], [1234.5], [True]),
+    ],
+)
+def test_commas_of_a_table(cells: list[str], values: list[float], doubts: list[bool]):
+    settled = settle_commas({(row, 0): parse_cell(text) for row, text in enumerate(cells)})
+    found = [settled[(row, 0)][0] for row in range(len(cells))]
+    assert [n.value for n in found] == values
+    assert [n.doubtful for n in found] == doubts
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "spread", "change", "unit", "doubtful"),
+    [
+        ("0.31 ± 0.02 × 10^{-3}", 0.31, 2e-5, None, "", True),  # does the power count for both?
+        ("1.2×10^{-3} ± 0.1×10^{-3}", 1.2e-3, 1e-4, None, "", False),
+        ("93.2 1.1↑", 93.2, None, 1.1, "", False),
+        ("93.2 1.1%↓", 93.2, None, -1.1, "", False),
+        ("×2.25", 2.25, None, None, "×", False),
+        ("94.1 (3)", 94.1, 3.0, None, "", True),  # a rank, a count, or units of the last digit
+        ("10\u2009000", 10_000.0, None, None, "", False),
+    ],
+)
+def test_what_stands_beside_a_number(
+    text: str, value: float, spread: float | None, change: float | None, unit: str, doubtful: bool
+):
+    number = parse_number(text)
+    assert number is not None
+    assert (number.value, number.change, number.unit, number.doubtful) == (value, change, unit, doubtful)
+    assert number.spread == (pytest.approx(spread) if spread is not None else None)

@@ -138,7 +138,8 @@ class GridReader:
         if why:
             numbers = tuple(number.doubted(why) for number in numbers)
         shown = inked.shown
-        lead = inked.lead if len(numbers) == 1 else Style()  # 94.1 bold, its ± 0.3 not: the number is marked
+        one = len(numbers) == 1 or _OPEN_END.fullmatch(text)
+        lead = inked.lead if one else Style()  # 94.1 bold, its ± 0.3 not: the number is marked
         return Cell(
             row=row,
             column=column,

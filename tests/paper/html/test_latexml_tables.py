@@ -1,0 +1,97 @@
+# ruff: noqa: E501  markup reads worse when it is wrapped
+"""What LaTeXML (0.8.7) makes of tables of real papers: markup as it writes it, values as the paper shows them."""
+
+import pytest
+
+from mlintern.paper.document import Cell, Document
+from mlintern.paper.html.read import read_page
+
+
+def read(body: str) -> Document:
+    return read_page(f'<html><body><article class="ltx_document">{body}</article></body></html>'.encode(), "page.html")
+
+
+def table(*rows: list[str]) -> str:
+    cells = ["".join(f'<td class="ltx_td ltx_align_left">{cell}</td>' for cell in row) for row in rows]
+    return '<table class="ltx_tabular">' + "".join(f'<tr class="ltx_tr">{row}</tr>' for row in cells) + "</table>"
+
+
+def cell(markup: str) -> Cell:
+    found = read(table(["model", "score"], ["ours", markup])).tables[0].cell(1, 1)
+    assert found is not None
+    return found
+
+
+def math(latex: str) -> str:
+    return f'<math class="ltx_Math" alttext="{latex}" display="inline"><mi>x</mi></math>'
+
+
+@pytest.mark.parametrize(
+    ("markup", "value"),
+    [
+        ('<span class="ltx_phantom"><span style="visibility:hidden">-</span></span>6.8', 6.8),
+        ('<span style="visibility: hidden">1</span>6.8', 6.8),
+        (math(r"\phantom{-}6.8"), 6.8),
+        (math(r"6.8\hphantom{0}"), 6.8),
+        (math(r"10\,000"), 10_000.0),
+        (math(r"12.5\char 37\relax"), 12.5),
+        ('0.88<span class="ltx_note ltx_role_footnotemark"><sup class="ltx_note_mark">1</sup><span class="ltx_note_outer"><span class="ltx_note_content"><sup class="ltx_note_mark">1</sup><span class="ltx_note_type">footnotemark: </span><span class="ltx_tag ltx_tag_note">1</span></span></span></span>', 0.88),
+    ],
+)  # fmt: skip
+def test_what_is_hidden_or_a_mark_is_no_digit(markup: str, value: float) -> None:
+    found = cell(markup)
+    assert found.number is not None
+    assert (found.number.value, found.doubtful, found.number.doubtful) == (value, False, False)
+
+
+def test_numbers_torn_over_two_columns_are_one() -> None:
+    pm = math(r"\pm")
+    head = '<td class="ltx_td">system</td><td class="ltx_td" colspan="2">acc</td><td class="ltx_td" colspan="2">loss</td><td class="ltx_td">size</td>'
+    page = table(
+        ["base", f"71.2 {pm}", "0.4", "1.", "35", "110M"], ["xl", f"<b>80.3</b> {pm}", "0.2", "0.", "98", "1.5B"]
+    )
+    grid = read(page.replace('<tr class="ltx_tr">', f'<tr class="ltx_tr">{head}</tr><tr class="ltx_tr">', 1)).tables[0]
+    assert (grid.rows, grid.columns) == (3, 4)
+    assert grid.grid()[0] == ["system", "acc", "loss", "size"]
+    numbers = [
+        [c.number and (c.number.value, c.number.spread) for x in (1, 2, 3) if (c := grid.cell(r, x))] for r in (1, 2)
+    ]
+    assert numbers == [[(71.2, 0.4), (1.35, None), (110e6, None)], [(80.3, 0.2), (0.98, None), (1.5e9, None)]]
+    assert [grid.cell(r, 1).bold for r in (1, 2)] == [False, True]  # type: ignore[union-attr]
+
+
+def test_columns_that_only_sometimes_end_in_a_point_stay_apart() -> None:
+    assert read(table(["a", "1.", "5"], ["b", "2.", "6"], ["c", "7", "8"])).tables[0].columns == 3
+
+
+def test_tables_side_by_side_in_one_figure_keep_their_captions() -> None:
+    def unit(number: int, name: str, value: str) -> str:
+        rows = f'<span class="ltx_tr"><span class="ltx_td">m</span><span class="ltx_td">{name}</span></span><span class="ltx_tr"><span class="ltx_td">a</span><span class="ltx_td">{value}</span></span>'
+        caption = f'<span class="ltx_table"><span class="ltx_caption"><span class="ltx_tag ltx_tag_table">Table {number}: </span>{name} results</span></span>'
+        return f'<span class="ltx_inline-para ltx_minipage">{caption}<span class="ltx_para"><span class="ltx_tabular">{rows}</span></span></span>'
+
+    d = read(
+        f'<figure class="ltx_figure"><div class="ltx_flex_figure">{unit(5, "EER", "2.31")}{unit(6, "FID", "12.4")}</div></figure>'
+    )
+    assert [(t.number, t.caption, t.grid()[1]) for t in d.tables] == [
+        ("5", "EER results", ["a", "2.31"]),
+        ("6", "FID results", ["a", "12.4"]),
+    ]
+    assert d.figures == ()
+
+
+def test_numbers_of_captions_in_capitals() -> None:
+    caption = (
+        '<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_table">TABLE II: </span>Comparison</figcaption>'
+    )
+    d = read(f'<figure class="ltx_table">{caption}{table(["a", "b"], ["c", "1.5"])}</figure>')
+    assert d.tables[0].number == "II"
+
+
+def test_a_table_that_the_conversion_lost_is_said() -> None:
+    caption = '<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_table">Table 4: </span>tblr</figcaption>'
+    d = read(
+        f'<figure class="ltx_table">{caption}<span class="ltx_ERROR undefined">{{tblr}}</span><p class="ltx_p">Model A 1.0</p></figure>'
+    )
+    assert d.tables == ()
+    assert ("table", "Table 4") in [(m.kind, m.name) for m in d.missing]
