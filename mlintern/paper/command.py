@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Runs `mlintern read`; the exit code. Raises UserError for what the user can mend."""
-    options = _parser().parse_args(argv)
+    options = _parser().parse_intermixed_args(argv)  # `read ID --table 3 paper.offline=true` is fine
     from mlintern.paper.draw import console_for, outline, table
     from mlintern.paper.fetch.fetch import fetch
     from mlintern.paper.ids import PaperId

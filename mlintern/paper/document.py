@@ -107,8 +107,8 @@ class Document:
         if grids:
             return grids[0]
         names = [t.number + t.part if t.number else t.id for t in self.tables]
-        has = "it has " + ", ".join(names) if names else "it has no tables"
-        raise UserError(f"{self.id or 'document'}: no table {n}; {has}; give one of these")
+        has = f"give one of {', '.join(names)}" if names else f"the {self.road} road found no table in this paper"
+        raise UserError(f"{self.id or 'document'}: no table {n}; {has}")
 
     def tables_called(self, n: int | str) -> tuple[Table, ...]:
         """All grids of the table the paper calls `n`; empty if there is none."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
-from rich.tree import Tree
 
-from mlintern.paper.document import Document, Table
+from mlintern.paper.document import Document, Section, Table
 
 MAX_WIDTH = 28
 """Characters of a column before its text is broken into lines."""
@@ -18,20 +16,16 @@ MAX_WIDTH = 28
 
 def outline(document: Document) -> RenderableType:
     """Sections as a tree, then tables, figures, and what is missing."""
-    head = Text(document.title or document.id, style="bold")
+    parts: list[RenderableType] = [Text(document.title or document.id, style="bold")]
+    if document.authors:
+        more = f" and {len(document.authors) - 8} more" if len(document.authors) > 8 else ""
+        parts.append(Text(", ".join(document.authors[:8]) + more, style="italic"))
     facts = [f"{document.id}{document.version}", f"by the {document.road} road", f"{len(document.text):,} characters"]
     facts += [f"{len(document.equations)} equations", f"{len(document.references)} references"]
-    root = Tree(
-        Group(head, Text(", ".join(document.authors[:8]), style="italic"), Text(" · ".join(facts), style="dim"))
-    )
-    stack: list[tuple[int, Tree]] = [(-1, root)]
-    for section in document.sections:
-        while stack[-1][0] >= section.level:
-            stack.pop()
-        name = f"{section.number} {section.title}".strip()
-        branch = stack[-1][1].add(escape(name) + (" [dim](appendix)[/dim]" if section.appendix else ""))
-        stack.append((section.level, branch))
-    parts: list[RenderableType] = [root]
+    parts.append(Text(" · ".join(facts), style="dim"))
+    if notes := document.metadata.get("notes"):
+        parts.append(Text(f"note: {notes}", style="yellow"))
+    parts += _tree(document.sections)
     if document.tables:
         parts.append(Text("\nTables", style="bold"))
     for t in document.tables:
@@ -51,6 +45,27 @@ def outline(document: Document) -> RenderableType:
         if len(document.missing) > 20:
             parts.append(Text(f"  and {len(document.missing) - 20} more", style="yellow"))
     return Group(*parts)
+
+
+def _tree(sections: tuple[Section, ...]) -> list[RenderableType]:
+    """Sections as a tree, one line each, however long (rich's own Tree crops lines at the console's width)."""
+    depths: list[int] = []
+    open_levels: list[int] = []
+    for section in sections:
+        while open_levels and open_levels[-1] >= section.level:
+            open_levels.pop()
+        depths.append(len(open_levels))
+        open_levels.append(section.level)
+    lines: list[RenderableType] = []
+    continued: set[int] = set()
+    """Depths at which another section follows below the current line."""
+    for section, depth in zip(reversed(sections), reversed(depths), strict=True):
+        guides = "".join("│   " if d in continued else "    " for d in range(depth))
+        guides += "├── " if depth in continued else "└── "
+        name = f"{section.number} {section.title}".strip()
+        lines.append(Text.assemble(guides, name, (" (appendix)" if section.appendix else "", "dim")))
+        continued = {d for d in continued if d < depth} | {depth}
+    return lines[::-1]
 
 
 def _short(text: str) -> str:

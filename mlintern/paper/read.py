@@ -37,7 +37,7 @@ def _read(found: Fetched) -> Document:
     if found.road == "latex":
         from mlintern.paper.latex.read import read_latex
 
-        return replace(read_latex(found.path, id), version=version)
+        return replace(read_latex(found.path, id, found.name), version=version)
     if found.road == "html":
         from mlintern.paper.html.read import read_html
 

@@ -287,7 +287,8 @@ def _store_single(plain: IO[bytes], archive: Path, writer: _Writer) -> None:
     kind = sniff(file)
     suffixes = {"text": ".tex", "pdf": ".pdf", "postscript": ".ps", "html": ".html"}
     if kind not in suffixes:
-        raise UserError(f"{writer.name}: the one file in it is neither TeX, PDF, PostScript nor HTML; nothing to read")
+        what = f"a {kind} archive again" if kind in ("gzip", "zip") else "neither TeX, PDF, PostScript nor HTML"
+        raise UserError(f"{writer.name}: the one file in it is {what}; unpack it yourself and give what is inside")
     file.rename(file.with_name("main" + suffixes[kind]))
 
 

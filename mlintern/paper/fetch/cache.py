@@ -2,11 +2,13 @@
 
     blobs/ab/abcd…            a body as it was received, named by its sha256
     trees/abcd…/              an archive unpacked, named by the sha256 of the archive
+    trees/abcd….json          the sha256 of every file in it
     papers/<slug>/v5.json     what was fetched for version 5: metadata, road, hashes
     papers/<slug>/latest.json the newest version, as of the last time that arXiv was asked
     partial/                  downloads that were interrupted
 
-Everything is written to a temporary name and renamed. A blob whose bytes no longer have its hash counts as absent.
+Everything is written to a temporary name and renamed. A blob whose bytes no longer have its hash counts as absent, and
+so does a tree that lost or changed a file (a cleaner of old files is enough): a paper is read whole or fetched anew.
 """
 
 import contextlib
@@ -51,17 +53,22 @@ class PaperCache:
         return sha256
 
     def tree(self, sha256: str, fill: Callable[[Path], None]) -> Path:
-        """The folder made from the archive with this hash; `fill(folder)` makes it where it is not there yet."""
+        """The folder made from the archive with this hash; `fill(folder)` makes it where it is not there yet, or no
+        longer whole."""
         target = self.root / "trees" / sha256
-        if target.is_dir():
-            return target
+        manifest = target.with_name(f"{sha256}.json")
         try:
+            if target.is_dir():
+                if manifest.is_file() and read_json(manifest) == _hashes(target):
+                    return target
+                _remove(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=target.parent))
         except OSError as error:
             raise write_problem(target, error) from error
         try:
             fill(draft)
+            write_json(manifest, _hashes(draft))
             with contextlib.suppress(FileExistsError):  # another process was first, with the same bytes
                 os.rename(draft, target)
         except OSError as error:
@@ -102,3 +109,18 @@ class PaperCache:
         with handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a folder, by its path in it."""
+    return {
+        file.relative_to(folder).as_posix(): sha256_file(file) for file in sorted(folder.rglob("*")) if file.is_file()
+    }
+
+
+def _remove(folder: Path) -> None:
+    """Remove a tree; another process never sees half of it."""
+    away = Path(tempfile.mkdtemp(prefix=".gone-", dir=folder.parent))
+    with contextlib.suppress(FileNotFoundError):  # another process was first
+        os.rename(folder, away / folder.name)
+    shutil.rmtree(away, ignore_errors=True)

@@ -284,6 +284,8 @@ def _fetch_local(paper: PaperId, cache: PaperCache) -> Fetched:
         if road is None:
             raise UserError(f"paper: {path}: holds no .tex, .html or .pdf file; give the folder of the paper's source")
         return Fetched(paper, road, inside, inside.name)
+    if not path.is_file():
+        raise UserError(f"paper: {path}: neither a file nor a folder; give the paper's file or folder")
     try:
         sha256, kind = sha256_file(path), archive.sniff(path)
     except OSError as error:
@@ -301,6 +303,7 @@ def _fetch_local(paper: PaperId, cache: PaperCache) -> Fetched:
         named = "html"
     by_bytes: dict[str, Road] = {"pdf": "pdf", "html": "html", "text": "latex"}
     road = "pdf" if kind == "pdf" else named or by_bytes.get(kind)
-    if road is None or (path.suffix.lower() == ".pdf" and road != "pdf"):
-        raise UserError(f"paper: {path}: not the kind of file that its name says (it begins like {kind})")
+    if road is None or kind in ("unknown", "postscript") or (path.suffix.lower() == ".pdf" and road != "pdf"):
+        begins = "no text" if kind == "unknown" else kind
+        raise UserError(f"paper: {path}: not the kind of file that its name says (it begins like {begins})")
     return Fetched(paper, road, path, path.name, sha256)

@@ -10,6 +10,7 @@ import codecs
 import hashlib
 import json
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ MAX_FILE = 8 << 20
 """Bytes of one source file; papers stay far below one megabyte, larger files hold data."""
 MAX_TOTAL = 12 << 20
 MAX_FILES = 20_000
+TEX_NAMES = (".tex", ".ltx", ".latex")
 TEX_SUFFIXES = (".tex", ".ltx", ".latex", ".TEX", ".Tex", ".txt", "")
 
 _ENCODING = re.compile(rb"\\(?:usepackage|RequirePackage)\s*\[([\w-]+)\]\s*\{inputenc\}|\\inputencoding\s*\{([\w-]+)\}")
@@ -75,6 +77,8 @@ class Folder:
     sources: list[Source] = field(default_factory=list)
     encoding: str = ""
     read: int = 0
+    cut: bool = False
+    """Whether the folder holds more files than are listed in `names`."""
 
     def text(self, name: str) -> str | None:
         """Decoded text of a file of the folder; None if it is too large or unreadable."""
@@ -136,31 +140,38 @@ def _join(folder: str, name: str) -> str | None:
     return "/".join(parts)
 
 
-def open_folder(path: Path) -> Folder:
-    """All regular files below a folder; links are not followed."""
+def open_folder(path: Path, partly: bool = False) -> Folder:
+    """All regular files below a folder, nearest first; links are not followed.
+
+    `partly`: what lies beyond `MAX_FILES` is left out, `Folder.cut` says so; otherwise so many files are a UserError.
+    """
     names: dict[str, Path] = {}
-    stack = [(path, "")]
-    while stack:
-        here, prefix = stack.pop()
+    queue = deque([(path, "")])
+    while queue:
+        here, prefix = queue.popleft()
         try:
             entries = sorted(here.iterdir())
         except OSError as error:
+            if partly:
+                continue
             raise UserError(f"{here}: cannot be listed ({error.strerror}); give a readable folder") from None
         for entry in entries:
             if entry.is_symlink() or entry.name.startswith("."):
                 continue
             if entry.is_dir():
                 if prefix.count("/") < 12 and entry.name not in ("__MACOSX", "anc"):
-                    stack.append((entry, f"{prefix}{entry.name}/"))
+                    queue.append((entry, f"{prefix}{entry.name}/"))
             elif entry.is_file():
-                names[prefix + entry.name] = entry
-                if len(names) > MAX_FILES:
+                if len(names) == MAX_FILES and partly:
+                    return Folder(path, names, cut=True)
+                if len(names) == MAX_FILES:
                     raise UserError(f"{path}: more than {MAX_FILES} files; give the paper's folder or its .tex file")
+                names[prefix + entry.name] = entry
     return Folder(path, names)
 
 
-def find_root(folder: Folder) -> str:
-    """The file LaTeX would be run on.
+def find_root(folder: Folder, called: str) -> str:
+    """The file LaTeX would be run on. `called` is what errors call the folder.
 
     arXiv's own 00README names it; else it is the file with \\documentclass and \\begin{document} that no other file
     includes, then the one with the usual name, then the one that pulls in most text.
@@ -169,14 +180,17 @@ def find_root(folder: Folder) -> str:
         return named
     texts = {}
     for name in folder.names:
-        if name.lower().endswith((".tex", ".ltx", ".latex")) and (text := folder.text(name)) is not None:
+        if name.lower().endswith(TEX_NAMES) and (text := folder.text(name)) is not None:
             texts[name] = _COMMENT.sub("", text)
     if not texts:
         for name in folder.names:  # a single source file may have no suffix
             if "." not in Path(name).name and (text := folder.text(name)) is not None and _ROOT.search(text):
                 texts[name] = _COMMENT.sub("", text)
     if not texts:
-        raise UserError(f"{folder.root}: no LaTeX source in it; give a folder with a .tex file, or a PDF or HTML file")
+        large = [n for n, p in folder.names.items() if n.lower().endswith(TEX_NAMES) and p.stat().st_size > MAX_FILE]
+        if large:
+            raise UserError(f"{called}: {large[0]} is larger than {MAX_FILE >> 20} MB, which no paper's source is")
+        raise UserError(f"{called}: no LaTeX source in it; give a folder with a .tex file, or a PDF or HTML file")
     included = {
         target
         for name, text in texts.items()

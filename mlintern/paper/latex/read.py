@@ -7,34 +7,35 @@ from pathlib import Path
 from mlintern.errors import UserError
 from mlintern.paper.document import Document
 from mlintern.paper.latex.assemble import Assembly
-from mlintern.paper.latex.files import Folder, find_root, open_folder
+from mlintern.paper.latex.files import MAX_FILE, MAX_FILES, Folder, find_root, open_folder
 from mlintern.paper.latex.paper import PaperReader
 from mlintern.paper.latex.setting import NOWHERE
 
 
-def read_latex(path: Path | str, id: str = "") -> Document:
-    """Reads a folder with LaTeX source, or one .tex file with what lies beside it.
+def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:
+    """Reads a folder with LaTeX source, or one .tex file with what lies beside it; `name` is what errors call it.
 
     Never raises for what the source says, however broken: what could not be read stands in `missing`. UserError if
-    there
-    is no source to read.
+    there is no source to read.
     """
     path = Path(path)
+    name = name or str(path)
     if path.is_dir():
         folder = open_folder(path)
-        root = find_root(folder)
+        root = find_root(folder, name)
     elif path.is_file():
-        folder = (
-            open_folder(path.parent) if path.parent != Path(path.anchor) else Folder(path.parent, {path.name: path})
-        )
+        alone = path.parent == Path(path.anchor)
+        folder = Folder(path.parent, {}) if alone else open_folder(path.parent, partly=True)
         root = path.name
-        folder.names.setdefault(root, path)
+        folder.names[root] = path
     else:
         raise UserError(f"{path}: no such file or folder; give a .tex file or a folder with one")
     text = folder.text(root)
     if text is None:
-        raise UserError(f"{path}: {root} is larger than a paper's source can be; give the paper's .tex file")
+        raise UserError(f"{name}: {root} is larger than {MAX_FILE >> 20} MB, which no paper's source is")
     reader = PaperReader(folder, root)
+    if folder.cut:
+        reader.lack("limit", "files", f"{path.parent} holds more than {MAX_FILES} files; the nearest of them were seen")
     reader.body = "\\begin{document}" not in text and "\\begin {document}" not in text
     lexer = reader.lexer(root)
     assert lexer is not None  # its text was read above

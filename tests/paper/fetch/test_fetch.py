@@ -91,6 +91,25 @@ def test_a_damaged_cache_is_fetched_again(arxiv: LoopbackArxiv, tmp_path: Path) 
     assert len(arxiv.asked("e-print")) == 2
 
 
+@pytest.mark.parametrize("damage", ["lost", "changed", "added", "no manifest"])
+def test_a_damaged_tree_is_unpacked_again(arxiv: LoopbackArxiv, tmp_path: Path, damage: str) -> None:
+    """A cleaner of old files takes single files from a cache; a paper must not be read without them."""
+    first = get(arxiv, tmp_path)
+    part = first.path / "sections" / "model.tex"
+    if damage == "lost":
+        part.unlink()
+    elif damage == "changed":
+        part.write_bytes(b"Other")
+    elif damage == "added":
+        (first.path / "more.tex").write_bytes(TEX)
+    else:
+        first.path.with_name(f"{first.sha256}.json").unlink()
+    assert get(arxiv, tmp_path) == first
+    assert part.read_bytes() == b"Hello"
+    assert sorted(file.name for file in first.path.iterdir()) == ["fig.png", "main.tex", "sections"]
+    assert len(arxiv.asked("e-print")) == 1
+
+
 def test_versions_are_pinned_and_recorded(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
     arxiv.add("2101.00002", *(Version(source=source({"main.tex": TEX + b"%" + str(n).encode()})) for n in (1, 2, 3)))
     assert str(get(arxiv, tmp_path, "2101.00002v2").paper) == "2101.00002v2"
