@@ -1,7 +1,6 @@
 """A page being read: its text so far, the parts found so far, and paragraphs with their footnotes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from pathlib import Path
 
 from mlintern.paper.document import (
@@ -21,6 +20,7 @@ from mlintern.paper.html.floats import (
 from mlintern.paper.html.inline import InlineWriter, Style
 from mlintern.paper.html.tree import Node, Text
 from mlintern.paper.text_builder import TextBuilder
+from mlintern.paper.unique_ids import UniqueIds
 
 _LATEXML_CONFIDENCE = 0.95
 _PLAIN_CONFIDENCE = 0.7
@@ -44,6 +44,7 @@ class Page(ABC):
         self.equations: list[Equation] = []
         self.references: list[Reference] = []
         self.missing: list[Missing] = []
+        self.ids = UniqueIds()
         self.title = ""
         self.authors: list[str] = []
         self.abstract = (0, 0)
@@ -95,15 +96,6 @@ class Page(ABC):
     @abstractmethod
     def _block(self, node: Node) -> None:
         """An element that is a block of its own."""
-
-    @staticmethod
-    def _unique(id: str, parts: Iterable[Section | Table | Figure | Equation | Reference]) -> str:
-        taken = {part.id for part in parts}
-        new, n = id, 1
-        while new in taken:
-            n += 1
-            new = f"{id}-{n}"
-        return new
 
     def _caption_block(self, caption: Node | None, part: str) -> None:
         if caption is not None:

@@ -40,7 +40,6 @@ class PageBlocks(Page):
             formulas = [found for found in group.walk() if found.tag == "math"]
             tag = group.find("ltx_tag_equation", "ltx_tag_equationgroup")
             latex = " ".join(found.get("alttext") for found in formulas if found.get("alttext"))
-            id = self._unique(f"eq-{len(self.equations) + 1}", self.equations)
             self.builder.break_block()
             start = self.builder.size
             self.writer.inked = Inked()
@@ -51,6 +50,7 @@ class PageBlocks(Page):
                 self.builder.put(tag.plain(), 0, tag.start, tag.end)
             if self.builder.size == start:
                 continue
+            id = self.ids.take(f"eq-{len(self.equations) + 1}")
             self.builder.add_block("equation", start, id)
             self.equations.append(
                 Equation(
@@ -64,7 +64,7 @@ class PageBlocks(Page):
     def _reference(self, node: Node) -> None:
         self.builder.break_block()
         start = self.builder.size
-        id = self._unique(f"ref-{len(self.references) + 1}", self.references)
+        id = self.ids.take(f"ref-{len(self.references) + 1}")
         self._paragraph([node], "reference", id)
         text = self.builder.since(start).strip()
         title = node.find("ltx_bib_title")

@@ -49,7 +49,7 @@ class PageFloats(Page):
         self, grids: list[Node], number: str, caption: str, label: str, node: Node, caption_node: Node | None = None
     ) -> None:
         several = len(grids) > 1
-        first_id = self._unique(f"table-{number or len(self.tables) + 1}" + "a" * several, self.tables)
+        first_id = self.ids.peek(f"table-{number or len(self.tables) + 1}" + "a" * several)
         self._caption_block(caption_node, first_id)
         if not grids and caption_node is not None:
             why = "it is an image or was lost in the conversion; only its caption is in the page"
@@ -65,7 +65,7 @@ class PageFloats(Page):
             if read is None:
                 continue
             part = chr(ord("a") + index % 26) if several else ""
-            id = self._unique(f"table-{number or len(self.tables) + 1}{part}", self.tables)
+            id = self.ids.take(f"table-{number or len(self.tables) + 1}{part}")
             self.builder.add_block("table", start, id)
             self.tables.append(
                 Table(
@@ -82,7 +82,8 @@ class PageFloats(Page):
             self._footnotes()
 
     def _figure(self, node: Node, number: str, caption: str, caption_node: Node | None) -> None:
-        id = self._unique(f"figure-{number or len(self.figures) + 1}", self.figures)
+        wanted = f"figure-{number or len(self.figures) + 1}"
+        id = self.ids.peek(wanted)
         start = self.builder.size
         self._caption_block(caption_node, id)
         files, pixels, subcaptions = [], [], []
@@ -100,6 +101,7 @@ class PageFloats(Page):
                 self._caption_block(inner, id)
         if caption_node is None and not files:
             return
+        self.ids.take(wanted)
         self.figures.append(
             Figure(
                 id=id, road="html", confidence=self.confidence, start=start, end=self.builder.size,

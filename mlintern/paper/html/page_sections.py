@@ -69,7 +69,7 @@ class PageSections(Page):
         index = len(self.sections)
         self.sections.append(
             Section(
-                id=self._unique(f"section-{number or index + 1}", self.sections),
+                id=self.ids.take(f"section-{number or index + 1}"),
                 road="html", confidence=self.confidence, start=start, end=start, span=self._span(node),
                 label=node.get("id"), level=level, number=number, title=title, appendix=self.in_appendix,
             )
@@ -98,7 +98,7 @@ class PageSections(Page):
         self.open_headings.append(len(self.sections))
         self.sections.append(
             Section(
-                id=self._unique(f"section-{number or len(self.sections) + 1}", self.sections),
+                id=self.ids.take(f"section-{number or len(self.sections) + 1}"),
                 road="html", confidence=self.confidence, start=self.builder.size, end=self.builder.size,
                 span=self._span(node), label=node.get("id"), level=level, number=number, title=title,
                 appendix=bool(re.match(r"appendix\b", title, re.IGNORECASE)),

@@ -15,7 +15,7 @@ class Assembly(AssembledFront, AssembledFloats, AssembledReferences):
         r = self.r
         sections = self._sections()
         tables, figures = self._floats()
-        equations = tuple(self._equation(d) for d in r.equations)
+        equations = tuple(self._equation(d, place) for place, d in enumerate(r.equations, 1))
         references = self._references()
         blocks = tuple(
             Block(kind=b.kind, start=a, end=z, part=self.ids.get(id(b.owner), ""))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from mlintern.paper.document import Cell, Table
 from mlintern.paper.latex.assemble_text import AssembledText
-from mlintern.paper.latex.drafts import CaptionDraft, CellDraft, FloatDraft, GridDraft
+from mlintern.paper.latex.drafts import BlockDraft, CaptionDraft, CellDraft, FloatDraft, GridDraft
 from mlintern.paper.latex.spans import header_columns, header_rows
 from mlintern.paper.numbers import Number, parse_cell
 from mlintern.paper.numbers.commas import settle_commas
@@ -69,8 +70,9 @@ class AssembledCells(AssembledText):
         if f is None:
             return ()
         found = []
-        for b in self.r.blocks:
-            if f.start <= b.start < f.end and b.kind in ("paragraph", "item", "footnote"):
+        blocks = self.r.blocks
+        for b in blocks[bisect_left(blocks, f.start, key=_start) : bisect_left(blocks, f.end, key=_start)]:
+            if b.kind in ("paragraph", "item", "footnote"):
                 a, z = self.proof.trimmed(b.start, b.end)
                 if z > a:
                     found.append(self.text[a:z])
@@ -148,3 +150,7 @@ class AssembledCells(AssembledText):
             start=a,
             end=z,
         )
+
+
+def _start(block: BlockDraft) -> int:
+    return block.start

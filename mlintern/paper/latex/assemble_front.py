@@ -62,8 +62,8 @@ class AssembledFront(AssembledText):
             )
         return tuple(found)
 
-    def _equation(self, d: EquationDraft) -> Equation:
-        part = self._id(f"equation-{d.number}" if d.number else f"display-{self.r.equations.index(d) + 1}")
+    def _equation(self, d: EquationDraft, place: int) -> Equation:
+        part = self._id(f"equation-{d.number}" if d.number else f"display-{place}")
         self.ids[id(d)] = part
         source = self.r.folder.sources[d.token.source].name if d.token.source >= 0 else ""
         latex = ""

@@ -10,6 +10,7 @@ from mlintern.paper.latex.ink import HOLE, Proof
 from mlintern.paper.latex.paper import PaperReader
 from mlintern.paper.latex.references import kind_name
 from mlintern.paper.latex.tokens import Token
+from mlintern.paper.unique_ids import UniqueIds
 
 
 class AssembledText:
@@ -36,14 +37,7 @@ class AssembledText:
         self.proof = Proof(reader.ink, resolve)
         self.text = self.proof.text
         self.ids: dict[int, str] = {}
-        self.used: set[str] = set()
-
-    def _id(self, wanted: str) -> str:
-        name, n = wanted, 2
-        while name in self.used:
-            name, n = f"{wanted}-{n}", n + 1
-        self.used.add(name)
-        return name
+        self._id = UniqueIds().take
 
     def _plain(self, tokens: list[Token]) -> str:
         self.r.body, self.r.stop = True, False

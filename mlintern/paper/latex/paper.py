@@ -296,13 +296,12 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
                 if depth > level:
                     self.p.counters[deeper] = 0
             number = self.number_of(token.text, token)
-        for section in self.sections:
-            if section.end < 0 and section.level >= level:
-                section.end = self.ink.size
+        while self.open_sections and self.open_sections[-1].level >= level:
+            self.open_sections.pop().end = self.ink.size
         title = spell(arg or short or [])
         appendix = self.appendix or (level <= 1 and _APPENDIX.match(title) is not None)
         draft = SectionDraft(level, number, appendix, self.ink.size, token)
-        if any(s.appendix and s.end < 0 for s in self.sections):
+        if any(s.appendix for s in self.open_sections):
             draft.appendix = True
         block = self.open_block("heading", draft)
         draft.start = block.start
@@ -319,6 +318,7 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
         draft.title = (start, self.ink.size)
         self.close_block()
         self.sections.append(draft)
+        self.open_sections.append(draft)
 
     def _algorithmic(self, token: Token) -> None:
         """A keyword of pseudocode, on a line of its own; its condition follows as text."""

@@ -9,7 +9,7 @@ from mlintern.paper.document import Document
 from mlintern.paper.latex.assemble import Assembly
 from mlintern.paper.latex.files import MAX_FILE, MAX_FILES, Folder, find_root, open_folder
 from mlintern.paper.latex.paper import PaperReader
-from mlintern.paper.latex.setting import NOWHERE
+from mlintern.paper.latex.setting import MAX_DEPTH, NOWHERE
 
 
 def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:
@@ -32,7 +32,7 @@ def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:
         raise UserError(f"{path}: no such file or folder; give a .tex file or a folder with one")
     text = folder.text(root)
     if text is None:
-        raise UserError(f"{name}: {root} is larger than {MAX_FILE >> 20} MB, which no paper's source is")
+        raise UserError(f"{name}: {root} cannot be read, or is larger than {MAX_FILE >> 20} MB; no paper's source is")
     reader = PaperReader(folder, root)
     if folder.cut:
         reader.lack("limit", "files", f"{path.parent} holds more than {MAX_FILES} files; the nearest of them were seen")
@@ -41,10 +41,15 @@ def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:
     assert lexer is not None  # its text was read above
     reader.g.frames = [lexer]
     reader.run()
-    reader.deferred, held = [], reader.deferred
-    reader.close_block()
-    reader.g.frames = [held[::-1]]
-    reader.run()
+    for _ in range(MAX_DEPTH):  # a footnote of a footnote comes after it
+        reader.deferred, held = [], reader.deferred
+        reader.close_block()
+        reader.g.frames = [held[::-1]]
+        reader.run()
+        if not reader.deferred:
+            break
+    else:
+        reader.too_deep(reader.deferred[0])
     while len(reader.scopes) > 1:
         scope = reader.scopes.pop()
         if scope.close:

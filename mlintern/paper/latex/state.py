@@ -43,6 +43,8 @@ class PaperState(Typesetter):
         self.blocks: list[BlockDraft] = []
         self.block: BlockDraft | None = None
         self.sections: list[SectionDraft] = []
+        self.open_sections: list[SectionDraft] = []
+        """Those that no heading of their rank has closed yet, outermost first."""
         self.floats: list[FloatDraft] = []
         self.float: FloatDraft | None = None
         self.grids: list[GridDraft] = []
