@@ -87,7 +87,8 @@ def glyphs_of(page: Any) -> list[Glyph]:
         baseline = float(page.height) - float(char["matrix"][5]) + float(page.bbox[1])
         name = str(char.get("fontname", "")).lower()
         bold = any(mark in name for mark in ("bold", "cmbx", "-bd", "black", "heavy", "medi", "-semibold", "bx1"))
-        text = unicodedata.normalize("NFC", text)
+        # letters of formulas (𝑛) are letters
+        text = unicodedata.normalize("NFKC" if all("\U0001d400" <= c <= "\U0001d7ff" for c in text) else "NFC", text)
         found.append(Glyph(text, float(char["x0"]), float(char["x1"]), baseline, float(char["size"]), bold))
     return found
 
@@ -197,19 +198,21 @@ def words_of(glyphs: list[Glyph]) -> list[Word]:
 
 def _word(glyphs: list[Glyph]) -> Word:
     parts: list[str] = []
-    script = ""
+    scripts: dict[str, str] = {}
+    """What stands above and below the last base character; the two overlap from left to right."""
     unknown = 0
     for glyph in glyphs:
         text = glyph.text
         if text.startswith("(cid:") or text == "\ufffd":
             unknown += 1
             text = "\ufffd"
-        if glyph.script != script:
-            parts.append("}" if script else "")
-            parts.append(f"{glyph.script}{{" if glyph.script else "")
-            script = glyph.script
+        if glyph.script:
+            scripts[glyph.script] = scripts.get(glyph.script, "") + text
+            continue
+        parts += [f"{mark}{{{inside}}}" for mark, inside in scripts.items()]
+        scripts = {}
         parts.append(text)
-    parts.append("}" if script else "")
+    parts += [f"{mark}{{{inside}}}" for mark, inside in scripts.items()]
     doubt = ""
     if unknown:
         doubt = "the PDF does not say which characters these are"

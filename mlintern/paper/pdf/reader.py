@@ -10,7 +10,9 @@ from typing import Any
 from mlintern.errors import UserError
 from mlintern.paper.document import BlockKind, Document, Figure, Missing, Reference, Section, Source, Span, Table
 from mlintern.paper.pdf.layout import Line, glyphs_of, gutter_of, lines_of
-from mlintern.paper.pdf.tables import PdfGrid, Region, Rule, read_grid, region_near, rules_of
+from mlintern.paper.pdf.order import is_ruled_off, text_lines
+from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near, rules_of
+from mlintern.paper.pdf.tables import PdfGrid, read_grid
 from mlintern.paper.text_builder import TextBuilder
 
 MAX_PAGES = 400
@@ -39,6 +41,8 @@ class _Page:
     rules: list[Rule]
     gutter: float | None
     unknown: int = 0
+    free: list[Line] = field(default_factory=list)
+    """Lines that are no caption's."""
 
 
 @dataclass
@@ -86,8 +90,14 @@ class PdfReader:
             )
         self.body_size = statistics.median(sizes)
         self._find_title(pages[0])
-        for page in pages:
-            self._read_page(page)
+        laid_out = [
+            (page, list(self._blocks(text_lines(page.lines, page.height, page.gutter), page.rules))) for page in pages
+        ]
+        near = [self._near(page, blocks) for page, blocks in laid_out]
+        above = captions_above(near)
+        for (page, blocks), found in zip(laid_out, near, strict=True):
+            self._find_grids(page, found, above)
+            self._read_page(page, blocks)
         for index, section in enumerate(self.sections):
             later = (other.start for other in self.sections[index + 1 :] if other.level <= section.level)
             self.sections[index] = replace(section, end=next(later, self.builder.size))
@@ -135,32 +145,48 @@ class PdfReader:
         if largest > 1.15 * self.body_size:
             self.title = " ".join(line.text for line in top if line.size > 0.97 * largest)
 
-    def _read_page(self, page: _Page) -> None:
+    def _read_page(self, page: _Page, blocks: list[_Block]) -> None:
         self.builder.break_block()
         self.page, self.page_start = page.number, self.builder.size
-        lines = _reading_order([line for line in page.lines if not _is_page_number(line, page)], page.gutter)
-        blocks = list(self._blocks(lines, page.rules))
-        captions = [block for block in blocks if block.caption]
-        for block in captions:
-            self._find_grid(block, page, captions)
-        regions = [block.region for block in captions if block.region]
+        regions = [block.region for block in blocks if block.region]
         for block in blocks:
             if not block.caption:
                 block.lines = [line for line in block.lines if not any(region.holds(line) for region in regions)]
             if block.lines:
                 self._emit(block)
 
-    def _find_grid(self, block: _Block, page: _Page, captions: list[_Block]) -> None:
-        if block.caption is None or not block.caption["kind"].lower().startswith("tab"):
-            return
-        others = [other.lines[0] for other in captions if other is not block]
-        region = region_near(block.lines, page.rules, others)
-        if region is None:
-            return
-        own = set(map(id, block.lines))
-        inside = [line for line in page.lines if region.holds(line) and id(line) not in own]
-        block.grid = read_grid(region, inside)
-        block.region = region if block.grid else None
+    def _near(self, page: _Page, blocks: list[_Block]) -> list[tuple[_Block, Region | None, Region | None]]:
+        """Each table's caption with the grids below and above it."""
+        captions = [block for block in blocks if block.caption]
+        own = {id(line) for block in captions for line in block.lines}
+        page.free = [line for line in page.lines if id(line) not in own]
+        found = []
+        for block in captions:
+            if block.caption is not None and block.caption["kind"].lower().startswith("tab"):
+                others = [other.lines[0] for other in captions if other is not block]
+                under, over = (
+                    extended(region, page.free) if region else None
+                    for region in regions_near(block.lines, page.rules, others)
+                )
+                found.append((block, under, over))
+        return found
+
+    def _find_grids(
+        self, page: _Page, near: list[tuple[_Block, Region | None, Region | None]], captions_above: bool
+    ) -> None:
+        """Gives each table's caption its grid: on the side where this paper has them, else on the other, and no grid to
+        two captions."""
+        taken: list[Region] = []
+        for usual in (True, False):
+            for block, under, over in near:
+                region = under if usual == captions_above else over
+                if block.region or region is None or any(other.meets(region) for other in taken):
+                    continue
+                inside = [line for line in page.free if region.holds(line)]
+                block.grid = read_grid(region, inside)
+                if block.grid:
+                    block.region = region
+                    taken.append(region)
 
     def _blocks(self, lines: list[Line], rules: list[Rule]) -> Iterator[_Block]:
         """Lines grouped by distance, size, indentation and the rules between them."""
@@ -179,7 +205,7 @@ class PdfReader:
             if (
                 block
                 and last
-                and not (begins or _is_ruled_off(last, line, rules) or self._starts_new(block, last, line, leading))
+                and not (begins or is_ruled_off(last, line, rules) or self._starts_new(block, last, line, leading))
             ):
                 block.lines.append(line)
                 continue
@@ -330,36 +356,16 @@ class PdfReader:
         self.builder.break_block()
 
 
-def _is_ruled_off(last: Line, line: Line, rules: list[Rule]) -> bool:
-    """Whether a horizontal rule stands between two lines."""
-    return any(
-        last.baseline < rule.y < line.baseline - 0.5 * line.size
-        and rule.x0 < line.x1
-        and rule.x1 > line.x0
-        and rule.x1 - rule.x0 > 40
-        for rule in rules
-    )
-
-
-def _is_page_number(line: Line, page: _Page) -> bool:
-    at_edge = line.baseline > 0.92 * page.height or line.baseline < 0.06 * page.height
-    return at_edge and re.fullmatch(r"[-–]?\s*\d{1,4}\s*[-–]?", line.text) is not None
-
-
-def _reading_order(lines: list[Line], gutter: float | None) -> list[Line]:
-    """Top to bottom; on a page of two columns the left one first, between lines that cross the gutter."""
-    lines = sorted(lines, key=lambda line: (line.baseline, line.x0))
-    if gutter is None:
-        return lines
-    ordered: list[Line] = []
-    left: list[Line] = []
-    right: list[Line] = []
-    for line in lines:
-        if line.x1 <= gutter:
-            left.append(line)
-        elif line.x0 >= gutter:
-            right.append(line)
-        else:
-            ordered += [*left, *right, line]
-            left, right = [], []
-    return [*ordered, *left, *right]
+def captions_above(near: list[list[tuple[_Block, Region | None, Region | None]]]) -> bool:
+    """Whether the paper sets captions above its tables: whichever side gives more of them a grid that no other caption
+    on that side has, too."""
+    score = [0, 0]
+    for page in near:
+        for side in (0, 1):
+            taken: list[Region] = []
+            for _, *regions in page:
+                region = regions[side]
+                if region is not None and not any(other.meets(region) for other in taken):
+                    taken.append(region)
+            score[side] += len(taken)
+    return score[0] >= score[1]

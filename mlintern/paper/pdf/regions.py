@@ -1,0 +1,129 @@
+"""Where a page's tables stand: between horizontal rules near a caption, and the rows right beyond them."""
+
+import itertools
+import statistics
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlintern.paper.pdf.chunks import chunks_of, columns_of
+from mlintern.paper.pdf.layout import Line
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A horizontal line; y grows downwards."""
+
+    x0: float
+    x1: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """The place of a table: between its first and its last full-width rule."""
+
+    x0: float
+    x1: float
+    top: float
+    bottom: float
+    rules: tuple[float, ...]
+    partial: tuple[Rule, ...]
+    """Rules below some columns of a header."""
+
+    def holds(self, line: Line) -> bool:
+        """Whether the line stands in the table."""
+        return self.top - 1 < line.baseline < self.bottom + 0.4 * line.size and (
+            line.x0 >= self.x0 - 8 and line.x1 <= self.x1 + 8
+        )
+
+    def meets(self, other: "Region") -> bool:
+        """Whether two tables would share part of the page."""
+        over = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return over > 2 and self.x0 < other.x1 and self.x1 > other.x0
+
+
+def rules_of(page: Any) -> list[Rule]:
+    """Horizontal lines and thin boxes of a pdfplumber page, pieces on one line joined."""
+    found = []
+    for shape in [*page.lines, *page.rects]:
+        if abs(shape["bottom"] - shape["top"]) <= 1.6 and shape["x1"] - shape["x0"] >= 8:
+            y = (shape["top"] + shape["bottom"]) / 2
+            found.append(Rule(float(shape["x0"]), float(shape["x1"]), float(y)))
+    found.sort(key=lambda rule: (round(rule.y), rule.x0))
+    joined: list[Rule] = []
+    for rule in found:
+        last = joined[-1] if joined else None
+        if last and abs(last.y - rule.y) < 0.8 and rule.x0 - last.x1 < 1.0:
+            joined[-1] = replace(last, x1=max(last.x1, rule.x1))
+        else:
+            joined.append(rule)
+    return sorted(joined, key=lambda rule: rule.y)
+
+
+def regions_near(caption: list[Line], rules: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
+    """The tables that a caption may belong to: below it, and above it; `others` are the first lines of other
+    captions."""
+    under = over = None
+    top, bottom = caption[0].baseline - caption[0].size, caption[-1].baseline
+    x0, x1 = min(line.x0 for line in caption), max(line.x1 for line in caption)
+    beside = [rule for rule in rules if rule.x1 > x0 and rule.x0 < x1 and rule.x1 - rule.x0 > 40]
+    stops = sorted(line.baseline for line in others)
+    # negative space after a caption may pull the first rule up into its last line
+    below = [rule for rule in beside if bottom - 0.4 * caption[-1].size < rule.y < bottom + 45]
+    if below:
+        limit = next((y for y in stops if y > bottom + 1), float("inf"))
+        under = _grow(below[0], [rule for rule in beside if below[0].y <= rule.y < limit])
+    above = [rule for rule in beside if top - 45 < rule.y < top + 2]
+    if above:
+        limit = next((y for y in reversed(stops) if y < top - 1), float("-inf"))
+        over = _grow(above[-1], [rule for rule in beside if limit < rule.y <= above[-1].y])
+    return under, over
+
+
+def _grow(first: Rule, rules: list[Rule]) -> Region | None:
+    full = [rule for rule in rules if abs(rule.x0 - first.x0) < 4 and abs(rule.x1 - first.x1) < 4]
+    ys: list[float] = []
+    for rule in sorted(full, key=lambda rule: abs(rule.y - first.y)):
+        if ys and min(abs(rule.y - y) for y in ys) > 350:
+            break  # the rules of another table
+        ys.append(rule.y)
+    ys.sort()
+    if len(ys) == 1 and first.x1 - first.x0 > 60:  # one line, below the header
+        return Region(first.x0, first.x1, first.y - 14, first.y + 14, (first.y,), ())
+    if len(ys) < 2 or ys[-1] - ys[0] < 8:
+        return None
+    partial = tuple(rule for rule in rules if rule not in full and ys[0] < rule.y < ys[-1])
+    return Region(first.x0, first.x1, ys[0], ys[-1], tuple(ys), partial)
+
+
+def extended(region: Region, lines: list[Line]) -> Region:
+    """A table whose first or last line has no rule outside it (`\\hline` below the header alone): the rows right beyond
+    its rules that fill its columns belong to it."""
+    inside = [chunks_of(line) for line in lines if region.holds(line)]
+    columns = columns_of(inside)
+    ordered = sorted(lines, key=lambda line: line.baseline)
+    pitches = [b.baseline - a.baseline for a, b in itertools.pairwise(line for line in ordered if region.holds(line))]
+    reach = 1.7 * max(
+        statistics.median([p for p in pitches if p > 2] or [0.0]), max((x.size for x in lines), default=0)
+    )
+    for line in [line for line in ordered if line.baseline > region.bottom]:
+        last = max((x.baseline for x in ordered if region.holds(x)), default=region.bottom)
+        if line.baseline - last > reach or not _fills(line, columns, region):
+            break
+        region = replace(region, bottom=line.baseline + 0.1)
+    for line in reversed([line for line in ordered if line.baseline <= region.top]):
+        first = min((x.baseline for x in ordered if region.holds(x)), default=region.top)
+        if first - line.baseline > reach or not _fills(line, columns, region):
+            break
+        region = replace(region, top=line.baseline - 0.1)
+    return region
+
+
+def _fills(line: Line, columns: list[tuple[float, float]], region: Region) -> bool:
+    """Whether a line's parts stand in most of the columns, one in each at most."""
+    chunks = chunks_of(line)
+    if line.x0 < region.x0 - 8 or line.x1 > region.x1 + 8 or len(columns) < 2:
+        return False
+    hit = [[i for i, (x0, x1) in enumerate(columns) if chunk.x0 < x1 and chunk.x1 > x0] for chunk in chunks]
+    single = [found[0] for found in hit if len(found) == 1]
+    return len(single) == len(set(single)) == len(chunks) and 2 * len(single) > len(columns)
