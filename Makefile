@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test slow lint format lock clean
+.PHONY: help venv launchers demo test slow lint format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,10 @@ demo: venv  ## the main job: reproduce arXiv:2011.14439 offline, with no key and
 test: venv  ## the default test suite; ARGS='tests/test_locks.py -x' goes to pytest
 	$(PYTEST) $(ARGS)
 
-slow: venv  ## the long tests
+launchers: venv  ## what joblib, Optuna, Ray and Slurm launchers need, into the virtual environment
+	@$(PYTHON) locks/install.py --venv $(VENV) --launchers
+
+slow: launchers  ## the long tests
 	$(PYTEST) -m "slow and not gpu" $(ARGS)
 
 lint: venv  ## ruff and mypy

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
+LAUNCHERS_STAMP = "launchers-from-lock"
 STAMP = "installed-from-lock"  # one line: the lock's name and the hash of everything that determines the environment
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # in order of preference: the CPU build of torch is locked for the first
 
@@ -128,19 +129,32 @@ def install(python: Path, venv: Path, lock: str, dev: bool) -> None:
     stamp.write_text(wanted_stamp(lock, dev))
 
 
+def install_launchers(python: Path, venv: Path) -> None:
+    """Add what the extras for launchers need; quick when it is there."""
+    lock, stamp = LOCKS / "launchers.txt", venv / LAUNCHERS_STAMP
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest() + "\n"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Installing from locks/launchers.txt into {venv} ...", flush=True)
+    pip(python, "install", "--quiet", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "-r", str(lock))
+    stamp.write_text(wanted)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make or update the virtual environment from the locks.")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="the environment's folder (default: .venv)")
     parser.add_argument("--lock", choices=("cpu", "cuda"), help="default: the one that fits this machine")
     parser.add_argument("--no-dev", action="store_true", help="without the tools for tests, linters and type checks")
+    parser.add_argument("--launchers", action="store_true", help="and the extras joblib, optuna, ray and slurm")
     arguments = parser.parse_args()
     use_supported_python()
     venv, dev = arguments.venv.absolute(), not arguments.no_dev
     python = make_venv(venv)
     installed = (venv / STAMP).read_text() if (venv / STAMP).exists() else ""
-    if installed in [wanted_stamp(lock, dev) for lock in ([arguments.lock] if arguments.lock else ["cpu", "cuda"])]:
-        return
-    install(python, venv, arguments.lock or choose_lock(python), dev)
+    if installed not in [wanted_stamp(lock, dev) for lock in ([arguments.lock] if arguments.lock else ["cpu", "cuda"])]:
+        install(python, venv, arguments.lock or choose_lock(python), dev)
+    if arguments.launchers:
+        install_launchers(python, venv)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     cpu.txt    what a run needs, with torch's CPU build: Linux (the wheel tagged +cpu), macOS, Windows
     cuda.txt   the same versions, with the Linux build of torch from the package index and the CUDA libraries it needs
+    launchers.txt  what the extras joblib, optuna, ray and slurm need beside either
     dev.txt    what only tests, linters and type checkers need; the same for both
     build.txt  what builds the packages that exist as source only; installed first, so that building them is locked too
 
@@ -27,6 +28,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 LOCKS = Path(__file__).resolve().parent
 PYPROJECT = LOCKS.parent / "pyproject.toml"
 PYTHONS = ("3.11", "3.12", "3.13")
+LAUNCHERS = ("joblib", "optuna", "ray", "slurm")  # pyproject's extras for Hydra's launchers and sweepers
 CPU_BUILD = "# cpu-build: "  # then a wheel's file name and its hash; locks/install.py reads these lines
 CUDA_ONLY = re.compile(r"(cuda|nvidia)-|triton$")  # what torch's Linux build brings and its CPU build does not
 
@@ -89,19 +91,21 @@ def compile_lock(*options: str, folder: Path, output: str) -> Path:
     return path
 
 
-def resolve(upgrade: bool) -> tuple[dict[str, Package], dict[str, Package]]:
-    """(what a run needs, that and the development tools), resolved together so that they agree."""
+def resolve(upgrade: bool) -> tuple[dict[str, Package], dict[str, Package], dict[str, Package]]:
+    """(what a run needs, that and the development tools, that and the launchers), resolved together so they agree."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pins = folder / "pins.txt"
-        kept = [LOCKS / "cuda.txt", LOCKS / "dev.txt"]
-        if not upgrade and all(path.is_file() for path in kept):
+        kept = [LOCKS / name for name in ("cuda.txt", "dev.txt", "launchers.txt") if (LOCKS / name).is_file()]
+        if not upgrade:
             pins.write_text("".join(path.read_text() for path in kept))
-        compile_lock("--extra", "dev", folder=folder, output=pins.name)
+        launchers = [word for extra in LAUNCHERS for word in ("--extra", extra)]
+        compile_lock("--extra", "dev", *launchers, folder=folder, output=pins.name)
         agree = ("--constraints", str(pins), "--format", "pylock.toml")
-        everything = read_pylock(compile_lock(*agree, "--extra", "dev", folder=folder, output="pylock.all.toml"))
+        tools = read_pylock(compile_lock(*agree, "--extra", "dev", folder=folder, output="pylock.dev.toml"))
+        launched = read_pylock(compile_lock(*agree, *launchers, folder=folder, output="pylock.launchers.toml"))
         needed = read_pylock(compile_lock(*agree, folder=folder, output="pylock.main.toml"))
-    return needed, everything
+    return needed, tools, launched
 
 
 def cpu_builds(version: str) -> dict[str, str]:
@@ -141,7 +145,7 @@ def write(name: str, what: str, requirements: Iterable[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--upgrade", action="store_true", help="move every version to the newest that pyproject allows")
-    needed, everything = resolve(parser.parse_args().upgrade)
+    needed, everything, launched = resolve(parser.parse_args().upgrade)
     build = tomllib.loads(PYPROJECT.read_text())["build-system"]["requires"]
     build_names = {canonicalize_name(re.split(r"[^\w.-]", requirement)[0]) for requirement in build}
 
@@ -164,6 +168,12 @@ def main() -> None:
     )
     tools = [everything[name] for name in sorted(everything.keys() - needed.keys())]
     write("dev.txt", "What only tests and linters need, beside cpu.txt or cuda.txt.", (p.requirement() for p in tools))
+    more = [launched[name] for name in sorted(launched.keys() - needed.keys())]
+    write(
+        "launchers.txt",
+        "What the extras joblib, optuna, ray and slurm need, beside cpu.txt or cuda.txt.",
+        (p.requirement() for p in more),
+    )
     write(
         "build.txt",
         "What builds the packages that exist as source only; install it first.",

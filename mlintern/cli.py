@@ -14,6 +14,11 @@ COMMANDS = {
     "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
     "verify": ("mlintern.study.verify", "train a recorded cell again and compare it step by step"),
     "diff": ("mlintern.study.diff", "what differs between two recorded runs, and where it first showed"),
+    "compare": (
+        "mlintern.study.compare",
+        "two cells: paired differences over shared seeds and shared test examples",
+    ),
+    "status": ("mlintern.study.status", "how far a paper's studies are: finished, running, failed, time left"),
     "report": ("mlintern.report.command", "write a paper's report again from its records"),
     "approve": ("mlintern.approve", "record in pack.lock that you read and approved a pack"),
     "doctor": ("mlintern.doctor", "what this machine and environment are, and whether they match the lock"),
@@ -24,10 +29,13 @@ HELP = """mlintern: does the paper hold up?
   python -m mlintern paper=2011.14439                         the paper's whole study, ending in a report
   python -m mlintern paper=2011.14439 model=cnn seed=3        one cell of it; any Hydra override works
   python -m mlintern -m paper=2011.14439 model=mlp,cnn seed=0,1,2      a Hydra multirun, one cell per job
+  python -m mlintern paper=2011.14439 study=quick             one seed; study.budget_hours=2 trims a study, seeds last
+  python -m mlintern paper=2011.14439 hydra/launcher=joblib   the study's cells as jobs: joblib, submitit_slurm, ray
+  python -m mlintern -m paper=2011.14439 'optimizer.lr=interval(1e-4,1e-1)' hydra/sweeper=optuna       a search
   python -m mlintern paper=2011.14439 --cfg job               the composed configuration; nothing is run
 
 An argument with `=` makes it a Hydra run. Naming a coordinate (model, data, ablation, protocol, seed) runs one cell;
-every other override applies to the whole study.
+every other override applies to the whole study. Interrupted or killed, the same command continues.
 
 commands:
 {commands}

@@ -28,6 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 PACKS = ROOT / "papers"
 
+DESIGNS = ("one_at_a_time", "full", "fraction", "none")
+"""Which combinations of the ablations' levels a study runs; `mlintern/study/design.py` says what each is."""
+
 COORDINATES = ("model", "data", "ablation", "protocol", "seed")
 """What tells one cell of a study from another. Naming one on the command line asks for that cell alone."""
 
@@ -65,6 +68,8 @@ class Study:
     seeds: list[int] | None = MISSING
     jobs: int | None = MISSING
     retries: int = MISSING
+    design: str = MISSING
+    budget_hours: float | None = MISSING
 
 
 @dataclasses.dataclass
@@ -244,6 +249,12 @@ def check_values(config: Mapping[str, Any]) -> None:
         raise UserError(f"study.seeds={study['seeds']}: must name at least one seed, each once")
     if study["jobs"] is not None and study["jobs"] < 1:
         raise UserError(f"study.jobs={study['jobs']}: must be at least 1, or null for one per core")
+    if study["retries"] < 0:
+        raise UserError(f"study.retries={study['retries']}: must be 0 or more")
+    if study["design"] not in DESIGNS:
+        raise UserError(f"study.design={study['design']}: choose {', '.join(DESIGNS)}")
+    if study["budget_hours"] is not None and not study["budget_hours"] > 0:
+        raise UserError(f"study.budget_hours={study['budget_hours']}: must be above 0, or null for no limit")
     if config["env"]["drift"] not in ("warn", "refuse"):
         raise UserError(f"env.drift={config['env']['drift']}: choose warn or refuse")
     if config["sandbox"] not in ("auto", "bwrap", "unshare", "none"):

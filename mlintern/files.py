@@ -55,6 +55,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+def remove_drafts(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder; nobody else may be writing in it."""
+    for draft in Path(folder).glob(".*.tmp"):
+        draft.unlink(missing_ok=True)
+
+
 def make_writable(folder: Path) -> None:
     """Make a folder and see that a file can be written in it; raises UserError before any work is lost."""
     with atomic_path(Path(folder) / ".writable") as draft:

@@ -1,9 +1,9 @@
-"""Hydra runs: `paper=<id>` and overrides. A single run composes here; multirun and Hydra's own flags go to Hydra."""
+"""Hydra runs: `paper=<id>` and overrides. A single run composes here; multirun, launchers, sweepers and Hydra's own
+flags go to Hydra."""
 
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
@@ -29,6 +29,8 @@ def run(argv: Sequence[str]) -> int:
             author_pack(paper, settings)
         argv = [a for a in argv if a not in settings]
     rewritten = rewrite_paper_override(list(argv))
+    if any(a.startswith(("hydra/launcher=", "hydra/sweeper=")) for a in rewritten) and not MULTIRUN & set(rewritten):
+        rewritten.append("-m")  # a launcher is for many jobs: those of the study, or the one cell that is named
     flags = {a.split("=")[0] for a in rewritten if a.startswith("-")}
     if unknown := flags - MULTIRUN - SHOWING:
         raise UserError(f"{min(unknown)}: no such flag; see --help")
@@ -61,24 +63,10 @@ def author_pack(paper: PaperId, settings: Sequence[str]) -> None:
 def run_hydra(slug: str, argv: Sequence[str]) -> int:
     """Hand a command line to hydra.main: multirun, sweepers, launchers, --cfg and the like."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
 
-    from mlintern.job import run_paper
+    from mlintern.study.cell_job import CellJob
 
-    codes: list[int] = []
-
-    def task(config: Any) -> int:
-        del config  # run_paper composes again, with the checks
-        overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("paper=")]
-        console = Console()
-        console.rule(" ".join(overrides) or slug, style="dim")
-        try:
-            codes.append(run_paper(slug, overrides, console))
-        except UserError as error:
-            print(f"mlintern: {error}", file=sys.stderr)
-            codes.append(error.exit_code)
-        return codes[-1]
-
+    task = CellJob(slug)
     before = sys.argv
     overrides = [a for a in argv if "=" in a and not a.startswith("-")]
     flags = [a for a in argv if a not in overrides]  # last: Hydra's parser takes overrides in one place only
@@ -87,7 +75,7 @@ def run_hydra(slug: str, argv: Sequence[str]) -> int:
         with no_environment():
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(task)()
     except SystemExit as stop:
-        codes.append(2 if stop.code else 0)
+        task.codes.append(2 if stop.code else 0)
     finally:
         sys.argv = before
-    return max(codes, default=0)
+    return max(task.codes, default=0)

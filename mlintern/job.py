@@ -14,6 +14,7 @@ from mlintern.engine import ENGINE_VERSION
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.study import plan, tracking
+from mlintern.study.budget import plan_path, read_plan
 from mlintern.study.plan import CellPlan
 from mlintern.study.run import Planned, run_cells
 
@@ -31,12 +32,18 @@ def run_paper(slug: str, overrides: Sequence[str], console: Console) -> int:
     if drift := environment.check_drift(config["env"]["drift"]):
         console.print(f"[yellow]{environment.describe(drift)}[/]", highlight=False)
     console.print(f"[bold]{config['paper']['title']}[/] · arXiv:{config['paper']['id']}", highlight=False)
-    return run_one(pack, cells[0], console) if one else run_study(pack, cells, overrides, console)
+    if one:
+        run_one(pack, cells[0], console)
+        return 0
+    return run_study(pack, cells, overrides, console)
 
 
-def run_one(pack: Pack, cell: CellPlan, console: Console) -> int:
-    """Run one cell and print its result."""
-    planned, _, _, failed = run_cells(pack, [cell], console)
+def run_one(pack: Pack, cell: CellPlan, console: Console, standing: bool = False) -> record.RunRecord:
+    """Run one cell, print its result and return its record; raises UserError where it fails.
+
+    `standing`: the process's worker is kept for further cells.
+    """
+    planned, _, _, failed = run_cells(pack, [cell], console, standing=standing)
     if failed:
         raise UserError(f"{cell.name}: {failed[0]['message']}; see the pack's code, or run with --debug")
     path = planned[0].folder / record.RUN_FILE
@@ -52,20 +59,37 @@ def run_one(pack: Pack, cell: CellPlan, console: Console) -> int:
         f"Record: {shown(path)}",
         highlight=False,
     )
-    return 0
+    return run
 
 
 def run_study(pack: Pack, cells: Sequence[CellPlan], overrides: Sequence[str], console: Console) -> int:
-    """Run a whole study, write its report, and bring DVC up to date where nothing was overridden."""
+    """Run a whole study with workers of this process's own, and write its report."""
     began = time.monotonic()
+    index = index_path(cells[0].config, pack.slug, overrides)
+    planned, audits, seconds, failed = run_cells(pack, cells, console, plan_path(index))
+    seconds = {**seconds, "total": time.monotonic() - began}
+    return finish_study(pack, cells, overrides, planned, audits, seconds, failed, console)
+
+
+def finish_study(
+    pack: Pack,
+    cells: Sequence[CellPlan],
+    overrides: Sequence[str],
+    planned: Sequence[Planned],
+    audits: Mapping[str, AuditReport],
+    seconds: Mapping[str, float],
+    failed: Sequence[Mapping[str, Any]],
+    console: Console,
+) -> int:
+    """Write the index and the report of a study that has run, and bring DVC up to date where nothing was overridden;
+    returns the exit code."""
     if not overrides:
         write_composed(pack, cells)
-    planned, audits, seconds, failed = run_cells(pack, cells, console)
     folder = report_folder(cells[0].config, pack.slug, overrides)
     write_audits(folder, audits)
     index = index_path(cells[0].config, pack.slug, overrides)
     write_index(index, pack, planned)
-    write_cost(index, {**seconds, "total": time.monotonic() - began}, failed)
+    write_cost(index, seconds, failed)
     report_study(pack, index, folder, console)
     if not overrides:
         tracking.commit(pack.slug, console)
@@ -134,7 +158,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     cost = files.read_json(cost_path) if cost_path.exists() else {}
     spec = load_spec(pack.folder / "spec.yaml")
     outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
-    report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps)
+    report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, read_plan(plan_path(index)))
     write_report(report, folder)
     print_report(report, console, shown(folder / "report.html"))
 
@@ -153,7 +177,7 @@ def composed(cells: Sequence[CellPlan]) -> str:
 
     groups: dict[str, Any] = {}
     for cell in cells:
-        group = groups.setdefault("_".join([cell.variant, *cell.levels.values()]), {"seeds": []})
+        group = groups.setdefault("_".join([cell.variant, *plan.level_names(cell.levels)]), {"seeds": []})
         group["seeds"].append(cell.seed)
         group["source"], group["audit"] = cell.config["data"]["source"], cell.config["audit"]
         group["determinants"] = {

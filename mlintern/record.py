@@ -57,6 +57,8 @@ class RunRecord(TypedDict, total=False):
     """How often the test part was read for this cell: once under a clean protocol."""
     audit: dict[str, Any]
     """{"sha256", "clean", "acknowledged": [kinds]} of the audit that this cell was trained under."""
+    out_of_memory: dict[str, Any]
+    """Only where the cell asked for did not fit: {"asked": its id, "message", "before", "now"} (of `trainer`)."""
     parameters: int
     message: str
     """Why the run failed or diverged; empty otherwise."""

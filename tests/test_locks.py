@@ -56,6 +56,19 @@ def test_every_tool_is_locked(requirement):
     assert wanted.specifier.contains(version), f"{wanted}: locked at {version}; run make lock"
 
 
+LAUNCHERS = blocks("launchers.txt")
+
+
+@pytest.mark.parametrize("extra", make_locks.LAUNCHERS)
+def test_every_launcher_is_locked_and_needs_no_other_version_of_anything(extra):
+    for wanted in map(Requirement, PYPROJECT["project"]["optional-dependencies"][extra]):
+        version, _ = (CPU | LAUNCHERS)[canonicalize_name(wanted.name)]
+        assert wanted.specifier.contains(version), f"{wanted}: locked at {version}; run make lock"
+    assert not LAUNCHERS.keys() & CPU.keys()
+    assert not {name for name in LAUNCHERS.keys() & DEV.keys() if LAUNCHERS[name] != DEV[name]}
+    assert not [name for name in LAUNCHERS if name.startswith("hydra")]  # whose plugins pull in release candidates
+
+
 def test_what_builds_this_package_is_locked():
     for requirement in map(Requirement, PYPROJECT["build-system"]["requires"]):
         assert requirement.specifier.contains(BUILD[requirement.name][0])

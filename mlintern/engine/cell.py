@@ -6,7 +6,6 @@ same command continues.
 
 import datetime
 import json
-import resource
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from lightning.fabric import Fabric
 from mlintern import files, record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.engine import initialise, loggers, ranks, seeding, weights
+from mlintern.engine import initialise, loggers, memory, ranks, seeding, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
@@ -150,6 +149,7 @@ def run_cell(
     environment, audit. Raises Interrupted when asked to stop, UserError for a config that cannot be run.
     """
     started = _now()
+    memory.reset_peak()
     cell = Cell(config, splits, world=config["trainer"]["devices"])
     logger = loggers.make(config["logger"], folder)
     readings = folder / READINGS_FILE
@@ -212,7 +212,7 @@ def run_cell(
         "test_readings": len(cell.readings),
         "parameters": cell.parameters,
         "wall_s": round(state.wall_s, 3),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory_bytes": memory.peak_bytes(),
         "started": started,
         "finished": _now(),
     }

@@ -16,10 +16,11 @@ def reproduce(
 
     `overrides` are the record's own, `acknowledged` the kinds of findings that the cell was allowed to be trained with.
     """
-    ablation = [str(level) for factor, level in levels.items() if factor not in ("data", "protocol")]
+    varied = [str(level) for factor, level in levels.items() if factor not in ("data", "protocol")]
+    asked = [word.partition("=")[2] for word in overrides if word.partition("=")[0] == "ablation"]
     words = [f"paper={paper}", f"model={variant}"]
     words += [f"{key}={levels[key]}" for key in ("data", "protocol") if key in levels]
-    words += [f"ablation={level}" for level in ablation] if len(ablation) <= 1 else [f"ablation=[{','.join(ablation)}]"]
+    words += [f"ablation={option}" for option in asked[-1:] or ([f"[{','.join(varied)}]"] if varied[1:] else varied)]
     words.append(f"seed={seed}")
     if acknowledged:
         words.append(f"audit.acknowledge=[{','.join(acknowledged)}]")

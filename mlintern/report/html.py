@@ -170,6 +170,7 @@ def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str
         ("audit", "Audit"),
         ("assumptions", "Assumptions"),
         ("untested", "Not tested"),
+        *([("plan", "Not as planned")] if report.plan.trimmed or report.plan.smaller else []),
         ("runs", "Runs"),
         ("environment", "Environment and cost"),
     ]

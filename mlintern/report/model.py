@@ -331,6 +331,45 @@ class Run(_Model):
     verify: str | None
 
 
+class Trimmed(_Model):
+    """A cell that the study's budget left out."""
+
+    cell_id: str
+    variant: str
+    levels: dict[str, Any]
+    seed: int
+    seconds: float
+    """What it was expected to take."""
+    reason: str
+    """What it is an instance of, in the order of the rule: an interaction, an ablation level, a seed …"""
+
+
+class Smaller(_Model):
+    """A cell that ran in smaller pieces than asked for, because memory did not suffice."""
+
+    cell_id: str
+    variant: str
+    levels: dict[str, Any]
+    seed: int
+    asked: str
+    """Id of the cell that was asked for."""
+    message: str
+    before: dict[str, int]
+    """Values of `trainer` that were asked for …"""
+    now: dict[str, int]
+    """… and those that it ran with."""
+
+
+class StudyPlan(_Model):
+    """Where the study is not what its pack plans."""
+
+    budget_hours: float | None = None
+    rule: str = ""
+    """In which order cells were left out; empty where none were."""
+    trimmed: list[Trimmed] = Field(default_factory=list)
+    smaller: list[Smaller] = Field(default_factory=list)
+
+
 class Report(_Model):
     """Everything that a report shows."""
 
@@ -357,6 +396,7 @@ class Report(_Model):
     """What each mark means."""
     environment: dict[str, Any]
     cost: dict[str, Any]
+    plan: StudyPlan = Field(default_factory=StudyPlan)
 
     def cells_by_place(self, table: str) -> dict[tuple[str, str], list[TableCell]]:
         """The cells of one table by (row, column); a place may hold several metrics."""

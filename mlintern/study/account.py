@@ -6,7 +6,18 @@ from typing import Any
 
 from mlintern.record import RunRecord
 from mlintern.report import commands
-from mlintern.report.model import AuditSection, ClaimRow, Contrast, NotTested, Run, SettingRow, TableCell
+from mlintern.report.model import (
+    AuditSection,
+    ClaimRow,
+    Contrast,
+    NotTested,
+    Run,
+    SettingRow,
+    Smaller,
+    StudyPlan,
+    TableCell,
+    Trimmed,
+)
 from mlintern.report.places import place_in_paper
 from mlintern.sourced import CodeLocator, PaperLocator, Setting
 from mlintern.spec import PaperSpec
@@ -154,6 +165,25 @@ def _distinct(values: Sequence[Any]) -> Any:
     if len(kinds) == 1:
         return kinds[0]
     return kinds if len(kinds) <= _LISTED else f"{len(kinds)} different values"
+
+
+def study_plan(evidence: Evidence, kept: Mapping[str, Any] | None) -> StudyPlan:
+    """What the study left out for its budget, and the cells that memory made smaller."""
+    smaller = [
+        Smaller(
+            cell_id=run["cell_id"],
+            variant=run["variant"],
+            levels=run["levels"],
+            seed=run["seed"],
+            **run["out_of_memory"],
+        )
+        for planned in evidence.planned
+        if (run := planned.run) is not None and "out_of_memory" in run
+    ]
+    given = kept or {}
+    trimmed = [Trimmed(**row) for row in given.get("trimmed", [])]
+    rule = str(given.get("rule", "")) if trimmed else ""
+    return StudyPlan(budget_hours=given.get("budget_hours"), rule=rule, trimmed=trimmed, smaller=smaller)
 
 
 def costs(evidence: Evidence, cost: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,13 +67,15 @@ def analyse(
     cost: Mapping[str, Any],
     outcomes: Outcomes = _nothing,
     steps: Outcomes = _nothing,
+    kept_plan: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report of one study.
 
     `audits` holds audit.json by `<data>__<protocol>`; `plan` lists the study's cells as {"cell_id", "variant",
     "levels", "seed"} (None: read off the records); `cost` goes into the report as it stands, with the sums over cells;
     its "failed" (rows with "cell_id" and "message") says why a planned cell has no record. `outcomes` and `steps` read
-    a cell's files; what only they can show is left out without them.
+    a cell's files; what only they can show is left out without them. `kept_plan` is the study's plan file: what a
+    budget left out.
     """
     evidence = Evidence(spec, runs, audits, plan, {row["cell_id"]: row["message"] for row in cost.get("failed", [])})
     protocol = _main_protocol(evidence)
@@ -107,6 +109,7 @@ def analyse(
         marks=account.meanings(table, contrasts, reductions),
         environment=account.environment(evidence.all_counting),
         cost=account.costs(evidence, cost),
+        plan=account.study_plan(evidence, kept_plan),
     )
 
 

@@ -15,7 +15,8 @@ from mlintern.config import ROOT
 from mlintern.errors import UserError
 from mlintern.files import write_problem
 from mlintern.pack import Pack
-from mlintern.study.pool import Launch, WorkerProcess, launch_bare
+from mlintern.record import stable_hash
+from mlintern.study.pool import Launch, Pool, WorkerProcess, launch_bare
 
 MOST_FILE_BYTES = 64 << 30
 MOST_TASKS = 256
@@ -37,6 +38,24 @@ def launcher(pack: Pack, backend: str, writable: Sequence[Path], jobs: int, cons
         return launch_bare
     console.print(f"[yellow]{what}: it runs inside the sandbox ({mend}).[/]", highlight=False)
     return functools.partial(launch_sandboxed, backend, tuple(writable), jobs)
+
+
+_STANDING: dict[str, Pool] = {}
+
+
+def standing_pool(
+    pack: Pack, backend: str, writable: Sequence[Path], pins: Mapping[str, str], retries: int, console: Console
+) -> Pool:
+    """A pool of one worker that this process keeps for further cells like this one, until the process ends.
+
+    A launcher's process trains many cells, and a new worker for each would import torch anew.
+    """
+    parts = [pack.slug, pack.code_sha256(), pack.code_is_approved(), backend, [str(f) for f in writable], dict(pins)]
+    key = stable_hash(parts, "worker")
+    if key not in _STANDING or _STANDING[key].closed:
+        _STANDING[key] = Pool(1, pins, retries, launcher(pack, backend, writable, 1, console))
+        atexit.register(_STANDING[key].close)
+    return _STANDING[key]
 
 
 def launch_sandboxed(

@@ -1,13 +1,16 @@
 """The plan of a study: which cells, and the composed configuration of each."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern.config import COORDINATES, Composer
+from mlintern.config import COORDINATES, PACKS, Composer, options_of
 from mlintern.errors import UserError
+from mlintern.spec import Factor, PaperSpec, load_spec
+from mlintern.study.design import claimed_interactions, points
 
 LEVELS: tuple[str, ...] = ("data", "protocol", "ablation")
 """Coordinates beside variant and seed."""
@@ -19,7 +22,7 @@ class CellPlan:
 
     variant: str
     levels: Mapping[str, str]
-    """{"data", "protocol", and "ablation" where one is chosen}."""
+    """{"data", "protocol", and the level of every factor that an ablation varies}."""
     seed: int
     config: Mapping[str, Any]
     overrides: tuple[str, ...]
@@ -28,11 +31,22 @@ class CellPlan:
     @property
     def name(self) -> str:
         """How messages call it: `cnn · mnist1d · clean · seed 0`."""
-        return " · ".join([self.variant, *self.levels.values(), f"seed {self.seed}"])
+        return f"{self.place} · seed {self.seed}"
+
+    @property
+    def place(self) -> str:
+        """What a cell shares with its other seeds: `cnn · mnist1d · clean`, `cnn · mnist1d · clean · norm=none`."""
+        return " · ".join([self.variant, *level_names(self.levels)])
 
     @property
     def acknowledged(self) -> tuple[str, ...]:
         return tuple(self.config["audit"]["acknowledge"])
+
+
+def level_names(levels: Mapping[str, str]) -> list[str]:
+    """A cell's levels in words: datasets, protocols and options by name, levels of other factors with the factor."""
+    names = [*(name for name in LEVELS if name in levels), *sorted(set(levels) - set(LEVELS))]
+    return [str(levels[name]) if name in LEVELS else f"{name}={levels[name]}" for name in names]
 
 
 def dataset_name(config: Mapping[str, Any]) -> str:
@@ -67,36 +81,127 @@ def names_a_cell(overrides: Sequence[str]) -> bool:
 def single(composer: Composer, overrides: Sequence[str]) -> CellPlan:
     """The one cell that the overrides name, with the pack's defaults for what they leave out."""
     config, choices = composer.compose(overrides)
-    levels = {name: choices[name] for name in LEVELS if name in choices}
     rest = tuple(o for o in overrides if not o.lstrip("+").startswith("paper="))
+    levels = levels_of(composer.slug, choices, option_of(overrides, "ablation"))
     return CellPlan(choices["model"], levels, config["seed"], config, rest)
+
+
+def levels_of(slug: str, choices: Mapping[str, str], ablation: str | None) -> dict[str, str]:
+    """A cell's coordinates beside variant and seed: data, protocol, and the level of each factor that is varied.
+
+    `ablation` is what was asked of the group: an option, or a list of them in brackets (which Hydra's choices leave
+    out). An option that is no factor's level counts as a level of the factor `ablation`.
+    """
+    levels = {name: choices[name] for name in LEVELS if name in choices and name != "ablation"}
+    text = ablation if ablation is not None else choices.get("ablation", "")
+    options = [name.strip(" '\"") for name in text.strip("[]").split(",")]
+    known = ablation_levels(slug)
+    for option in options:
+        if option and option != "null":
+            factor, level = known.get(option, ("ablation", option))
+            levels[factor] = level
+    return levels
+
+
+def ablation_levels(slug: str) -> dict[str, tuple[str, str]]:
+    """{option of the group ablation: (factor, level)} for the factors of the pack's spec."""
+    return {
+        option: (factor.id, level.id)
+        for factor in factors_of(slug)
+        for level in factor.levels
+        if (option := ablation_option(slug, factor.id, level.id)) is not None
+    }
+
+
+def ablation_option(slug: str, factor: str, level: str) -> str | None:
+    """The option for a factor's level: `<factor>_<level>` or `<level>`, whichever the pack has; None where neither."""
+    options = options_of("ablation", slug)
+    return next((name for name in (f"{factor}_{level}", level) if name in options), None)
+
+
+@functools.cache
+def factors_of(slug: str) -> tuple[Factor, ...]:
+    """What the paper's ablations vary; none where the pack's spec says none."""
+    return tuple(read_spec(slug).ablations)
+
+
+@functools.cache
+def read_spec(slug: str) -> PaperSpec:
+    """The pack's spec, read once."""
+    return load_spec(PACKS / slug / "spec.yaml")
+
+
+BLOCK = {"model", "data", "protocol", "ablation", "acknowledge", "factors", "design", "fraction", "interactions"}
+"""What a block of `paper.grid` may name."""
 
 
 def study(composer: Composer, overrides: Sequence[str]) -> list[CellPlan]:
     """Every cell of the pack's grid, for every seed, with the overrides applied to each."""
-    base, _ = composer.compose(overrides)
+    base, choices = composer.compose(overrides)
     seeds = base["study"]["seeds"] or base["paper"].get("seeds") or [0]
     grid = base["paper"].get("grid")
     if not grid:
         raise UserError(f"papers/{composer.slug}/conf/paper/{composer.slug}.yaml: paper.grid: names no cells to run")
+    blocks = [*grid, *_unnamed_factors(composer.slug, grid, choices, base["study"]["design"])]
     rest = [o for o in overrides if not o.lstrip("+").startswith("paper=")]
     cells: dict[tuple[str, ...], CellPlan] = {}
-    for block in grid:
+    for block in blocks:
         acknowledge = block.get("acknowledge", [])
-        unknown = set(block) - {*COORDINATES, "acknowledge"} | ({"seed"} & set(block))
-        if unknown or "model" not in block or "data" not in block:
-            raise UserError(
-                "paper.grid: a block names model, data and, if it likes, protocol, ablation and acknowledge; "
-                f"not {sorted(unknown)}"
-            )
-        names = [name for name in COORDINATES if name in block]
-        for options in itertools.product(*(block[name] for name in names)):
-            chosen = [f"{name}={option}" for name, option in zip(names, options, strict=True)]
+        if unknown := sorted(set(block) - BLOCK):
+            raise UserError(f"paper.grid: a block may name {', '.join(sorted(BLOCK))}; not {unknown}")
+        if "model" not in block or "data" not in block:
+            raise UserError("paper.grid: a block must name model and data")
+        if "factors" in block and "ablation" in block:
+            raise UserError("paper.grid: a block names either factors (a design over them) or ablation (options)")
+        given = {name: block[name] for name in COORDINATES if name in block}
+        if "factors" in block:
+            given["ablation"] = _options_of_block(composer.slug, block, base["study"]["design"])
+        for options in itertools.product(*given.values()):
+            pairs = zip(given, options, strict=True)
+            chosen = [f"{name}={option}" for name, option in pairs if option is not None]
             extra = [f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else []
             config, choices = composer.compose([*chosen, *extra, *rest])
-            levels = {name: choices[name] for name in LEVELS if name in choices}
+            levels = levels_of(composer.slug, choices, option_of(chosen, "ablation"))
             for seed in seeds:
                 place = (*chosen, f"seed={seed}")
                 seeded = {**config, "seed": seed}
                 cells[place] = CellPlan(choices["model"], levels, seed, seeded, (*place, *extra, *rest))
     return list(cells.values())
+
+
+def _unnamed_factors(
+    slug: str, grid: Sequence[Mapping[str, Any]], choices: Mapping[str, str], design: str
+) -> list[dict[str, Any]]:
+    """A block for the factors of the spec where no block of the grid says anything of ablations: the paper's default
+    model on its default data, under the study's design."""
+    if any("factors" in block or "ablation" in block for block in grid) or not factors_of(slug) or design == "none":
+        return []
+    block = {"model": [choices["model"]], "data": [choices["data"]], "factors": [f.id for f in factors_of(slug)]}
+    return [{**block, "protocol": [choices["protocol"]]}]
+
+
+def _options_of_block(slug: str, block: Mapping[str, Any], default: str) -> list[str | None]:
+    """Options of the group ablation for a block's factors and design; None is the base, which has no option."""
+    known = {factor.id: factor for factor in factors_of(slug)}
+    if missing := [name for name in block["factors"] if name not in known]:
+        names = ", ".join(known) or "none"
+        raise UserError(f"paper.grid: factors: {missing[0]!r} is not a factor of papers/{slug}/spec.yaml ({names})")
+    factors = [known[name] for name in block["factors"]]
+    claimed = [names for names in claimed_interactions(read_spec(slug)) if set(names) <= set(block["factors"])]
+    asked = [tuple(names) for names in block.get("interactions", [])]
+    design = block.get("design", default)
+    found: list[str | None] = []
+    for point in points(factors, design, [*asked, *claimed], float(block.get("fraction", 0.5))):
+        options = []
+        for name, level in point.items():
+            if level == known[name].base:
+                continue
+            option = ablation_option(slug, name, level)
+            if option is None:
+                raise UserError(
+                    f"papers/{slug}/conf/ablation/{name}_{level}.yaml: missing, though spec.yaml has the level; write "
+                    "what it changes"
+                )
+            options.append(option)
+        found.append(None if not options else options[0] if len(options) == 1 else f"[{','.join(options)}]")
+    return found

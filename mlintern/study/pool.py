@@ -45,6 +45,8 @@ class Task:
     """How messages call it."""
     job: dict[str, Any]
     attempts: int = 0
+    tolerant: bool = False
+    """A user's mistake in it is its own failure, and does not end the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Event:
     """What became known of a task."""
 
     kind: str
-    """`started`, `progress`, `done`, `retried` or `failed`."""
+    """`started`, `progress`, `waiting` (for another process), `done`, `retried`, `failed` or `out_of_memory`."""
     task: Task
     step: int = 0
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -126,6 +128,8 @@ class Pool:
         self.environment |= {"PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
         self.selector = selectors.DefaultSelector()
         self.processes: list[_Process] = []
+        self.waiting: deque[Task] = deque()
+        self.closed = False
 
     def __enter__(self) -> "Pool":
         return self
@@ -134,8 +138,13 @@ class Pool:
         self.close()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
-        """Run all tasks, in order as workers come free; yields what happens. Raises UserError for a user's mistake."""
-        waiting = deque(tasks)
+        """Run all tasks, in order as workers come free; yields what happens. Raises UserError for a user's mistake.
+
+        Whoever consumes the events may `add` tasks on the way.
+        """
+        waiting = self.waiting
+        waiting.clear()
+        waiting.extend(tasks)
         while waiting or any(p.task for p in self.processes):
             while waiting and (process := self._idle()):
                 task = waiting.popleft()
@@ -157,13 +166,17 @@ class Pool:
                     yield event
             yield Event("progress", Task("", {}))
 
+    def add(self, task: Task) -> None:
+        """Put one more task at the end of those that `run` is at work on."""
+        self.waiting.append(task)
+
     def map(self, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
         """Run tasks that must all succeed; {task name: result}. Raises UserError with the first failure."""
         results = {}
         for event in self.run(tasks):
             if event.kind == "done":
                 results[event.task.name] = event.result
-            elif event.kind == "failed":
+            elif event.kind in ("failed", "out_of_memory"):
                 raise UserError(f"{event.task.name}: {event.message}")
         return results
 
@@ -184,9 +197,15 @@ class Pool:
         assert task is not None
         if event["event"] == "progress":
             return Event("progress", task, step=event["step"])
+        if event["event"] == "waiting":
+            return Event("waiting", task, message=event["message"])
         process.task = None
+        if event["event"] == "out_of_memory":
+            return Event("out_of_memory", task, message=event["message"])
         if event["event"] == "done":
             return Event("done", task, result=event["result"])
+        if event.get("user") and task.tolerant:
+            return Event("failed", task, message=event["message"])
         if event.get("user"):
             error = UserError(event["message"])
             error.exit_code = event["exit_code"]
@@ -212,6 +231,9 @@ class Pool:
 
     def close(self) -> None:
         """End the workers by closing their input: idle ones end at once, busy ones after writing a checkpoint."""
+        if self.closed:
+            return
+        self.closed = True
         for process in self.processes:
             if process.popen.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from mlintern import files, record
 from mlintern.audit.report import AuditReport
@@ -21,8 +22,8 @@ from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
-from mlintern.study import gate
-from mlintern.study.launch import launcher
+from mlintern.study import budget, failures, gate, smaller
+from mlintern.study.launch import launcher, standing_pool
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress, duration
@@ -35,6 +36,10 @@ class Planned:
     cell: CellPlan
     cell_id: str
     folder: Path
+    origin: CellPlan
+    """The cell that was asked for: `cell` itself, but where that ran out of memory and a smaller one stands in."""
+    asked: str = ""
+    """Id of `origin` where it is another cell; else empty."""
 
     def finished(self) -> bool:
         return (self.folder / record.RUN_FILE).exists()
@@ -45,31 +50,53 @@ class Planned:
         return {"cell_id": self.cell_id, "variant": cell.variant, "levels": dict(cell.levels), "seed": cell.seed}
 
 
-class Session:
-    """One command's work on one paper's cells, all under one determinism level."""
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What one cell is expected to take."""
 
-    def __init__(self, pack: Pack, cells: Sequence[CellPlan], console: Console):
+    seconds: float = 0.0
+    memory_bytes: int = 0
+    """Most memory of the worker, the libraries' own included; of the GPU where there is one. 0: not known."""
+
+    @property
+    def known(self) -> bool:
+        return self.memory_bytes > 0
+
+
+class Session:
+    """One command's work on one paper's cells, all under one determinism level.
+
+    With `standing`, the workers outlive the session for the next one of this process (a launcher's job).
+    """
+
+    def __init__(self, pack: Pack, cells: Sequence[CellPlan], console: Console, standing: bool = False):
         if len({record.stable_hash(cell.config["determinism"]) for cell in cells}) != 1:
             raise UserError("determinism: cells of one study must share one level")
-        self.pack, self.cells, self.console = pack, list(cells), console
+        self.pack, self.cells, self.console, self.standing = pack, list(cells), console, standing
         config = cells[0].config
         self.runs = Path(config["run"]["dir"]).absolute() / pack.slug
         self.data_dir = Path(config["run"]["data_dir"])
+        self.code_sha256 = pack.code_sha256()
         folders = sorted({self.runs, *(self.prepared(cell).parent for cell in self.cells)})
         for folder in folders:
             files.make_writable(folder)
         pins = Determinism(**config["determinism"]).pins()
         self.jobs = min(config["study"]["jobs"] or len(os.sched_getaffinity(0)), len(cells))
-        launch = launcher(pack, config["sandbox"], folders, self.jobs, console)
-        self.pool = Pool(self.jobs, pins, config["study"]["retries"], launch)
+        retries = config["study"]["retries"]
+        self.pool = (
+            standing_pool(pack, config["sandbox"], folders, pins, retries, console)
+            if standing
+            else Pool(self.jobs, pins, retries, launcher(pack, config["sandbox"], folders, self.jobs, console))
+        )
         self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
 
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.pool.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None or not self.standing:
+            self.pool.close()
 
     def prepared(self, cell: CellPlan) -> Path:
         """Where a cell's prepared data are."""
@@ -116,16 +143,27 @@ class Session:
         return {name: AuditReport.read(path) for name, path in paths.items()}
 
     def planned(self) -> list[Planned]:
-        """The cells with their ids, which are known once the data are."""
-        code = self.pack.code_sha256()
-        rows = []
-        for cell in self.cells:
-            identity = record.cell_id(cell.config, ENGINE_VERSION, code, self.fingerprints(cell))
-            rows.append(Planned(cell, identity, self.runs / identity))
-        return rows
+        """The cells with their ids, which are known once the data are; smaller ones where memory did not suffice."""
+        return [self.resolve(cell) for cell in self.cells]
 
-    def estimate(self, planned: Sequence[Planned]) -> dict[str, float]:
-        """{cell id: expected seconds}, from a few steps of each distinct computation, timed alone in a worker."""
+    def resolve(self, origin: CellPlan) -> Planned:
+        """A cell with its id and place, or the smaller one that runs in its stead."""
+        item = self._identified(origin, origin)
+        while not item.finished() and (note := smaller.noted(item.folder)):
+            item = self._identified(
+                smaller.with_trainer(item.cell, note["instead"]), origin, item.asked or item.cell_id
+            )
+        return item
+
+    def _identified(self, cell: CellPlan, origin: CellPlan, asked: str = "") -> Planned:
+        identity = record.cell_id(cell.config, ENGINE_VERSION, self.code_sha256, self.fingerprints(cell))
+        return Planned(cell, identity, self.runs / identity, origin, asked)
+
+    def estimate(self, planned: Sequence[Planned]) -> dict[str, Cost]:
+        """{cell id: expected cost}, from a few steps of each distinct computation, measured alone in a worker.
+
+        A computation that fails has no estimate: training it will say why.
+        """
         kinds: dict[str, Planned] = {}
         of: dict[str, str] = {}
         for item in planned:
@@ -133,20 +171,64 @@ class Session:
             config["data"] = {}
             of[item.cell_id] = record.stable_hash(config)
             kinds.setdefault(of[item.cell_id], item)
-
-        def named(item: Planned) -> str:
-            return f"{item.cell.name} ({item.cell_id})"
-
-        jobs = [
-            Task(named(item), {"kind": "estimate", "config": item.cell.config, "folder": str(self.prepared(item.cell))})
-            for item in kinds.values()
+        tasks = [
+            Task(
+                kind,
+                {"kind": "estimate", "config": item.cell.config, "folder": str(self.prepared(item.cell))},
+                attempts=self.pool.retries,  # once is enough for an estimate
+            )
+            for kind, item in kinds.items()
         ]
-        timed = self.pool.map(jobs)
-        seconds = {kind: sum(timed[named(item)].values()) for kind, item in kinds.items()}
-        return {item.cell_id: seconds[of[item.cell_id]] for item in planned}
+        costs = {
+            event.task.name: Cost(
+                event.result["train_s"] + event.result["evaluate_s"], event.result["peak_memory_bytes"]
+            )
+            for event in self.pool.run(tasks)
+            if event.kind == "done"
+        }
+        return {item.cell_id: costs.get(of[item.cell_id], Cost()) for item in planned}
 
-    def train(self, planned: Sequence[Planned], marks: Mapping[str, Mapping[str, Any]]) -> None:
-        """Train what is not finished, longest first; finished cells are never trained again."""
+    def fit(self, planned: Sequence[Planned], plan_file: Path | None) -> tuple[list[Planned], dict[str, Cost]]:
+        """The cells that the budget allows, by `budget.trim`, with the expected cost of those not finished.
+
+        Prints the plan; with `plan_file`, keeps it there, and follows what is kept there already for the same cells.
+        """
+        open_cells = list({item.cell_id: item for item in planned if not item.finished()}.values())
+        costs = self.estimate(open_cells) if open_cells else {}
+        rows = [item.row() for item in planned]
+        hours = self.cells[0].config["study"]["budget_hours"]
+        before = budget.read_plan(plan_file) if plan_file is not None else None
+        same = before is not None and (before["budget_hours"], before["asked_sha256"]) == (
+            hours,
+            budget.asked_sha256(rows),
+        )
+        seconds = {row["cell_id"]: row["seconds"] for row in before["cells"]} if before is not None and same else {}
+        seconds |= {name: cost.seconds for name, cost in costs.items() if cost.known}
+        trimmed: Sequence[Mapping[str, Any]] = []
+        if before is not None and same:
+            trimmed = before["trimmed"]
+        elif hours is not None:
+            finished = {item.cell_id for item in planned if item.finished()}
+            trimmed = budget.trim(rows, seconds, finished, hours * 3600).trimmed
+        out = {row["cell_id"] for row in trimmed}
+        kept = [item for item in planned if item.cell_id not in out]
+        if plan_file is not None:
+            budget.write_plan(plan_file, [item.row() for item in kept], trimmed, seconds, hours, self.jobs)
+        show_plan(self.console, kept, costs)
+        if trimmed:
+            self.console.print(
+                f"[yellow]study.budget_hours={hours:g}: {len(trimmed)} cells are left out ({budget.RULE}).[/]",
+                highlight=False,
+            )
+        return kept, costs
+
+    def train(
+        self, planned: Sequence[Planned], costs: Mapping[str, Cost], marks: Mapping[str, Mapping[str, Any]]
+    ) -> list[Planned]:
+        """Train what is not finished, longest first; finished cells are never trained again.
+
+        Returns the cells as they came to be run: one that ran out of memory is replaced by a smaller one.
+        """
         todo = {item.cell_id: item for item in planned if not item.finished()}
         done = len({item.cell_id for item in planned}) - len(todo)
         if not todo:
@@ -154,18 +236,18 @@ class Session:
                 load_parts(folder)  # what training would have checked: records and data on disk belong together
             cells = "The cell is" if done == 1 else f"All {done} cells are"
             self.console.print(f"{cells} finished already.", highlight=False)
-            return
-        expected = self.estimate(list(todo.values()))
+            return list(planned)
+        expected = {name: costs.get(name, Cost()).seconds for name in todo}
         order = sorted(todo.values(), key=lambda item: (-expected[item.cell_id], item.cell_id))
-        total = sum(expected.values()) / self.jobs
         kept = f" ({done} of {len(todo) + done} are finished already)" if done else ""
+        total = f": about [bold]{duration(sum(expected.values()) / self.jobs)}[/]" if costs else ""
         self.console.print(
-            f"Training {len(todo)} cell{'s' * (len(todo) > 1)}{kept}, {self.jobs} at a time: "
-            f"about [bold]{duration(total)}[/].",
-            highlight=False,
+            f"Training {len(todo)} cell{'s' * (len(todo) > 1)}{kept}, {self.jobs} at a time{total}.", highlight=False
         )
         git = git_state()
         by_name = {item.cell.name: item for item in order}
+        for item in order:
+            failures.forget(item.folder)
         tasks = [Task(item.cell.name, self._cell_job(item, marks, git)) for item in order]
         began = time.monotonic()
         with Progress(
@@ -181,14 +263,29 @@ class Session:
                     progress.started(name)
                 elif event.kind == "progress":
                     progress.step(name, event.step)
+                elif event.kind == "waiting":
+                    progress.say(f"[yellow]{name}: {event.message}[/]")
                 elif event.kind == "done":
                     progress.done(name, outcome(by_name[name].folder))
                 elif event.kind == "retried":
                     progress.stopped(name, f"{event.message}; trying again")
-                elif event.kind == "failed":
+                elif event.kind == "out_of_memory" and (less := smaller.halved(by_name[name].cell)) is not None:
+                    item = by_name[name]
+                    by_name[name] = self._identified(less, item.origin, item.asked or item.cell_id)
+                    smaller.note(item.folder, item.cell, less, by_name[name].cell_id, event.message)
+                    progress.stopped(name, f"{event.message}; {smaller.described(less)}")
+                    if not by_name[name].finished():
+                        job = self._cell_job(by_name[name], marks, git)
+                        self.pool.add(Task(name, job, tolerant=True))
+                    else:
+                        progress.done(name, outcome(by_name[name].folder))
+                elif event.kind in ("failed", "out_of_memory"):
                     progress.stopped(name, f"failed: {event.message}")
-                    self.failed.append({**by_name[name].row(), "message": event.message})
+                    item = by_name[name]
+                    failures.note(item.folder, event.message)
+                    self.failed.append({**item.row(), "message": event.message})
         self.seconds["train"] = time.monotonic() - began
+        return [by_name[item.cell.name] if item.cell_id in todo else item for item in planned]
 
     def _cell_job(self, item: Planned, marks: Mapping[str, Mapping[str, Any]], git: dict[str, Any]) -> dict[str, Any]:
         cell = item.cell
@@ -205,11 +302,18 @@ class Session:
                 "overrides": list(cell.overrides),
                 "git": git,
                 "pack_sha256": self.pack.sha256(),
-                "code_sha256": self.pack.code_sha256(),
+                "code_sha256": self.code_sha256,
                 "prepared": self.fingerprints(cell),
                 "audit": marks[gate.audit_name(cell)],
+                **({"out_of_memory": self._story(item)} if item.asked else {}),
             },
         }
+
+    def _story(self, item: Planned) -> dict[str, Any]:
+        """What the record of a smaller cell says of the one that was asked for."""
+        note = smaller.noted(self.runs / item.asked) or {}
+        now = {name: item.cell.config["trainer"][name] for name in note.get("before", {})}
+        return {"asked": item.asked, "message": note.get("message", ""), "before": note.get("before", {}), "now": now}
 
     def _timed(self, stage: str, tasks: Sequence[Task]) -> None:
         began = time.monotonic()
@@ -243,20 +347,46 @@ def git_state() -> dict[str, Any]:
 
 
 def run_cells(
-    pack: Pack, cells: Sequence[CellPlan], console: Console
+    pack: Pack, cells: Sequence[CellPlan], console: Console, plan_file: Path | None = None, standing: bool = False
 ) -> tuple[list[Planned], dict[str, AuditReport], dict[str, float], list[dict[str, Any]]]:
     """All stages up to trained cells: the plan, the audits, seconds per stage, and the cells that failed.
 
+    `standing` is for a launcher's job: the worker stays for the next one, and nothing is estimated, for the sweep did.
     Raises LeakRefused where the audit forbids training.
     """
-    with Session(pack, cells, console) as session:
+    with Session(pack, cells, console, standing) as session:
         session.prepare()
         audits = session.audit()
-        show_audits(console, audits)
+        if not standing:
+            show_audits(console, audits)
         marks = gate.pass_gate(cells, audits)
-        planned = session.planned()
-        session.train(planned, marks)
+        planned, costs = session.planned(), dict[str, Cost]()
+        if not standing:
+            planned, costs = session.fit(planned, plan_file)
+        planned = session.train(planned, costs, marks)
     return planned, audits, session.seconds, session.failed
+
+
+def show_plan(console: Console, planned: Sequence[Planned], costs: Mapping[str, Cost]) -> None:
+    """One line per place (a variant under its levels): seeds, expected time and memory per cell; nothing for one."""
+    places: dict[str, list[Planned]] = {}
+    for item in planned:
+        places.setdefault(item.cell.place, []).append(item)
+    if len(planned) < 2 or not costs:
+        return
+    table = Table("cells", "seeds", "to train", "each", "memory", title="Plan", title_justify="left")
+    for name, members in places.items():
+        todo = [item for item in members if not item.finished()]
+        cost = next((costs[item.cell_id] for item in todo if costs[item.cell_id].known), None)
+        unknown = "-" if not todo else "not known"
+        table.add_row(
+            name,
+            str(len(members)),
+            str(len(todo)),
+            duration(cost.seconds) if cost else unknown,
+            f"{cost.memory_bytes / 2**20:.0f} MiB" if cost else unknown,
+        )
+    console.print(table)
 
 
 def show_audits(console: Console, audits: Mapping[str, AuditReport]) -> None:

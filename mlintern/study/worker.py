@@ -5,6 +5,7 @@ other. Whatever a library or a pack prints goes to stderr, so that it cannot end
 means stop, whether the parent closed it or died: the running cell writes a checkpoint and the worker ends.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -21,6 +22,9 @@ from mlintern.errors import Interrupted, UserError
 
 PROGRESS_EVERY_S = 0.5
 LAST_WORDS_S = 90.0
+LOCK_POLL_S = 0.2
+LOCK_FILE = ".lock"
+"""In a cell's folder; locked by whoever trains it."""
 
 
 class Worker:
@@ -120,33 +124,56 @@ class Worker:
         return {"sha256": report.sha256()}
 
     def do_estimate(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Time a few steps of a cell, in this process."""
+        """Time a few steps of a cell in this process, and the memory that they took."""
+        from mlintern.engine import memory
         from mlintern.engine.cell import seconds_per_step
 
-        return seconds_per_step(job["config"], self.load_splits(job["config"], job["folder"]))
+        memory.reset_peak()
+        seconds = seconds_per_step(job["config"], self.load_splits(job["config"], job["folder"]))
+        return {**seconds, "peak_memory_bytes": memory.peak_bytes()}
 
     def do_cell(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Train one cell; a cell that another process trains right now is refused."""
+        """Train one cell; while another process trains it, wait and take over what that leaves."""
         from mlintern.engine.cell import run_cell
         from mlintern.environment import environment_record
-        from mlintern.files import write_problem
+        from mlintern.files import remove_drafts
+        from mlintern.record import RUN_FILE
 
         out = Path(job["out"])
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            lock = open(out / ".lock", "w")  # noqa: SIM115 - held until the cell is done
-        except OSError as error:
-            raise write_problem(out, error) from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{out}: another process is training this cell; wait for it or stop it") from None
+        with self.lock(out):
+            if (out / RUN_FILE).exists():
+                return {"status": "finished elsewhere"}
+            remove_drafts(out)
             splits = self.load_splits(job["config"], job["folder"])
             facts = {**job["facts"], "environment": environment_record()}
             until = job.get("until")
             record = run_cell(job["config"], splits, out, facts, self.progress, lambda: self.stopping, until)
         return {"status": record["status"] if record else "unfinished"}
+
+    @contextlib.contextmanager
+    def lock(self, out: Path) -> Iterator[None]:
+        """Hold a cell's folder for the block, so that no two processes train it; the system frees it at any death."""
+        from mlintern.files import write_problem
+
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            lock = open(out / LOCK_FILE, "w")  # noqa: SIM115 - held until the block ends
+        except OSError as error:
+            raise write_problem(out, error) from None
+        with lock:
+            said = False
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if self.stopping:
+                        raise Interrupted from None
+                if not said:
+                    self.tell(event="waiting", message="another process is training this cell; waiting for it")
+                    said = True
+                time.sleep(LOCK_POLL_S)
+            yield
 
 
 def serve(source: int, worker: Worker) -> None:
@@ -159,8 +186,13 @@ def serve(source: int, worker: Worker) -> None:
         except Interrupted:
             worker.tell(event="interrupted")
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; the parent decides what follows
+            from mlintern.engine.memory import is_out_of_memory
+
             text = f"{type(error).__name__}: {error}"
-            worker.tell(event="error", message=text, user=False, traceback=traceback.format_exc())
+            if is_out_of_memory(error):
+                worker.tell(event="out_of_memory", message=text.splitlines()[0])
+            else:
+                worker.tell(event="error", message=text, user=False, traceback=traceback.format_exc())
 
 
 def main() -> None:

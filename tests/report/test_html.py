@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.report.html import render_html
-from mlintern.report.model import Report
+from mlintern.report.model import Report, Smaller, StudyPlan, Trimmed
 from tests.report import fake_runs
 from tests.report.conftest import make
 
@@ -200,3 +200,21 @@ def test_nothing_sticks_out_of_the_page(width: int, text: str, tmp_path: Path, s
     assert sticking_out == []
     assert scroll_width <= width
     assert set(asked) <= {"/measure.html", "/report.html", "/favicon.ico"}
+
+
+def test_what_was_left_out_and_what_shrank_stand_on_the_page(report: Report) -> None:
+    levels = {"data": "mnist1d", "protocol": "clean"}
+    where = {"cell_id": "ab", "variant": "cnn", "levels": levels, "seed": 2}
+    smaller = {"asked": "cd", "message": HOSTILE, "before": {"shards": 1}, "now": {"shards": 2}}
+    plan = StudyPlan(
+        budget_hours=1.5,
+        rule="seeds last",
+        trimmed=[Trimmed(**where, seconds=3.0, reason="a seed")],
+        smaller=[Smaller(**where, **smaller)],
+    )
+    page = Page(render_html(report.model_copy(update={"plan": plan})))
+    assert "For a budget of 1.5 hours, 1 planned cells were left out (seeds last)" in page.text
+    assert "trainer.shards 2 instead of 1" in page.text
+    assert "ran out of memory" in page.text
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img")]
+    assert "ran out of memory" not in Page(render_html(report)).text

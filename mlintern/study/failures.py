@@ -1,0 +1,25 @@
+"""Why a cell has no record: a note in its folder, for `mlintern status` and for the sweep that started it elsewhere."""
+
+import datetime
+from pathlib import Path
+
+from mlintern import files
+
+FAILURE_FILE = "failed.json"
+
+
+def note(folder: Path, message: str) -> None:
+    """Write down that a cell failed for good, and why."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    files.write_json(folder / FAILURE_FILE, {"message": message, "failed": now})
+
+
+def forget(folder: Path) -> None:
+    """Take the note away: the cell is tried again."""
+    (folder / FAILURE_FILE).unlink(missing_ok=True)
+
+
+def noted(folder: Path) -> str | None:
+    """Why the cell in this folder failed, None where it did not."""
+    path = folder / FAILURE_FILE
+    return str(files.read_json(path)["message"]) if path.exists() else None

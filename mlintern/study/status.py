@@ -1,0 +1,109 @@
+"""`mlintern status ID`: how far a paper's studies are, from what stands on disk."""
+
+import argparse
+import dataclasses
+import fcntl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mlintern import files, record
+from mlintern.errors import UserError
+from mlintern.paper.ids import PaperId
+from mlintern.study import failures, smaller
+from mlintern.study.plan import level_names
+from mlintern.study.progress import duration
+from mlintern.study.worker import LOCK_FILE
+
+STATES = ("finished", "diverged", "running", "failed", "waiting")
+
+
+@dataclasses.dataclass(frozen=True)
+class CellState:
+    """One planned cell and where it is."""
+
+    row: dict[str, Any]
+    state: str
+    """One of STATES."""
+    message: str = ""
+    """Why it failed or diverged."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `mlintern status`; exit 0 where every planned cell has a record, 1 where not (yet)."""
+    parser = argparse.ArgumentParser(prog="mlintern status", description=__doc__)
+    parser.add_argument("paper", help="arXiv id or slug of a paper of which a study was started")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
+    arguments = parser.parse_args(list(argv))
+    folder = arguments.runs / PaperId.parse(arguments.paper).slug
+    plans = sorted(folder.glob("study*.plan.json"), key=lambda path: path.stat().st_mtime)
+    if not plans:
+        raise UserError(f"{folder}: no study was started; run `python -m mlintern paper={arguments.paper}` first")
+    console = Console()
+    return max([show(path, console) for path in plans])
+
+
+def show(path: Path, console: Console) -> int:
+    """Print one study's state, by place and in all; 0 where it is complete."""
+    plan = files.read_json(path)
+    cells = [state_of(path.parent, row) for row in plan["cells"]]
+    places: dict[str, list[CellState]] = {}
+    for cell in cells:
+        place = " · ".join([cell.row["variant"], *level_names(cell.row["levels"])])
+        places.setdefault(place, []).append(cell)
+    table = Table("cells", *STATES, title=path.name.removesuffix(".plan.json"), title_justify="left")
+    for place, members in places.items():
+        table.add_row(place, *(str(sum(m.state == state for m in members) or "") for state in STATES))
+    console.print(table)
+    for cell in cells:
+        if cell.message:
+            place = " · ".join([cell.row["variant"], *level_names(cell.row["levels"]), f"seed {cell.row['seed']}"])
+            console.print(f"  {place}: {cell.state}: {cell.message}", highlight=False, markup=False, soft_wrap=True)
+    counts = {state: sum(cell.state == state for cell in cells) for state in STATES}
+    said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    trimmed = f", {len(plan['trimmed'])} left out for the budget" if plan["trimmed"] else ""
+    line = f"{len(cells)} cells planned: {said}{trimmed}; {time_left(cells, plan['jobs'])}"
+    console.print(line, highlight=False, soft_wrap=True)
+    return 0 if counts["finished"] + counts["diverged"] == len(cells) else 1
+
+
+def state_of(folder: Path, row: dict[str, Any]) -> CellState:
+    """Where one planned cell is, followed to the smaller one that runs in its stead after out-of-memory."""
+    place = folder / row["cell_id"]
+    while not (place / record.RUN_FILE).exists() and (note := smaller.noted(place)):
+        place = folder / note["cell_id"]
+    if (place / record.RUN_FILE).exists():
+        run: record.RunRecord = files.read_json(place / record.RUN_FILE)
+        return CellState(row, "diverged" if run["status"] == "diverged" else "finished", run["message"])
+    if is_locked(place):
+        return CellState(row, "running")
+    if message := failures.noted(place):
+        return CellState(row, "failed", message)
+    return CellState(row, "waiting")
+
+
+def is_locked(folder: Path) -> bool:
+    """Does a process train the cell in this folder right now?"""
+    try:
+        with open(folder / LOCK_FILE) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def time_left(cells: Sequence[CellState], jobs: int) -> str:
+    """What the estimates leave to do, in words; a running cell counts half."""
+    running = sum(cell.state == "running" for cell in cells)
+    weights = {"running": 0.5, "waiting": 1.0}
+    left = sum(cell.row["seconds"] * weights.get(cell.state, 0.0) for cell in cells)
+    if not any(cell.state in weights for cell in cells):
+        return "nothing is left to do"
+    at_a_time = running or jobs
+    going = f"{running} at a time" if running else "nothing is running; the same command continues"
+    return f"about {duration(left / at_a_time)} left ({going})"

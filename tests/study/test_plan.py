@@ -1,0 +1,114 @@
+"""Cells of a pack with two ablation factors: blocks of the grid, levels, and what an ablation changes."""
+
+import pytest
+
+from mlintern import config
+from mlintern.config import Composer
+from mlintern.errors import UserError
+from mlintern.report.commands import reproduce
+from mlintern.study import plan
+from mlintern.study.sweep import combinations
+from tests.study import tiny
+
+
+@pytest.fixture
+def cells_of(tmp_path, monkeypatch):
+    """A function from a grid (and claims) of the tiny pack, and overrides, to the study's cells."""
+
+    def make(grid=tiny.BASE_GRID, claims=None, overrides=()):
+        folder = tmp_path / "project"
+        tiny.write_pack(folder, grid, claims)
+        for module in (config, plan):
+            monkeypatch.setattr(module, "PACKS", folder / "papers")
+        plan.read_spec.cache_clear()
+        plan.factors_of.cache_clear()
+        with Composer(tiny.SLUG) as composer:
+            return plan.study(composer, list(overrides))
+
+    yield make
+    plan.read_spec.cache_clear()
+    plan.factors_of.cache_clear()
+
+
+def places(cells):
+    return list(dict.fromkeys(cell.place for cell in cells))
+
+
+def test_one_at_a_time_by_default_with_every_seed(cells_of):
+    cells = cells_of()
+    assert places(cells) == [
+        "net · blobs · clean",
+        "plain · blobs · clean",
+        "net · blobs · clean · residual=none",
+        "net · blobs · clean · norm=none",
+    ]
+    assert [cell.seed for cell in cells] == [0, 1] * 4
+    by_place = {cell.place: cell.config["model"] for cell in cells}
+    assert by_place["net · blobs · clean · residual=none"]["residual"] is False
+    assert "norm" not in by_place["net · blobs · clean · residual=none"]
+    assert by_place["net · blobs · clean · norm=none"]["norm"] is False
+
+
+def test_a_full_grid_has_the_interaction_and_both_changes(cells_of):
+    cells = cells_of("    - {model: [net], data: [blobs], factors: [residual, norm], design: full}")
+    assert len(places(cells)) == 4
+    both = next(cell for cell in cells if cell.levels.get("norm") == cell.levels.get("residual") == "none")
+    assert (both.config["model"]["norm"], both.config["model"]["residual"]) == (False, False)
+    assert "ablation=[residual_none,norm_none]" in both.overrides
+    command = reproduce("local_tiny", both.variant, dict(both.levels), 0, both.overrides, [])
+    assert "'ablation=[residual_none,norm_none]'" in command
+
+
+def test_an_interaction_that_the_paper_claims_is_run(cells_of):
+    claim = {
+        "id": "both",
+        "check": {"kind": "greater", "metric": "accuracy", "a": {}, "b": {"residual": "none", "norm": "none"}},
+    }
+    assert len(places(cells_of(claims=[claim]))) == 5
+
+
+def test_factors_that_no_block_names_follow_study_design(cells_of):
+    grid = "    - {model: [net], data: [blobs]}"
+    assert len(places(cells_of(grid))) == 3
+    assert len(places(cells_of(grid, overrides=["study.design=full"]))) == 4
+    assert len(places(cells_of(grid, overrides=["study.design=none"]))) == 1
+
+
+def test_a_level_changes_what_the_paper_sets(cells_of, tmp_path):
+    cells_of()
+    option = tmp_path / "project" / "papers" / tiny.SLUG / "conf" / "ablation" / "slow.yaml"
+    option.write_text("# @package _global_\noptimizer:\n  lr: 0.5\n")
+    with Composer(tiny.SLUG) as composer:
+        cell = plan.single(composer, ["ablation=slow"])
+    assert cell.config["optimizer"]["lr"] == 0.5  # and not the paper's 0.01
+    assert cell.levels["ablation"] == "slow"
+
+
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        ("    - {model: [net], data: [blobs], factors: [depth]}", "'depth' is not a factor of"),
+        ("    - {model: [net], data: [blobs], factors: [norm], ablation: [norm_none]}", "either factors"),
+        ("    - {model: [net], data: [blobs], seeds: [1]}", "a block may name"),
+        ("    - {model: [net]}", "must name model and data"),
+    ],
+)
+def test_a_wrong_block_is_named(cells_of, grid, says):
+    with pytest.raises(UserError, match=says):
+        cells_of(grid)
+
+
+def test_a_missing_option_names_its_file(cells_of, tmp_path, monkeypatch):
+    cells_of()
+    (tmp_path / "project" / "papers" / tiny.SLUG / "conf" / "ablation" / "norm_none.yaml").unlink()
+    with Composer(tiny.SLUG) as composer, pytest.raises(UserError, match=r"conf/ablation/norm_none\.yaml: missing"):
+        plan.study(composer, [])
+
+
+def test_combinations_are_what_hydra_would_run():
+    found = combinations(["paper=local_tiny", "ablation=residual_none,norm_none", "seed=range(3)", "+x=1"])
+    assert len(found) == 6
+    assert found[1] == ["ablation=residual_none", "seed=1", "+x=1"]
+    assert combinations(["ablation=[a,b]"]) == [["ablation=[a,b]"]]
+    with pytest.raises(UserError, match="hydra/sweeper=optuna"):
+        combinations(["optimizer.lr=interval(1e-4,1e-1)"])
