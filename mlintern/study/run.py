@@ -115,6 +115,11 @@ class Session:
             ],
         )
 
+    def check_data(self) -> None:
+        """Check the data on disk as training would, where nothing is trained: records and data belong together."""
+        for folder in sorted({self.prepared(cell) for cell in self.cells}):
+            load_parts(folder)
+
     def fingerprints(self, cell: CellPlan) -> dict[str, str]:
         """{part: sha256} of a cell's prepared data."""
         return fingerprints(self.prepared(cell))
@@ -232,8 +237,7 @@ class Session:
         todo = {item.cell_id: item for item in planned if not item.finished()}
         done = len({item.cell_id for item in planned}) - len(todo)
         if not todo:
-            for folder in sorted({self.prepared(item.cell) for item in planned}):
-                load_parts(folder)  # what training would have checked: records and data on disk belong together
+            self.check_data()
             cells = "The cell is" if done == 1 else f"All {done} cells are"
             self.console.print(f"{cells} finished already.", highlight=False)
             return list(planned)

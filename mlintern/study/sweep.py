@@ -147,6 +147,9 @@ class Sweep:
             if not item.finished():
                 failures.forget(item.folder)
         without_result, reasons = 0, dict[str, str]()
+        if all(item.finished() for item in planned):
+            session.check_data()
+            self.console.print(f"All {len(planned)} cells are finished already.", highlight=False)
         while True:
             now = [session.resolve(origin) for origin in wanted]
             todo = {item.cell_id: item for item in now if not item.finished() and not failures.noted(item.folder)}
