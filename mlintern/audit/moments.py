@@ -1,60 +1,70 @@
-"""`preprocessing_scope` from arrays alone: the moments of scaled data say on which rows the scaling was fitted.
+"""`preprocessing_scope` from arrays alone: what data say about the rows on which their preprocessing was fitted.
 
-Scaled with the moments of some rows, exactly those rows have mean 0 and deviation 1 (or minimum 0 and maximum 1) in
-every column, to the last digits that the type keeps. Where that holds for train and test together and not for train
-alone, the test rows had a say.
+Scaled with the moments of some rows, exactly those rows have mean 0 and deviation 1 (or fill their range, have equal
+ranks, no correlations …), to the last digits that the type keeps. Where that holds in some columns for train and test
+together and not for train alone, the test rows had a say. How often a column would hold so by chance is known for each
+sign (traces.py), and the columns that do are counted against it, so that other columns beside the scaled ones do not
+matter.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.subject import Outcome, Subject, not_applicable
+from mlintern.audit.traces import SIGNS, Sign, encoded_by, filled_with
 
-_EXACT = 2e-4  # of a deviation: rounding in single precision; sampling would leave 1 / sqrt(n)
-
-
-def _varying(block: np.ndarray) -> np.ndarray:
-    """The columns that vary, [n, d'] float64."""
-    block = block.astype(np.float64)
-    return block[:, np.ptp(block, axis=0) > 0]
+_CHANCE = 1e-5  # family-wise over the columns
 
 
-def _standard(block: np.ndarray) -> bool:
-    """Mean 0 and deviation 1 in every varying column."""
-    centred = np.abs(block.mean(0)) < _EXACT
-    return bool(centred.all()) and any(bool((np.abs(block.std(0, ddof=d) - 1) < _EXACT).all()) for d in (0, 1))
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """A sign that holds over some parts and not over train alone, and in how many columns."""
+
+    sign: str
+    columns: np.ndarray
 
 
-def _robust(block: np.ndarray) -> bool:
-    """Median 0 and quartiles one apart in every varying column."""
-    low, middle, high = np.quantile(block, (0.25, 0.5, 0.75), axis=0)
-    return bool((np.abs(middle) < _EXACT).all() and (np.abs(high - low - 1) < _EXACT).all())
+def _more_than_chance(sign: Sign, hits: int, alone: int, asked: int) -> bool:
+    """Do `hits` of `asked` columns (of which `alone` hold over train too) say that the sign was made?"""
+    from scipy.stats import binom
+
+    if sign.chance is None:  # natural bounds: most measured columns fill them, and not all do so by training rows
+        return hits >= 2 and hits >= 0.5 * asked and hits > alone
+    return hits > alone and float(binom.sf(hits - alone - 1, asked, sign.chance)) < _CHANCE
 
 
-def _all_of_one(block: np.ndarray) -> bool:
-    """One mean and one deviation over all columns together."""
-    return abs(block.mean()) < _EXACT / 10 and abs(block.std() - 1) < _EXACT / 10
+def trace_of(blocks: dict[str, np.ndarray], scope: Sequence[str], labels: dict[str, np.ndarray] | None) -> Trace | None:
+    """The first sign that holds over `scope` and not over train alone; `labels` {part: [n]} where they are numbers."""
+    alone = blocks["train"]
+    joint = np.concatenate([blocks[part] for part in scope])
+    for sign in SIGNS:
+        asked = sign.asked(joint)
+        if not len(asked):
+            continue
+        over_all, over_train = sign.holds(joint[:, asked]), sign.holds(alone[:, asked])
+        if _more_than_chance(sign, int(over_all.sum()), int((over_all & over_train).sum()), sign.tests(len(asked))):
+            by_column = len(over_all) == len(asked)
+            return Trace(sign.name, asked[over_all & ~over_train] if by_column else asked)
+    filled = filled_with(joint, alone)
+    if len(filled):
+        return Trace("gaps filled with the mean or median of all rows", filled)
+    if labels is not None:
+        encoded = encoded_by(joint, np.concatenate([labels[part] for part in scope]), alone, labels["train"])
+        if len(encoded):
+            return Trace("categories coded by the mean label of all rows", encoded)
+    return None
 
 
-def _ranged(block: np.ndarray) -> bool:
-    """The range [0, 1] or [-1, 1] filled exactly in every varying column, by single rows: no bound of nature."""
-    for low in (0.0, -1.0):
-        at_low, at_high = np.abs(block - low) < 1e-6, np.abs(block - 1) < 1e-6
-        inside = (block.min(0) >= low - 1e-6) & (block.max(0) <= 1 + 1e-6)
-        single = (at_low.sum(0) >= 1) & (at_high.sum(0) >= 1) & (np.minimum(at_low.sum(0), at_high.sum(0)) <= 2)
-        if bool(inside.all() and (at_low.any(0) & at_high.any(0)).all()) and single.mean() > 0.5:
-            return True
-    return False
-
-
-_SIGNS = {
-    "mean 0 and deviation 1 in every column": _standard,
-    "mean 0 and deviation 1 over all columns": _all_of_one,
-    "median 0 and quartile range 1 in every column": _robust,
-    "its range filled exactly in every column": _ranged,
-}
+def fitted_on_train(block: np.ndarray) -> str | None:
+    """The sign of preprocessing that train alone shows, if any."""
+    for sign in SIGNS:
+        asked = sign.asked(block)
+        if len(asked) and _more_than_chance(sign, int(sign.holds(block[:, asked]).sum()), 0, sign.tests(len(asked))):
+            return sign.name
+    return None
 
 
 def scope_from_moments(subject: Subject) -> Outcome:
@@ -63,32 +73,35 @@ def scope_from_moments(subject: Subject) -> Outcome:
         return not_applicable("no preprocessing object, and the features are no scaled numbers")
     parts = subject.parts()
     n = sum(map(len, parts.values()))
-    if subject.flat("train").shape[1] * n * 16 > subject.options.memory_bytes():
+    if subject.flat("train").shape[1] * n * 24 > subject.options.memory_bytes():
         return Outcome(Status.INCONCLUSIVE, f"the moments need more than audit.memory={subject.options.memory}", n)
-    if not all(np.isfinite(subject.flat(part)).all() for part in parts) or len(subject.train) < 20:
-        return not_applicable("no preprocessing object, and missing values hide how the features were scaled")
+    if len(subject.train) < 20:
+        return not_applicable("no preprocessing object, and too few rows to show one")
+    blocks = {part: subject.flat(part) for part in parts}
+    labels: dict[str, np.ndarray] | None = {part: rows.labels.astype(np.float64) for part, rows in parts.items()}
+    if subject.classification and len(np.unique(subject.train.labels)) != 2:
+        labels = None
     scopes: list[Sequence[str]] = [("train", "test")]
     if "valid" in parts:
         scopes += [("train", "valid", "test"), ("train", "valid")]
-    for sign, holds in _SIGNS.items():
-        alone = _varying(subject.flat("train"))
-        if not alone.shape[1] or holds(alone):
+    for scope in scopes:
+        trace = trace_of(blocks, scope, labels)
+        if trace is None:
             continue
-        for scope in scopes:
-            if holds(_varying(np.concatenate([subject.flat(part) for part in scope]))):
-                last = scope[-1]
-                finding = Finding(
-                    kind=Kind.PREPROCESSING_SCOPE,
-                    severity=Severity.HIGH if last == "test" else Severity.MEDIUM,
-                    splits=("train", last),
-                    count=len(parts[last]),
-                    fraction=1.0,
-                    examples=(),
-                    evidence={"sign": sign, "fit_on": list(scope), "from": "moments of the arrays"},
-                    repair="split the raw data first, then fit the scaling on the training rows only",
-                )
-                together = " and ".join(scope)
-                return Outcome(Status.FAIL, f"{together} together have {sign}, train alone has not", n, (finding,))
-    if any(holds(_varying(subject.flat("train"))) for holds in _SIGNS.values() if np.ptp(subject.flat("train"))):
-        return Outcome(Status.PASS, "the scaling fits the training rows alone", n)
+        last, together = scope[-1], " and ".join(scope)
+        names = [subject.feature_names[c] for c in trace.columns[:20]] if subject.columns else []
+        finding = Finding(
+            kind=Kind.PREPROCESSING_SCOPE,
+            severity=Severity.HIGH if last == "test" else Severity.MEDIUM,
+            splits=("train", last),
+            count=len(parts[last]),
+            fraction=1.0,
+            examples=tuple({"column": name} for name in names),
+            evidence={"sign": trace.sign, "fit_on": list(scope), "columns": len(trace.columns), "from": "arrays"},
+            repair="split the raw data first, then fit the preprocessing on the training rows only",
+        )
+        return Outcome(Status.FAIL, f"{together} together have {trace.sign}, train alone has not", n, (finding,))
+    sign = fitted_on_train(blocks["train"])
+    if sign is not None:
+        return Outcome(Status.PASS, f"the preprocessing fits the training rows alone ({sign})", n)
     return not_applicable("no preprocessing object: features go to the model as they are, and show no scaling")

@@ -21,12 +21,16 @@ _FOLDS = 5
 _BOOTSTRAP = 1000
 
 
-def fitted_trees(inputs: np.ndarray, targets: np.ndarray, classification: bool, seed: int, trees: int = 50) -> Any:
+def fitted_trees(
+    inputs: np.ndarray, targets: np.ndarray, classification: bool, seed: int, trees: int = 50, balanced: bool = False
+) -> Any:
     """Extremely randomised trees fitted to inputs [n, d] and targets [n]: no tuning, any scale, and they memorise."""
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-    kind = ExtraTreesClassifier if classification else ExtraTreesRegressor
-    return kind(trees, random_state=seed, n_jobs=1).fit(inputs, targets)
+    if classification:
+        weight = "balanced" if balanced else None
+        return ExtraTreesClassifier(trees, class_weight=weight, random_state=seed, n_jobs=1).fit(inputs, targets)
+    return ExtraTreesRegressor(trees, random_state=seed, n_jobs=1).fit(inputs, targets)
 
 
 def model_inputs(subject: Subject, part: str, rows: np.ndarray) -> np.ndarray:
