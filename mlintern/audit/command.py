@@ -60,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--acknowledge", default="", metavar="KIND,KIND", help="kinds that were seen and are accepted")
     made.add_argument("--independent-rows", action="store_true", help="no two rows share a source (patient, user, …)")
     made.add_argument("--price", default="probe", choices=["none", "probe"], help="retrain a probe to price leaks")
+    made.add_argument(
+        "--ledger", default="", metavar="FILE", help="test readings so far: a .jsonl, or a folder of runs"
+    )
+    made.add_argument("--score", type=float, help="the score just read off test: noted in --ledger after the audit")
     made.add_argument("--memory", default="4GiB", help="bound for the audit's working arrays (default: 4GiB)")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--out", type=Path, help="write the report as JSON")
@@ -80,6 +84,7 @@ def read_subject(args: argparse.Namespace) -> "Subject":
         seed=args.seed,
         horizon=horizon_of(args.horizon),
         independent_rows=args.independent_rows,
+        ledger=args.ledger,
     )
     roles = {role: getattr(args, role) for role in ("label", "group", "time", "id", "text", "image")}
     if args.path is not None:
@@ -164,9 +169,23 @@ def run(args: argparse.Namespace) -> int:
     show(report, Console())
     if args.out is not None:
         report.write(args.out)
+    if args.score is not None:
+        _note(subject, args.score)
     if args.repair is not None:
         _repair(subject, report, args.repair)
     return 1 if report.blocking(subject.options.fail_on, subject.options.acknowledge) else 0
+
+
+def _note(subject: "Subject", score: float) -> None:
+    """Write the reading down, under the time it was taken."""
+    import datetime
+
+    from mlintern.audit.ledger import Reading, note_reading
+
+    if not subject.options.ledger:
+        raise UserError("--score needs --ledger: which file keeps the readings?")
+    taken = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    note_reading(Path(subject.options.ledger), Reading(subject.test.fingerprint(), taken, score))
 
 
 def _repair(subject: "Subject", report: AuditReport, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlintern.audit.graphs import as_column, is_graph
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.subject import Subject
 from mlintern.data.protocol import EvaluationProtocol
@@ -238,12 +239,31 @@ def subject_from_anything(
         parts = {name: part.to_pandas() for name, part in parts.items()}
     if all(isinstance(part, pd.DataFrame) for part in parts.values()):
         return subject_from_frames(parts, roles, options, protocol)
-    if all(isinstance(part, Sequence) and len(part) == 2 and np.ndim(part[0]) >= 2 for part in parts.values()):
-        return subject_from_arrays(parts, options, protocol)
+    if all(isinstance(part, Sequence) and len(part) == 2 for part in parts.values()):
+        firsts = {name: _features(name, part[0]) for name, part in parts.items()}
+        modality = "graph" if all(is_graphs for _, is_graphs in firsts.values()) else None
+        arrays = {name: (firsts[name][0], np.asarray(part[1])) for name, part in parts.items()}
+        return subject_from_arrays(arrays, options, protocol, modality=modality)
     if all(hasattr(part, "__getitem__") and hasattr(part, "__len__") for part in parts.values()):
         return subject_from_arrays({name: _collected(name, part) for name, part in parts.items()}, options, protocol)
     kinds = ", ".join(type(part).__name__ for part in parts.values())
     raise UserError(f"audit: cannot read parts of type {kinds}; give DataFrames, (features, labels) or datasets")
+
+
+def _features(name: str, given: Any) -> tuple[np.ndarray, bool]:
+    """Features [n, ...] of a (features, labels) part, and whether they are graphs; strings become a column of texts."""
+    items = list(given) if isinstance(given, Sequence) else given
+    if isinstance(items, list) and items and is_graph(items[0]):
+        return as_column(items, name), True
+    try:
+        features = np.asarray(items)
+    except ValueError:
+        raise UserError(f"{name}: its features differ in shape; give one array [n, ...]") from None
+    if features.dtype.kind in "OUS" and features.ndim == 1:
+        features = features.astype(object)[:, None]
+    if features.ndim < 2:
+        raise UserError(f"{name}: features of shape {features.shape}; give [n, ...] with a row per example")
+    return features, False
 
 
 def _collected(name: str, dataset: Any) -> tuple[np.ndarray, np.ndarray]:

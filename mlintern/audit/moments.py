@@ -14,7 +14,7 @@ import numpy as np
 
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.subject import Outcome, Subject, not_applicable
-from mlintern.audit.traces import SIGNS, Sign, encoded_by, filled_with
+from mlintern.audit.traces import SIGNS, Sign, encoded_by, filled_with, measured
 
 _CHANCE = 1e-5  # family-wise over the columns
 
@@ -40,15 +40,16 @@ def trace_of(blocks: dict[str, np.ndarray], scope: Sequence[str], labels: dict[s
     """The first sign that holds over `scope` and not over train alone; `labels` {part: [n]} where they are numbers."""
     alone = blocks["train"]
     joint = np.concatenate([blocks[part] for part in scope])
+    columns = measured(joint)
     for sign in SIGNS:
-        asked = sign.asked(joint)
+        asked = sign.asked(joint, columns)
         if not len(asked):
             continue
         over_all, over_train = sign.holds(joint[:, asked]), sign.holds(alone[:, asked])
         if _more_than_chance(sign, int(over_all.sum()), int((over_all & over_train).sum()), sign.tests(len(asked))):
             by_column = len(over_all) == len(asked)
             return Trace(sign.name, asked[over_all & ~over_train] if by_column else asked)
-    filled = filled_with(joint, alone)
+    filled = filled_with(joint, alone, columns)
     if len(filled):
         return Trace("gaps filled with the mean or median of all rows", filled)
     if labels is not None:
@@ -60,8 +61,9 @@ def trace_of(blocks: dict[str, np.ndarray], scope: Sequence[str], labels: dict[s
 
 def fitted_on_train(block: np.ndarray) -> str | None:
     """The sign of preprocessing that train alone shows, if any."""
+    columns = measured(block)
     for sign in SIGNS:
-        asked = sign.asked(block)
+        asked = sign.asked(block, columns)
         if len(asked) and _more_than_chance(sign, int(sign.holds(block[:, asked]).sum()), 0, sign.tests(len(asked))):
             return sign.name
     return None

@@ -12,33 +12,16 @@ import numpy as np
 
 from mlintern.audit.duplicates import severity_of_share
 from mlintern.audit.neighbourhood import Neighbourhood, neighbourhood
-from mlintern.audit.neighbours import Spacing, discoveries, nearest, spacing_of
+from mlintern.audit.neighbours import discoveries, nearest, spacing_of
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
-from mlintern.audit.texts import nearest_texts, shingled
-from mlintern.audit.variants import best_matches, image_pairings, series_pairings
+from mlintern.audit.twins import STRICT, WIDE, Twins, joined, named_rows, variant_twins
 
-_STRICT = 1e-3  # false discovery rate at which copies are held to exist at all
-_WIDE = 0.05  # and at which, once they do, the rest of them are named
 _RARE = 0.1  # a shared value is evidence where at most this share of the training rows has it
 _SURPRISE = 20.0  # bits of agreement beyond the training rows' own
 _PERVASIVE = 0.15  # share of training rows with a training twin from which copies were made before the split
-_PICTURES, _TEXTS = 3000, 10_000  # rows per part that are compared under every variant
 _MEASURED = 0.2  # a column with this share of distinct values is measured, not coded
-
-
-@dataclasses.dataclass(frozen=True)
-class Twins:
-    """Test rows with a training twin."""
-
-    train: np.ndarray
-    test: np.ndarray
-    in_train: float
-    """Share of training rows that have a twin in train itself, by the same evidence."""
-    dimension: float
-    looked_at: dict[str, int]
-    """{part: rows looked at}."""
 
 
 def _surprise(points: np.ndarray, base: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,14 +67,6 @@ def _pervasive_copies(hood: Neighbourhood, part: str) -> np.ndarray | None:
     return chances
 
 
-def _named(spacing: Spacing, distances: np.ndarray) -> np.ndarray:
-    """[q] bool: rows nearer to their neighbour than spacing allows; exact duplicates left out."""
-    chances = np.where(distances[:, 0] > 1e-9, spacing.chance(distances, spacing.narrow), 1.0)
-    if not discoveries(chances, _STRICT).any():
-        return np.zeros(len(chances), bool)
-    return discoveries(chances, _WIDE)
-
-
 @functools.lru_cache(maxsize=2)
 def tabular_twins(subject: Subject) -> Twins | str:
     """Copies among the rows looked at, or why nothing can be said."""
@@ -102,13 +77,13 @@ def tabular_twins(subject: Subject) -> Twins | str:
     if spacing is None:
         return "too few distinct training rows to tell how they are spaced"
     distances, found = hood.other
-    named, in_train = _named(spacing, distances), _named(spacing, hood.own[0])
+    named, in_train = named_rows(spacing, distances), named_rows(spacing, hood.own[0])
     partner = found[:, 0].copy()
     if spacing.narrow < 0.7 * spacing.wide:
         for part, flags in (("train", in_train), ("test", named)):
             chances = _pervasive_copies(hood, part)
-            if chances is not None and discoveries(chances, _STRICT).any():
-                flags |= discoveries(chances, _WIDE)
+            if chances is not None and discoveries(chances, STRICT).any():
+                flags |= discoveries(chances, WIDE)
     own_bits, _ = _surprise(hood.points["train"], hood.points["train"], hood.own[1])
     bits, twin = _surprise(hood.points["test"], hood.points["train"], found)
     middle, tail = np.quantile(own_bits, (0.5, 0.9))  # twice the tail's own reach beyond it
@@ -127,60 +102,19 @@ def tabular_twins(subject: Subject) -> Twins | str:
     )
 
 
-def _pervasive_variants(spacing: Spacing, distances: np.ndarray) -> np.ndarray:
-    """[q] bool: rows with a variant this near although most rows have one; by the spacing beyond the variants."""
-    chances = spacing.chance(distances, spacing.wide)
-    chances[distances[:, 0] > 0.25 * distances[:, spacing.k - 1]] = 1.0
-    return discoveries(chances, _STRICT)
-
-
 @functools.lru_cache(maxsize=2)
-def variant_twins(subject: Subject) -> Twins | str:
-    """Copies of images, series or texts under another look among the rows looked at, or why nothing can be said."""
-    kind = "text" if subject.texts is not None else subject.kind_of_data
-    limit = min(_TEXTS if kind == "text" else _PICTURES, subject.options.max_rows)
-    room = int(np.sqrt(subject.options.memory_bytes() / 24))
-    rows = {part: subject.sample(part, min(limit, room), "variants") for part in ("train", "test")}
-    if len(rows["train"]) < 40:
-        return f"{len(rows['train'])} training rows tell nothing about spacing"
-    k = min(30, len(rows["train"]) // 4)
-    if kind == "text":
-        raw = {
-            part: (subject.texts[part] if subject.texts is not None else subject.parts()[part].features).ravel()[chosen]
-            for part, chosen in rows.items()
-        }
-        train, test = shingled(*([str(text) for text in raw[part].tolist()] for part in ("train", "test")))
-        own, other = nearest_texts(train, train, k, itself=True), nearest_texts(test, train, k)
-    else:
-        pairings = image_pairings if kind == "image" else series_pairings
-        raw = {part: subject.parts()[part].features[chosen] for part, chosen in rows.items()}
-        own = best_matches(pairings(raw["train"], raw["train"]), k, itself=True)
-        other = best_matches(pairings(raw["test"], raw["train"]), k)
-    spacing = spacing_of(own[0])
-    if spacing is None:
-        return "too few distinct training rows to tell how they are spaced"
-    named, in_train = _named(spacing, other[0]), _named(spacing, own[0])
-    if spacing.narrow < 0.7 * spacing.wide:
-        named |= _pervasive_variants(spacing, other[0])
-        in_train |= _pervasive_variants(spacing, own[0])
-    partner = other[1][:, 0]
-    differs = raw["test"] != raw["train"][partner]
-    named &= differs.reshape(len(named), -1).any(1)  # equal rows are exact duplicates
-    test = np.flatnonzero(named)
-    return Twins(
-        rows["train"][partner[test]],
-        rows["test"][test],
-        float(in_train.mean()),
-        round(spacing.wide, 1),
-        {part: len(chosen) for part, chosen in rows.items()},
-    )
-
-
 def twins_of(subject: Subject) -> Twins | str:
-    """Copies by the method for this kind of data, or why nothing can be said."""
-    if subject.texts is not None or subject.kind_of_data in ("image", "series", "text"):
-        return variant_twins(subject)
-    return tabular_twins(subject)
+    """Copies by every method for this kind of data, or why nothing can be said.
+
+    A table whose neighbouring columns hang together like samples or pixels is looked at as series or images too.
+    """
+    kind = "text" if subject.texts is not None else subject.kind_of_data
+    if kind != "tabular":
+        return variant_twins(subject, kind)
+    if subject.laid_out is None:
+        return tabular_twins(subject)
+    variants = variant_twins(subject, subject.laid_out)
+    return variants if subject.is_recording else joined(tabular_twins(subject), variants)
 
 
 def _sampled(subject: Subject, twins: Twins) -> str:
@@ -202,7 +136,7 @@ def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: s
         twins = dataclasses.replace(twins, train=twins.train[rest], test=twins.test[rest])
     n = twins.looked_at["test"]
     sampled = _sampled(subject, twins)
-    pervasive = twins.in_train >= _PERVASIVE
+    pervasive = twins.in_train >= _PERVASIVE and not twins.partial
     if not len(twins.test) or pervasive != wanted:
         status = Status.INCONCLUSIVE if sampled and not len(twins.test) else Status.PASS
         return Outcome(status, nothing + sampled, n)

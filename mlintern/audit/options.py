@@ -19,8 +19,8 @@ class AuditOptions:
     """Training is refused for findings at or above this severity."""
     acknowledge: Sequence[str] = ()
     """Kinds that were seen and accepted; results then carry the mark."""
-    price: Literal["none", "probe"] = "probe"
-    """Retrain to say what a leak is worth: not at all, or with a quick probe."""
+    price: Literal["none", "probe", "model"] = "probe"
+    """Retrain to say what a leak is worth: not at all, a quick probe, or the pack's own model in the engine."""
     canaries: bool = True
     """Plant copies in a copy of the data and report what share of them the duplicate checks name."""
     memory: str = "4GiB"
@@ -36,13 +36,15 @@ class AuditOptions:
     independent_rows: bool = False
     """Declares that no two rows share a source (a generator drew each afresh, one row per patient): without it, and
     without a group column, a split of shuffled rows is INCONCLUSIVE as to latent groups."""
+    ledger: str = ""
+    """File of JSON lines, or folder of run records, that says how often this test part was read before."""
     threads: int = 1
 
     def __post_init__(self) -> None:
         Severity.of(self.fail_on)
         kinds_of(self.acknowledge)
-        if self.price not in ("none", "probe"):
-            raise UserError(f"audit.price={self.price}: choose none or probe")
+        if self.price not in ("none", "probe", "model"):
+            raise UserError(f"audit.price={self.price}: choose none, probe or model")
         if self.permutations < 5:
             raise UserError(f"audit.permutations={self.permutations}: at least 5 are needed for a permutation test")
         if self.max_rows < 100:

@@ -7,6 +7,7 @@ smaller training set is not taken for a leak.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mlintern.audit.report import Price
 from mlintern.audit.subject import Subject
 
 PROBE = "probe: 50 extremely randomised trees"
+MODEL = "model: the pack's own, trained by the engine"
 _ROWS = 6000
 _FOLDS = 5
 _BOOTSTRAP = 1000
@@ -58,19 +60,33 @@ def _quality(predicted: np.ndarray, truth: np.ndarray, classification: bool) -> 
     return 1 - (predicted - truth) ** 2 / max(float(np.var(truth)), 1e-300)
 
 
+def _predictor(subject: Subject, rows: dict[str, np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Trains on chosen rows (places in rows["train"]) and predicts asked ones: the caller's model, or the probe."""
+    if subject.options.price == "model" and subject.fit is not None:
+        fit = subject.fit
+        return lambda chosen, asked: fit(
+            subject.train.take(rows["train"][chosen]), subject.test.take(rows["test"][asked])
+        )
+    x, test = (model_inputs(subject, part, rows[part]) for part in ("train", "test"))
+    y, classify, seed = subject.train.labels[rows["train"]], subject.classification, subject.options.seed
+    return lambda chosen, asked: fitted_trees(x[chosen], y[chosen], classify, seed).predict(test[asked])
+
+
 def price_of(subject: Subject, units: Units, purpose: str) -> Price | None:
     """Price of the units' straddling the split, or None where no probe can be trained."""
-    if not subject.numeric:
+    by_model = subject.options.price == "model" and subject.fit is not None
+    if not subject.numeric and not by_model:
         return None
     shared = units.straddling()
     if not len(shared):
         return None
-    seed, classify = subject.options.seed, subject.classification
+    classify = subject.classification
     rows = {part: subject.sample(part, _ROWS, "price", purpose) for part in ("train", "test")}
-    x, test = (model_inputs(subject, part, rows[part]) for part in ("train", "test"))
+    if by_model:
+        rows = {part: np.arange(len(subject.parts()[part])) for part in rows}
     y, truth = (subject.parts()[part].labels[rows[part]] for part in ("train", "test"))
     mine, theirs = units.train[rows["train"]], units.test[rows["test"]]
-    rng = generator(seed, "price", purpose)
+    rng = generator(subject.options.seed, "price", purpose)
     removed_at_once = np.isin(mine, shared)
     folds = 1 if removed_at_once.mean() <= 0.5 else _FOLDS
     fold_of = dict(zip(shared.tolist(), rng.permutation(len(shared)) % folds, strict=True))
@@ -78,19 +94,19 @@ def price_of(subject: Subject, units: Units, purpose: str) -> Price | None:
     their_fold = np.array([fold_of.get(int(u), -1) for u in theirs])
     loose = their_fold < 0
     their_fold[loose] = rng.integers(0, folds, int(loose.sum()))
-    as_it_is = _quality(fitted_trees(x, y, classify, seed).predict(test), truth, classify)
+    predicted = _predictor(subject, rows)
+    as_it_is = _quality(predicted(np.arange(len(y)), np.arange(len(truth))), truth, classify)
     without, control = np.zeros(len(truth)), np.zeros(len(truth))
     for fold in range(folds):
-        asked = their_fold == fold
-        keep = mine_fold != fold
-        if not asked.any():
+        asked = np.flatnonzero(their_fold == fold)
+        keep = np.flatnonzero(mine_fold != fold)
+        if not len(asked):
             continue
-        if keep.sum() < 10 or (classify and len(np.unique(y[keep])) < 2):
+        if len(keep) < 10 or (classify and len(np.unique(y[keep])) < 2):
             return None
-        other = np.sort(rng.choice(len(y), int(keep.sum()), replace=False))
+        other = np.sort(rng.choice(len(y), len(keep), replace=False))
         for out, chosen in ((without, keep), (control, other)):
-            predicted = fitted_trees(x[chosen], y[chosen], classify, seed).predict(test[asked])
-            out[asked] = _quality(predicted, truth[asked], classify)
+            out[asked] = _quality(predicted(chosen, asked), truth[asked], classify)
     gain = control - without
     low, high = _interval(gain, theirs, rng)
     return Price(
@@ -100,7 +116,7 @@ def price_of(subject: Subject, units: Units, purpose: str) -> Price | None:
         metric="accuracy" if classify else "R²",
         with_leak=round(float(as_it_is.mean()), 4),
         without_leak=round(float(without.mean() + (as_it_is - control).mean()), 4),
-        measured_with=PROBE,
+        measured_with=MODEL if by_model else PROBE,
         note=_all_leak(without, truth, y) if classify else "",
     )
 

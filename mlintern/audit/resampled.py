@@ -5,6 +5,7 @@ line to within an angle `a` with chance a^(m-1); the chance level is taken from 
 times the angle.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -16,35 +17,114 @@ from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 
 _LINE = 3e-4  # sine of the angle below which three rows are in line
-_NEIGHBOURS = 48
+_LOOSE = 100  # times that angle, at which the data's own triples are counted
+_FEW, _MOST = 48, 400  # neighbours per row: to see that rows were made, and to name them all
+_FLOPS = 3e10  # effort of the second
 _ROWS = 6000
 
 
-def in_line(block: np.ndarray, around: np.ndarray, sine: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per row of block [b, d] with neighbours [b, k, d]: is it in line with two of them, and with which (two [b])."""
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """What a block of rows is in line with."""
+
+    hit: np.ndarray
+    """[b] bool: on a line with two neighbours."""
+    crossing: np.ndarray
+    """[b] bool: one of the two at least is a training row."""
+    train: np.ndarray
+    """[b] place among the neighbours of that training row."""
+    loose: int
+    """Pairs within the loose angle and not within the strict one: what chance is read from."""
+
+
+def in_line(block: np.ndarray, around: np.ndarray, in_train: np.ndarray) -> Lines:
+    """Lines through rows of block [b, d] and two of their neighbours [b, k, d]; `in_train` [b, k]: which of those are.
+
+    Directions are compared in single precision; the few that come within the loose angle again in double.
+    """
     apart = around - block[:, None]
     # a line along fewer than three columns is no evidence: rows that differ in one cell are always in line
-    moved = (np.abs(apart) > 1e-12).sum(2) >= 3
     length = np.sqrt((apart**2).sum(2))
-    usable = moved & (length > 0)
-    unit = apart / np.where(length > 0, length, 1)[:, :, None]
-    products = unit @ unit.transpose(0, 2, 1)
-    cosine = np.abs(products)
-    cosine[~(usable[:, :, None] & usable[:, None, :])] = 0
-    k = around.shape[1]
-    cosine[:, np.arange(k), np.arange(k)] = 0
+    usable = ((np.abs(apart) > 1e-12).sum(2) >= 3) & (length > 0)
+    unit = apart / np.where(usable, length, np.inf)[:, :, None]
+    single = unit.astype(np.float32)
+    products = single @ single.transpose(0, 2, 1)
+    row, one, two = np.nonzero(np.abs(products) > 1 - (_LOOSE * _LINE) ** 2 / 2)
+    upper = one < two
+    row, one, two = row[upper], one[upper], two[upper]
+    same = np.sign(products[row, one, two])
     # two neighbours that are copies of one another are in line with everything
-    gap = np.abs(length[:, :, None] - length[:, None, :]) / np.maximum(length[:, :, None], 1e-300)
-    cosine[(products > 0) & (gap < 0.02)] = 0
-    best = cosine.reshape(len(block), -1).argmax(1)
-    top = cosine.reshape(len(block), -1)[np.arange(len(block)), best]
-    return 1 - top <= sine**2 / 2, best // k, best % k
+    gap = np.abs(length[row, one] - length[row, two]) < 0.02 * length[row, one]
+    keep = ~((same > 0) & gap)
+    row, one, two, same = row[keep], one[keep], two[keep], same[keep]
+    sine = np.sqrt(((unit[row, one] - same[:, None] * unit[row, two]) ** 2).sum(1))
+    strict = sine <= _LINE
+    hit, crossing, train = np.zeros(len(block), bool), np.zeros(len(block), bool), np.zeros(len(block), np.int64)
+    row, one, two = row[strict], one[strict], two[strict]
+    hit[row] = True
+    for end in (one, two):
+        inside = in_train[row, end]
+        crossing[row[inside]] = True
+        train[row[inside]] = end[inside]
+    return Lines(hit, crossing, train, int((~strict).sum()))
+
+
+def _neighbours(everyone: np.ndarray, raw: np.ndarray, members: np.ndarray, asking: np.ndarray, k: int) -> np.ndarray:
+    """[asking, <= k] the nearest members of each asked row, half by columns of one width and half by raw ones.
+
+    Interpolation was done among neighbours in one of the two.
+    """
+    half = max(1, k // 2) if k < len(members) - 1 else k
+    found = []
+    for space in (everyone, raw) if half < k else (everyone,):
+        block = space.astype(np.float32)
+        _, near = nearest(block[asking], block[members], half + 1, city_block=False)
+        found.append(members[near])
+    return np.concatenate(found, axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Search:
+    """Lines through test rows, class by class."""
+
+    everyone: np.ndarray
+    raw: np.ndarray
+    labels: np.ndarray | None
+    border: int
+    """Rows before it are training rows."""
+
+    def run(self, k: int) -> tuple[np.ndarray, list[tuple[int, int]], int]:
+        """Test rows on a line, (training row, test row) pairs on one, and pairs in line at the loose angle alone."""
+        hits, loose = [np.zeros(0, np.int64)], 0
+        pairs: list[tuple[int, int]] = []
+        every = np.arange(len(self.everyone))
+        tags = [every] if self.labels is None else [np.flatnonzero(self.labels == t) for t in np.unique(self.labels)]
+        for members in tags:
+            asking = members[members >= self.border]
+            if len(members) < 4 or not len(asking):
+                continue
+            near = _neighbours(self.everyone, self.raw, members, asking, min(k, len(members) - 1))
+            step = max(1, (1 << 22) // near.shape[1] ** 2)
+            for start in range(0, len(asking), step):
+                part, around = asking[start : start + step], near[start : start + step]
+                lines = in_line(self.everyone[part], self.everyone[around], around < self.border)
+                loose += lines.loose
+                hits.append(part[lines.hit] - self.border)
+                across = np.flatnonzero(lines.crossing)
+                ends, rows = around[across, lines.train[across]], part[across] - self.border
+                pairs.extend(zip(ends.tolist(), rows.tolist(), strict=True))
+        return np.sort(np.concatenate(hits)), pairs, loose
+
+
+def _made(hits: np.ndarray, pairs: list[tuple[int, int]], loose: int) -> bool:
+    """More lines than chance has? At least two dimensions lie across a line, so it has `loose / _LOOSE**2`."""
+    return len(pairs) >= 3 and len(hits) >= 20 * loose / _LOOSE**2 + 3
 
 
 @functools.lru_cache(maxsize=2)
 def resampled_before_split(subject: Subject) -> Outcome:
     """Test rows on a line with two others, one of them at least in train."""
-    if not subject.numeric or subject.kind_of_data != "tabular":
+    if not subject.numeric or subject.kind_of_data != "tabular" or subject.is_recording:
         return not_applicable("rows are no points between which others could be made")
     hood = neighbourhood(subject)
     if isinstance(hood, str):
@@ -63,30 +143,15 @@ def resampled_before_split(subject: Subject) -> Outcome:
     everyone = np.concatenate([points["train"], points["test"]])
     labels = np.concatenate([subject.parts()[part].labels[rows[part]] for part in ("train", "test")])
     border, n = len(points["train"]), len(points["test"])
-    hits, ends, loose = [], [], 0
-    for tag in np.unique(labels) if subject.classification else [None]:
-        members = np.arange(len(labels)) if tag is None else np.flatnonzero(labels == tag)
-        asking = members[members >= border]
-        if len(members) < 4 or not len(asking):
-            continue
-        k = min(_NEIGHBOURS, len(members) - 1)
-        pool = everyone[members].astype(np.float32)
-        _, found = nearest(everyone[asking].astype(np.float32), pool, k + 1, city_block=False)
-        for start in range(0, len(asking), 64):
-            part = asking[start : start + 64]
-            around = members[found[start : start + 64]]
-            around = np.array([row[row != own][:k] for row, own in zip(around, part, strict=True)])
-            strict, first, second = in_line(everyone[part], everyone[around], _LINE)
-            loose += int(in_line(everyone[part], everyone[around], 100 * _LINE)[0].sum())
-            one, two = around[np.arange(len(part)), first], around[np.arange(len(part)), second]
-            keep = strict & ((one < border) | (two < border))
-            hits.extend(part[keep] - border)
-            ends.extend(np.where(one < border, one, two)[keep])
+    search = _Search(everyone, everyone * scale[measured], labels if subject.classification else None, border)
+    hits, pairs, loose = search.run(_FEW)
+    if _made(hits, pairs, loose):
+        hits, pairs, loose = search.run(int(np.clip(np.sqrt(_FLOPS / n / len(measured)), _FEW, _MOST)))
     count = len(hits)
-    expected = (loose - count) * 1e-4  # a hundredth of the angle, at least two dimensions across
-    if count < 3 or count < 20 * expected + 3:
+    if not _made(hits, pairs, loose):
         return Outcome(Status.PASS, f"{count} test rows lie in line with two others: chance", n)
-    test, train = rows["test"][np.array(hits)], rows["train"][np.array(ends)]
+    made = rows["test"][hits]
+    train, test = rows["train"][[a for a, _ in pairs]], rows["test"][[b for _, b in pairs]]
     order = np.argsort(test, kind="stable")
     finding = Finding(
         kind=Kind.RESAMPLED_BEFORE_SPLIT,
@@ -96,11 +161,11 @@ def resampled_before_split(subject: Subject) -> Outcome:
         fraction=count / n,
         examples=pair_examples(subject, "train", train[order], "test", test[order]),
         evidence={
-            "expected_by_chance": round(expected, 3),
-            "rows": {"train": row_numbers(train), "test": row_numbers(test)},
+            "expected_by_chance": round(loose / _LOOSE**2, 3),
+            "rows": {"train": row_numbers(train), "test": row_numbers(made)},
             "pairs": pair_numbers(train[order], test[order]),
         },
         repair="split first, then oversample the training part only",
     )
-    reason = f"{count} of {n} test rows lie exactly on a line between rows, some of them in train: interpolated"
+    reason = f"{count} of {n} test rows lie exactly between two others, or at the end of such a line: interpolated"
     return Outcome(Status.FAIL, reason, n, (finding,))

@@ -1,5 +1,6 @@
 """Running an audit: every check over one set of splits, in order, with its status, reason and time."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +18,11 @@ from mlintern.audit.probe import price_of
 from mlintern.audit.repair import units_of
 from mlintern.audit.report import AuditReport, Check, Finding, Kind, Severity
 from mlintern.audit.resampled import resampled_before_split
+from mlintern.audit.reuse import reuse_of_test
 from mlintern.audit.scope import preprocessing_scope
 from mlintern.audit.selection import selection_on_test
 from mlintern.audit.shift import shift
-from mlintern.audit.subject import Outcome, Subject
+from mlintern.audit.subject import Fit, Outcome, Subject
 from mlintern.audit.target import target_leak
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
@@ -40,6 +42,7 @@ CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.PREPROCESSING_SCOPE, preprocessing_scope),
     (Kind.SELECTION_BEFORE_SPLIT, selection_before_split),
     (Kind.SELECTION_ON_TEST, selection_on_test),
+    (Kind.TEST_REUSE, reuse_of_test),
     (Kind.SHIFT, shift),
 )
 
@@ -52,13 +55,15 @@ def audit(
     train: Any = None,
     test: Any = None,
     valid: Any = None,
+    fit: Fit | None = None,
     **roles: str | None,
 ) -> AuditReport:
     """Audit splits for leakage; nothing is written and no global random state is touched.
 
     Give `splits` as the data stage makes them, or the parts themselves as `train`, `test` and `valid`: DataFrames or
     Hugging Face datasets with the column names `label`, `group`, `time`, `id`, `text`, `image`; (features [n, ...],
-    labels [n]) tuples; or torch Datasets of (features, label). `protocol` lets the check of checkpoint selection run.
+    labels [n]) tuples, features being an array, texts or networkx graphs; or torch Datasets of (features, label).
+    `protocol` lets the check of checkpoint selection run; `fit` is the model that price=model retrains.
     Raises UserError for input that cannot be audited.
     """
     options = options or AuditOptions()
@@ -67,14 +72,16 @@ def audit(
         raise TypeError(f"audit() got an unexpected keyword argument {sorted(unknown)[0]!r}")
     if splits is None:
         parts = {"train": train, "test": test, "valid": valid}
-        return audit_subject(subject_from_anything(parts, roles, options, protocol))
+        return audit_subject(dataclasses.replace(subject_from_anything(parts, roles, options, protocol), fit=fit))
     if train is not None or test is not None or valid is not None:
         raise UserError("audit: give splits, or train and test, not both")
-    return audit_subject(Subject(splits=splits, options=options, protocol=protocol))
+    return audit_subject(Subject(splits=splits, options=options, protocol=protocol, fit=fit))
 
 
 def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | None = None) -> AuditReport:
     """Run every check on `subject`. `progress(name, done, total)` is called before each check."""
+    if subject.options.price == "model" and subject.fit is None:
+        raise UserError("audit.price=model: there is no model to retrain here; run it with a pack, or use probe")
     for name, part in subject.parts().items():
         if not len(part):
             raise UserError(f"audit: the part {name} has no rows; give at least one row per part")

@@ -44,7 +44,7 @@ class Halves:
         labels = subject.train.labels[rows][order]
         self.classes = 0
         if subject.classification:
-            names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+            _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
             known = counts[codes] >= 4  # a class of fewer rows cannot be learnt on one half and asked on the other
             self.x, codes = self.x[known], codes[known]
             kept, self.y = np.unique(codes, return_inverse=True)
@@ -179,7 +179,7 @@ class Halves:
         root = np.sqrt(self.weights / self.weights.sum())[:, None]
         targets = np.eye(self.classes)[self.y] if self.classes else self.y[:, None]
         # the line is looked for in the values themselves: two columns that nearly agree differ in what ranks lose
-        columns, alone, together = _standard(self.x.astype(np.float64), targets, root)
+        _, alone, together = _standard(self.x.astype(np.float64), targets, root)
         line = np.zeros((width, width))
         for r in alone.T:
             gain = r[:, None] ** 2 + r**2 - 2 * r[:, None] * r * together

@@ -2,17 +2,24 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
 
+from mlintern.audit.graphs import are_adjacencies
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.report import Finding, Status
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
 
-Modality = Literal["tabular", "image", "series", "text"]
+Modality = Literal["tabular", "image", "series", "text", "graph"]
+_ALIKE = 0.5  # correlation of neighbouring columns from which they are samples or pixels …
+_APART = 0.2  # … if it is this much above that of columns drawn at random
+
+
+Fit = Callable[[Examples, Examples], np.ndarray]
+"""Trains a model on the first rows and returns its predictions [n] for the second: a pack's own, under its protocol."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Subject:
     """{part: {column: [n]}}: columns that describe a row and are no features (path, id, time of writing)."""
     positions: Mapping[str, np.ndarray] | None = None
     """{part: [n]} each row's place in the file the parts were cut from, if it survived the split."""
+    fit: Fit | None = None
+    """The model that price=model retrains."""
     modality: Modality | None = None
     """Stated by the caller; None infers it from the shape."""
 
@@ -62,15 +71,59 @@ class Subject:
 
     @functools.cached_property
     def kind_of_data(self) -> Modality:
-        """Modality of the features: stated, or by shape ([n, h, w] and [n, h, w, c]: images, [n] strings: text)."""
+        """Modality of the features: stated, or by shape ([n, h, w] and [n, h, w, c]: images, [n] strings: text,
+        [n, k, k] symmetric with few values: graphs)."""
         if self.modality is not None:
             return self.modality
         features = self.train.features
         if features.dtype.kind in "OUS":
             return "text"
+        if are_adjacencies(features):
+            return "graph"
         if features.ndim >= 4 or (features.ndim == 3 and min(features.shape[1:]) >= 8):
             return "image"
         return "series" if features.ndim == 3 else "tabular"
+
+    @functools.cached_property
+    def laid_out(self) -> Modality | None:
+        """What the columns of a table are laid out like: samples of a series, pixels of a square image, or neither."""
+        if self.kind_of_data != "tabular" or not self.numeric:
+            return None
+        block = self.flat("train")[:1000].astype(np.float64)
+        width = block.shape[1]
+        if width < 32 or len(block) < 40 or self.columns is not None or not np.isfinite(block).all():
+            return None
+        varying = block.std(0) > 0
+        together = np.atleast_2d(np.corrcoef(block[:, varying].T))
+        place = np.flatnonzero(varying)
+        at = np.full(width, -1)
+        at[place] = np.arange(len(place))
+
+        def alike(step: int) -> float:
+            one, two = at[: width - step], at[step:]
+            both = (one >= 0) & (two >= 0)
+            return float(np.median(np.abs(together[one[both], two[both]]))) if both.sum() >= 8 else 0.0
+
+        everywhere = float(np.median(np.abs(together[np.triu_indices(len(together), 1)]))) if len(place) > 1 else 1.0
+        if alike(1) < _ALIKE or alike(1) < everywhere + _APART:
+            return None
+        side = int(np.sqrt(width))
+        if side * side == width and side >= 8 and alike(side) >= max(0.6 * alike(1), everywhere + _APART / 2):
+            return "image"
+        return "series"
+
+    @property
+    def is_recording(self) -> bool:
+        """Columns that are samples or pixels and too many to be anything else: none of them is asked by itself."""
+        return self.laid_out is not None and self.flat("train").shape[1] > 512
+
+    def laid_out_as(self, kind: str, part: str, rows: np.ndarray) -> np.ndarray:
+        """Rows of a part as images or series; a table's columns are put into their layout."""
+        features = self.parts()[part].features[rows]
+        if kind == "image" and features.ndim == 2:
+            side = int(np.sqrt(features.shape[1]))
+            return features.reshape(len(features), side, side)
+        return features
 
     @functools.cached_property
     def numeric(self) -> bool:

@@ -36,23 +36,24 @@ def _suspects(halves: Halves) -> tuple[list[tuple[Answers, tuple[int, ...]]], in
     answers = [halves.column(halves.x[:, column]) for column in range(width)]
     first = np.argsort([-a.skill for a in answers], kind="stable")[:5]
     singles = [(halves.refined(answers[c], halves.x[:, c]), (int(c),)) for c in first]
-    found = [single for single in singles if single[0].skill >= _CERTAIN]
+    found: list[tuple[Answers, tuple[int, ...]]] = [(a, (c[0],)) for a, c in singles if a.skill >= _CERTAIN]
     if found:
         return found, width, ""
-    number = width * (width - 1) // 2
+    number = int(width * (width - 1) // 2)
     pairs = halves.screened(_GRIDS, _PAIRS)
     asked = [(halves.pair(halves.x[:, i], halves.x[:, j]), (i, j)) for i, j in pairs]
     asked = sorted(asked, key=lambda a: -a[0].skill)[:5]
     asked = [(halves.refined(a, halves.x[:, i], halves.x[:, j]), (i, j)) for a, (i, j) in asked]
     told = f" ({len(pairs)} of {number} pairs asked, screened by line and product)" if width > _GRIDS else ""
-    return sorted((a for a in asked if a[0].skill >= _CERTAIN), key=lambda a: -a[0].skill), number, told
+    found = [(answer, pair) for answer, pair in asked if answer.skill >= _CERTAIN]
+    return sorted(found, key=lambda a: -a[0].skill), number, told
 
 
 def target_leak(subject: Subject) -> Outcome:
     """Columns and pairs of columns that all but are the label."""
     if not subject.numeric:
         return not_applicable("features are no numbers")
-    if subject.kind_of_data != "tabular":
+    if subject.kind_of_data != "tabular" or subject.is_recording:
         return not_applicable("pixels and samples are no columns that could be the label")
     width = subject.flat("train").shape[1]
     if width < 2 or len(subject.train) < 30:

@@ -26,8 +26,8 @@ class Sign:
     """Rows [n, d] to [d] bool."""
     chance: float | None
     """Per test; None where natural bounds look the same."""
-    asked: Callable[[np.ndarray], np.ndarray]
-    """Rows [n, d] to the columns worth asking."""
+    asked: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    """Rows [n, d] and the measured columns to the columns worth asking."""
     tests: Callable[[int], int] = lambda columns: columns
 
 
@@ -35,11 +35,7 @@ def measured(block: np.ndarray) -> np.ndarray:
     """Columns with more than ten distinct values among their first rows, and few gaps."""
     head = block[:2000]
     return np.array(
-        [
-            c
-            for c in range(block.shape[1])
-            if len(np.unique(head[:, c])) > 10 and np.isfinite(head[:, c]).mean() >= 0.5
-        ],
+        [c for c in range(block.shape[1]) if len(np.unique(head[:, c])) > 10 and np.isfinite(head[:, c]).mean() >= 0.5],
         dtype=np.int64,
     )
 
@@ -53,7 +49,7 @@ def _moments(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = np.where(np.isfinite(block), block, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column of gaps has no mean, and holds no sign
-        return np.nanmean(known, 0, dtype=np.float64), np.nanstd(known, 0, dtype=np.float64)
+        return np.asarray(np.nanmean(known, 0, dtype=np.float64)), np.asarray(np.nanstd(known, 0, dtype=np.float64))
 
 
 def _standard(block: np.ndarray) -> np.ndarray:
@@ -118,36 +114,39 @@ def _uncorrelated(block: np.ndarray) -> np.ndarray:
     values = block.astype(np.float64)
     spread = np.maximum(values.std(0), 1e-300)
     centred = np.abs(values.mean(0)) < _tolerance(block) * spread
-    together = np.corrcoef(values.T)
+    together = np.atleast_2d(np.corrcoef(values.T))
     one, two = np.triu_indices(block.shape[1], 1)
     return (np.abs(together[one, two]) < _SHARE / np.sqrt(len(block))) & centred[one] & centred[two]
 
 
-def _narrow(block: np.ndarray) -> np.ndarray:
-    columns = measured(block)
+def _each(block: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return columns
+
+
+def _narrow(block: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return columns if 3 <= len(columns) <= _WIDEST else columns[:0]
 
 
-def _whole(block: np.ndarray) -> np.ndarray:
+def _whole(block: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """All columns or none: signs of the array as one."""
-    return np.arange(block.shape[1]) if np.isfinite(block).all() and len(measured(block)) else np.zeros(0, np.int64)
+    return np.arange(block.shape[1]) if np.isfinite(block).all() and len(columns) else columns[:0]
 
 
 SIGNS = (
-    Sign("mean 0 and deviation 1", _standard, _BOTH, measured),
+    Sign("mean 0 and deviation 1", _standard, _BOTH, _each),
     Sign("mean 0 and deviation 1 over all columns", _all_of_one, _BOTH, _whole, lambda columns: 1),
-    Sign("median 0 and quartile range 1", _robust, _BOTH, measured),
-    Sign("equal ranks", _even_ranks, 1e-4, measured),
+    Sign("median 0 and quartile range 1", _robust, _BOTH, _each),
+    Sign("equal ranks", _even_ranks, 1e-4, _each),
     Sign("correlations of 0", _uncorrelated, _WITHIN, _narrow, lambda columns: columns * (columns - 1) // 2),
-    Sign("its range filled exactly", _ranged, None, measured),
-    Sign("a largest value of 1", _largest_one, None, measured),
+    Sign("its range filled exactly", _ranged, None, _each),
+    Sign("a largest value of 1", _largest_one, None, _each),
 )
 
 
-def filled_with(joint: np.ndarray, alone: np.ndarray) -> np.ndarray:
+def filled_with(joint: np.ndarray, alone: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Columns whose one repeated value is the mean or the median of all other rows, and not of the training rows'."""
     found = []
-    for c in measured(joint):
+    for c in columns:
         values, counts = np.unique(joint[:, c][np.isfinite(joint[:, c])], return_counts=True)
         top = int(counts.argmax())
         # gaps show where one value repeats and the others are as good as unique
@@ -167,7 +166,7 @@ def filled_with(joint: np.ndarray, alone: np.ndarray) -> np.ndarray:
 
 
 def encoded_by(joint: np.ndarray, labels: np.ndarray, alone: np.ndarray, own_labels: np.ndarray) -> np.ndarray:
-    """Columns in which every value is the mean label of the rows that have it: of all rows, and not of training rows."""
+    """Columns whose values are each the mean label of the rows that have it: over all rows, not over training rows."""
 
     def matching(block: np.ndarray, y: np.ndarray, c: int) -> float:
         values, cell, counts = np.unique(block[:, c], return_inverse=True, return_counts=True)

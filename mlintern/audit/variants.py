@@ -13,10 +13,8 @@ SIDE = 24  # pixels per side that images are compared at
 
 
 def small_images(features: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """[n, h, w] or [n, h, w, c] (or [n, c, h, w]) to grey [n, side, side] float32 by area means."""
-    block = features.astype(np.float32)
-    if block.ndim == 4:
-        block = block.mean(axis=1 if block.shape[1] in (1, 3, 4) and block.shape[3] not in (1, 3, 4) else 3)
+    """Grey [n, h, w] to [n, side, side] float32 by area means."""
+    block = features
     for axis in (1, 2):
         edges = np.linspace(0, block.shape[axis], side + 1)
         sums = np.concatenate([np.zeros_like(block.take([0], axis)), np.cumsum(block, axis=axis)], axis=axis)
@@ -30,6 +28,14 @@ def small_images(features: np.ndarray, side: int = SIDE) -> np.ndarray:
     return block
 
 
+def grey_images(features: np.ndarray) -> np.ndarray:
+    """[n, h, w], [n, h, w, c] or [n, c, h, w] to grey [n, h, w] float32."""
+    block = features.astype(np.float32)
+    if block.ndim == 4:
+        block = block.mean(axis=1 if block.shape[1] in (1, 3, 4) and block.shape[3] not in (1, 3, 4) else 3)
+    return block
+
+
 def unit(block: np.ndarray) -> np.ndarray:
     """[n, ...] to [n, d] rows of zero mean and unit length; constant rows stay zero."""
     flat = block.reshape(len(block), -1).astype(np.float32)
@@ -38,18 +44,17 @@ def unit(block: np.ndarray) -> np.ndarray:
     return np.divide(flat, length, out=np.zeros_like(flat), where=length > 1e-6)
 
 
-def cropped(features: np.ndarray, share: float) -> np.ndarray:
-    """The middle of images, without the given share at each border."""
-    rows, columns = (1, 2) if features.ndim == 3 or features.shape[1] not in (1, 3, 4) else (2, 3)
-    out = features
-    for axis in (rows, columns):
-        margin = max(1, round(share * features.shape[axis]))
-        out = out.take(np.arange(margin, features.shape[axis] - margin), axis)
+def cropped(images: np.ndarray, share: float) -> np.ndarray:
+    """The middle of grey images, without the given share at each border."""
+    out = images
+    for axis in (1, 2):
+        margin = max(1, round(share * images.shape[axis]))
+        out = out.take(np.arange(margin, images.shape[axis] - margin), axis)
     return out
 
 
 def image_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Raw images of both sides as unit rows to compare: every orientation of the queries; the upright ones shifted,
+    """Grey images of both sides as unit rows to compare: every orientation of the queries; the upright ones shifted,
     turned a little and cropped; and the base cropped, for queries that are crops of it."""
     from scipy.ndimage import rotate
 
@@ -71,15 +76,12 @@ def image_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.n
 
 
 def series_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Series [n, t] or [n, t, c] whole (either sign), and either half of the queries against every window of that
-    length in the base: two windows that overlap by half or more share one."""
+    """Either half of the queries [n, t] or [n, t, c] against every window of that length in the base: two windows that
+    overlap by half or more share one."""
     one, two = (block.astype(np.float32).reshape(len(block), block.shape[1], -1) for block in (queries, base))
-    whole = unit(two)
-    yield unit(one), whole
-    yield unit(-one), whole
     length = one.shape[1]
     half = length // 2
-    for lag in range(0, length - half + 1, max(1, length // 128)):
+    for lag in range(length - half + 1):
         window = unit(two[:, lag : lag + half])
         yield unit(one[:, :half]), window
         yield unit(one[:, length - half :]), window

@@ -10,7 +10,7 @@ from mlintern.errors import LeakRefused
 from mlintern.record import stable_hash
 from mlintern.study.plan import CellPlan
 
-AUDIT_VERSION = 2
+AUDIT_VERSION = 3
 """Raise when a check changes what it finds, so that audits on disk are made anew."""
 
 
@@ -32,6 +32,8 @@ def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
         "protocol": cell.config["protocol"],
         "options": options,
     }
+    if cell.config["audit"].get("price") == "model":  # what the leak is worth then depends on who is trained
+        parts["model"] = {k: cell.config[k] for k in ("model", "loss", "method", "optimizer", "scheduler", "trainer")}
     return stable_hash(parts)[:16]
 
 

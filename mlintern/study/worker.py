@@ -116,10 +116,13 @@ class Worker:
         from mlintern.audit.options import AuditOptions
         from mlintern.audit.run import audit
         from mlintern.data.protocol import EvaluationProtocol
+        from mlintern.study.pricing import engine_fit
 
         config = job["config"]
         protocol = EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
-        report = audit(self.load_splits(config, job["folder"]), protocol, AuditOptions(**config["audit"]))
+        splits, options = self.load_splits(config, job["folder"]), AuditOptions(**config["audit"])
+        fit = engine_fit(config, splits) if options.price == "model" else None
+        report = audit(splits, protocol, options, fit=fit)
         report.write(Path(job["out"]))
         return {"sha256": report.sha256()}
 
