@@ -23,6 +23,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = tiny.project(Path(name), "    - {model: [plain], data: [blobs]}")
+        study(folder, 1)  # prepares and audits the data, once for all
         one, in_one, cpu_one = study(folder, 1)
         many, in_many, cpu_many = study(folder, 1 + arguments.cells)
     # Both studies start processes, import torch and write a report; the longer one has so many cells more.

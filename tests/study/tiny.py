@@ -204,7 +204,7 @@ def start(folder: Path, *argv: str, **environment: str) -> subprocess.Popen:
     )
 
 
-def run(folder: Path, *argv: str, code: int = 0, seconds: float = 280, **environment: str) -> str:
+def run(folder: Path, *argv: str, code: int = 0, seconds: float = 900, **environment: str) -> str:
     """Run to the end, which must come within `seconds`; returns what was printed."""
     process = start(folder, *argv, **environment)
     try:
