@@ -16,7 +16,8 @@ from mlintern.pack import Pack
 from mlintern.study import plan, tracking
 from mlintern.study.budget import plan_path, read_plan
 from mlintern.study.plan import CellPlan
-from mlintern.study.run import Planned, run_cells
+from mlintern.study.planned import Planned
+from mlintern.study.run import run_cells
 
 INDEX_FILE = "study.json"
 COMPOSED_FILE = "composed.yaml"

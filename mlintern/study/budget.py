@@ -98,10 +98,14 @@ def write_plan(
     seconds: Mapping[str, float],
     budget_hours: float | None,
     jobs: int,
+    asked_sha256: str,
 ) -> None:
-    """Keep what a study is going to run, `jobs` cells at a time, with the estimates, and what was left out."""
+    """Keep what a study is going to run, `jobs` cells at a time, with the estimates, and what was left out.
+
+    `asked_sha256` is over the ids of all cells that were asked for: a kept decision holds for the same cells alone.
+    """
     value = {
-        "asked_sha256": asked_sha256([*rows, *trimmed]),
+        "asked_sha256": asked_sha256,
         "budget_hours": budget_hours,
         "jobs": jobs,
         "rule": RULE,
@@ -114,8 +118,3 @@ def write_plan(
 def read_plan(path: Path) -> dict[str, Any] | None:
     """What `write_plan` wrote, None where there is no such file."""
     return files.read_json(path) if path.exists() else None
-
-
-def asked_sha256(rows: Sequence[Row]) -> str:
-    """One hash over the ids of a plan, trimmed or not: whether a kept decision is about the same cells."""
-    return record.stable_hash(sorted(row["cell_id"] for row in rows), "plan")

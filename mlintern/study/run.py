@@ -3,7 +3,6 @@
 Everything that takes torch happens in worker processes; this side composes, decides and shows.
 """
 
-import dataclasses
 import os
 import subprocess
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from mlintern import files, record
 from mlintern.audit.report import AuditReport
@@ -25,42 +23,9 @@ from mlintern.pack import Pack
 from mlintern.study import budget, failures, gate, smaller
 from mlintern.study.launch import launcher, standing_pool
 from mlintern.study.plan import CellPlan, dataset_folder
+from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress, duration
-
-
-@dataclasses.dataclass(frozen=True)
-class Planned:
-    """A planned cell with its id and its place on disk."""
-
-    cell: CellPlan
-    cell_id: str
-    folder: Path
-    origin: CellPlan
-    """The cell that was asked for: `cell` itself, but where that ran out of memory and a smaller one stands in."""
-    asked: str = ""
-    """Id of `origin` where it is another cell; else empty."""
-
-    def finished(self) -> bool:
-        return (self.folder / record.RUN_FILE).exists()
-
-    def row(self) -> dict[str, Any]:
-        """What the index and the report know of a planned cell."""
-        cell = self.cell
-        return {"cell_id": self.cell_id, "variant": cell.variant, "levels": dict(cell.levels), "seed": cell.seed}
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """What one cell is expected to take."""
-
-    seconds: float = 0.0
-    memory_bytes: int = 0
-    """Most memory of the worker, the libraries' own included; of the GPU where there is one. 0: not known."""
-
-    @property
-    def known(self) -> bool:
-        return self.memory_bytes > 0
 
 
 class Session:
@@ -203,10 +168,8 @@ class Session:
         rows = [item.row() for item in planned]
         hours = self.cells[0].config["study"]["budget_hours"]
         before = budget.read_plan(plan_file) if plan_file is not None else None
-        same = before is not None and (before["budget_hours"], before["asked_sha256"]) == (
-            hours,
-            budget.asked_sha256(rows),
-        )
+        asked = record.stable_hash(sorted(item.asked or item.cell_id for item in planned), "plan")
+        same = before is not None and (before["budget_hours"], before["asked_sha256"]) == (hours, asked)
         seconds = {row["cell_id"]: row["seconds"] for row in before["cells"]} if before is not None and same else {}
         seconds |= {name: cost.seconds for name, cost in costs.items() if cost.known}
         trimmed: Sequence[Mapping[str, Any]] = []
@@ -218,7 +181,7 @@ class Session:
         out = {row["cell_id"] for row in trimmed}
         kept = [item for item in planned if item.cell_id not in out]
         if plan_file is not None:
-            budget.write_plan(plan_file, [item.row() for item in kept], trimmed, seconds, hours, self.jobs)
+            budget.write_plan(plan_file, [item.row() for item in kept], trimmed, seconds, hours, self.jobs, asked)
         show_plan(self.console, kept, costs)
         if trimmed:
             self.console.print(
@@ -369,28 +332,6 @@ def run_cells(
             planned, costs = session.fit(planned, plan_file)
         planned = session.train(planned, costs, marks)
     return planned, audits, session.seconds, session.failed
-
-
-def show_plan(console: Console, planned: Sequence[Planned], costs: Mapping[str, Cost]) -> None:
-    """One line per place (a variant under its levels): seeds, expected time and memory per cell; nothing for one."""
-    places: dict[str, list[Planned]] = {}
-    for item in planned:
-        places.setdefault(item.cell.place, []).append(item)
-    if len(planned) < 2 or not costs:
-        return
-    table = Table("cells", "seeds", "to train", "each", "memory", title="Plan", title_justify="left")
-    for name, members in places.items():
-        todo = [item for item in members if not item.finished()]
-        cost = next((costs[item.cell_id] for item in todo if costs[item.cell_id].known), None)
-        unknown = "-" if not todo else "not known"
-        table.add_row(
-            name,
-            str(len(members)),
-            str(len(todo)),
-            duration(cost.seconds) if cost else unknown,
-            f"{cost.memory_bytes / 2**20:.0f} MiB" if cost else unknown,
-        )
-    console.print(table)
 
 
 def show_audits(console: Console, audits: Mapping[str, AuditReport]) -> None:

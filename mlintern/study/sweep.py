@@ -24,7 +24,8 @@ from mlintern.study import failures, gate, plan
 from mlintern.study.budget import plan_path
 from mlintern.study.cell_job import CellJob
 from mlintern.study.plan import CellPlan
-from mlintern.study.run import Planned, Session, outcome, show_audits
+from mlintern.study.planned import Planned
+from mlintern.study.run import Session, outcome, show_audits
 
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[Any]]
 """A Hydra launcher's `launch`: overrides of every job and the first one's number to Hydra's JobReturns."""

@@ -61,7 +61,7 @@ def test_a_plan_is_kept_beside_the_index(tmp_path):
     assert read_plan(path) is None
     found = trim(ROWS, SECONDS, set(), 119.0)
     kept = [r for r in ROWS if r["cell_id"] in found.kept]
-    write_plan(path, kept, found.trimmed, SECONDS, 119 / 3600, 2)
+    write_plan(path, kept, found.trimmed, SECONDS, 119 / 3600, 2, "hash")
     plan = read_plan(path)
     assert [r["cell_id"] for r in plan["trimmed"]] == ["ab0", "ab1", "ab2", "b0", "b1", "b2"]
     assert len(plan["cells"]) == 9

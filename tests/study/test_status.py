@@ -19,7 +19,13 @@ def folder(tmp_path):
         for i in range(5)
     ]
     write_plan(
-        folder / "study.plan.json", rows, [{**rows[0], "cell_id": "left"}], {f"c{i}": 60.0 for i in range(5)}, 1.0, 2
+        folder / "study.plan.json",
+        rows,
+        [{**rows[0], "cell_id": "left"}],
+        {f"c{i}": 60.0 for i in range(5)},
+        1.0,
+        2,
+        "hash",
     )
     for name, state in (("c0", "finished"), ("c1", "diverged"), ("small", "finished")):
         (folder / name).mkdir()
