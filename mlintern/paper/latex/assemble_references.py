@@ -7,11 +7,13 @@ import re
 from mlintern.paper.document import Document, Missing, Reference, Section, Span
 from mlintern.paper.latex.assemble_text import AssembledText
 from mlintern.paper.latex.bibliography import Entry, read_bib, read_biblatex
+from mlintern.paper.latex.files import other_papers
 from mlintern.paper.latex.tokens import Token
 
 _APPENDIX_WORD = re.compile(
     r"\b(?:Appendix|Appendices|appendix|[Ss]upplementary [Mm]aterials?|[Ss]upplemental [Mm]aterials?)\b"
 )
+_SUPPLEMENT = re.compile(r"supp|append", re.I)
 
 
 class AssembledReferences(AssembledText):
@@ -113,6 +115,12 @@ class AssembledReferences(AssembledText):
                         kind="appendix", name=m[0], why="the text refers to it and the source holds none", span=doc_span
                     )
                 )
+        for name in other_papers(r.folder, r.root, r.loads):
+            kind = "appendix" if _SUPPLEMENT.search(name) else "text"
+            r.lack(kind, name, "a document of its own lies beside the paper and was not read; give it to read it")
+        for name, (token, truth) in r.p.guessed.items():
+            why = f"the source does not say whether this test holds; it was taken to be {str(truth).lower()}"
+            r.lack("macro", "\\" + name, why, token)
         for name, token in r.unknown.items():
             r.lack("macro", "\\" + name, "no definition in the source; its arguments were read as text", token)
         if r.g.exhausted:

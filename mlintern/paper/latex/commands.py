@@ -89,7 +89,7 @@ SIGNATURES: dict[str, str] = _spread(
             "belowspace BibitemShut bibliographystyle bibliographyunit captionstyle cfoot chead cline "
             "cmidrulekern copyrightyear date email everydisplay everymath everypar everyrow extracolsep "
             "floatstyle fontencoding fontfamily fontshape geometry glossary hhline hphantom hypersetup "
-            "hyphenation icmlkeywords icmltitlerunning includeonly index institution keywords lfoot lhead "
+            "hyphenation icmlkeywords icmltitlerunning index institution keywords lfoot lhead "
             "linespread lstset markright mathtoolsset mathversion message newbox newcount newdimen "
             "newread newsavebox newtoks newwrite nocite orcid pagecolor pagenumbering pagestyle pdfinfo "
             "pgfplotsset phantom printAffiliationsAndNotice raisetag RestyleAlgo restylefloat rfoot rhead rowfont "

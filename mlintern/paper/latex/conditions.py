@@ -21,6 +21,9 @@ LIKELY_TRUE = re.compile(r"final|arxiv|preprint|accept|camera|long|full|appendix
 """Names of switches that the published version of a paper has on, where the source does not set them."""
 
 
+_UNIT = re.compile(r"(?:pt|em|ex|in|cm|mm|sp)(?![a-z])")
+
+
 def is_condition(name: str) -> bool:
     """Whether a control sequence opens a conditional that `\\fi` closes."""
     return name.startswith("if") and name not in _MACRO_LIKE and "@if" not in name
@@ -34,6 +37,8 @@ class Conditions(Definitions):
         self.math = mode
         self.open = 0
         """Conditionals whose branch is being read."""
+        self.guessed: dict[str, tuple[Token, bool]] = {}
+        """Tests that the source does not decide, where each was first met and what was taken for it."""
 
     def condition(self, token: Token) -> None:
         """`\\if…`: reads the test, then skips to `\\else` or `\\fi` if it is false."""
@@ -98,7 +103,7 @@ class Conditions(Definitions):
         if name in ("ifx", "if", "ifcat"):
             return self._same(name)
         if name in ("ifnum", "ifdim"):
-            return self._compare()
+            return self._compare(token)
         if name == "ifodd":
             return self.integer(self._number()) % 2 == 1
         if name == "ifcase":
@@ -109,7 +114,11 @@ class Conditions(Definitions):
             return True
         if name in ("ifvmode", "ifinner", "ifeof", "ifvoid", "ifhbox", "ifvbox"):
             return False
-        return bool(LIKELY_TRUE.search(name))
+        return self._guess(token, bool(LIKELY_TRUE.search(name)))
+
+    def _guess(self, token: Token, truth: bool) -> bool:
+        self.guessed.setdefault(token.text, (token, truth))
+        return truth
 
     def _known(self, name: str) -> bool:
         g = self.g
@@ -147,6 +156,10 @@ class Conditions(Definitions):
             if m and m.end() < len(t.text):
                 t, rest = split(t, m.end())
                 g.push([rest])
+            elif m and (after := g.peek()).kind == TEXT and (unit := _UNIT.match(after.text)):
+                g.raw()  # `#1pt`: the unit is a token of its own
+                if unit.end() < len(after.text):
+                    g.push([split(after, unit.end())[1]])
         return [t]
 
     def _word(self) -> Token:
@@ -155,7 +168,7 @@ class Conditions(Definitions):
             t = self.g.get()
         return t
 
-    def _compare(self) -> bool:
+    def _compare(self, token: Token) -> bool:
         g = self.g
         left = spell(self._number())
         sign = self._word()
@@ -166,7 +179,7 @@ class Conditions(Definitions):
         right = spell(self._number())
         values = [re.match(r"[-+]?\d*\.?\d+", x.strip()) for x in (left, right)]
         if not all(values):
-            return False
+            return self._guess(token, False)
         a, b = (float(v[0]) for v in values if v)
         return a < b if sign.text == "<" else a > b if sign.text == ">" else a == b
 

@@ -36,6 +36,8 @@ class Definitions(Counters):
     def __init__(self, gullet: Gullet):
         super().__init__(gullet)
         self.environments: dict[str, tuple[Macro, list[Token]]] = {}
+        self.wrapped: dict[str, Macro] = {}
+        """Environments whose body is an argument."""
         self.columns: dict[str, Macro] = {}
         self.theorems: dict[str, tuple[str, str]] = {}
         """Environment -> (heading, counter)."""
@@ -156,6 +158,22 @@ class Definitions(Counters):
         arguments = xparse(g.argument())
         begin = parameters(g.argument())
         self.environments[name] = (Macro(begin, arguments), g.argument())
+
+    def do_NewEnviron(self, token: Token) -> None:
+        """environ's environments, whose body stands where `\\BODY` is."""
+        g = self.g
+        name = spell(g.argument()).strip()
+        count = spell(g.optional() or []).strip()
+        default = g.optional()
+        g.skip_spaces()
+        body = parameters(g.argument())
+        g.optional()
+        arguments = [Argument("m") for _ in range(min(int(count), 9))] if count.isdigit() else []
+        if default is not None and arguments:
+            arguments[0] = Argument("o", default)
+        self.wrapped[name] = Macro(body, arguments)
+
+    do_RenewEnviron = do_NewEnviron
 
     def do_newcolumntype(self, token: Token) -> None:
         g = self.g

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,7 @@ _NAMES = {
 }
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _ROOT = re.compile(r"\\document(?:class|style)\b")
+_PART = re.compile(r"\s*(?:\[[^\]]*\])?\s*\{(?:subfiles|standalone)\}")
 _BODY = re.compile(r"\\begin\s*\{document\}")
 _INCLUDED = re.compile(r"\\(?:input|include|subfile|InputIfFileExists)\s*\{?\s*([^\s{}\\%]+)")
 
@@ -252,3 +254,15 @@ def _readme(folder: Folder) -> str | None:
                 if len(words) >= 2 and words[1] == "toplevelfile" and words[0] in folder.names:
                     return words[0]
     return None
+
+
+def other_papers(folder: Folder, root: str, loaded: Container[str]) -> list[str]:
+    """Files beside the root that are documents of their own (a supplement, a response letter) and no part of it."""
+    found = []
+    for name in sorted(folder.texts):
+        if name == root or name in loaded or not name.lower().endswith((".tex", ".ltx", ".latex")):
+            continue
+        text = _COMMENT.sub("", folder.texts[name])
+        if _BODY.search(text) and (kind := _ROOT.search(text)) and not _PART.match(text, kind.end()):
+            found.append(name)
+    return found

@@ -22,14 +22,14 @@ class Floats(PaperState):
             and self.ink.size > self.block.start
             and self.depth == 0
         ):
-            self.deferred += [token, *tokens_of("{" + name + "}", token), *self._until_end(name)]
+            self.deferred += [token, *tokens_of("{" + name + "}", token), *self.until_end(name)]
             return
         self.arguments(signature)
         self.close_block()
         self.float = FloatDraft(kind, token, self.ink.size)
         self.enter("env " + name).extra["float"] = self.float
 
-    def _until_end(self, name: str) -> list[Token]:
+    def until_end(self, name: str) -> list[Token]:
         """Unexpanded tokens up to and with \\end{name}."""
         held: list[Token] = []
         while (t := self.g.raw()).kind != EOF:

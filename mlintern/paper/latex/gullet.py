@@ -84,11 +84,19 @@ class Gullet(Input):
         if self._repeats > MAX_AT_ONE_PLACE or self._made_here > 2 * MAX_BODY:
             self._give_up(call)
             return True
-        values, end = self._values(call, macro)
+        values, end = self.values(call, macro)
         if len(macro.body) + sum(len(v) for v in values) * sum(t.kind == PARAM for t in macro.body) > MAX_BODY:
             self._give_up(call)
             return True
-        source, start = call.source, call.start
+        out = self.filled(macro, values, call._replace(end=end))
+        self.made += len(out)
+        self._made_here += len(out)
+        self.push(out)
+        return True
+
+    @staticmethod
+    def filled(macro: Macro, values: list[list[Token]], call: Token) -> list[Token]:
+        """A macro's body with its arguments in place; what the body itself says stands for the call."""
         out: list[Token] = []
         for t in macro.body:
             if t.kind == PARAM and t.text != "#":
@@ -96,11 +104,8 @@ class Gullet(Input):
                 if 0 <= index < len(values):
                     out.extend(values[index])
             else:
-                out.append(Token(t.kind, t.text, source, start, end, False))
-        self.made += len(out)
-        self._made_here += len(out)
-        self.push(out)
-        return True
+                out.append(Token(t.kind, t.text, call.source, call.start, call.end, False))
+        return out
 
     def _give_up(self, call: Token) -> None:
         """Drops what an endless call still had to do, so that the rest of the paper is read as usual."""
@@ -111,7 +116,8 @@ class Gullet(Input):
             while top and (top[-1].source, top[-1].start) == (call.source, call.start):
                 top.pop()
 
-    def _values(self, call: Token, macro: Macro) -> tuple[list[list[Token]], int]:
+    def values(self, call: Token, macro: Macro) -> tuple[list[list[Token]], int]:
+        """The arguments of a call, read from the input, and where the call ends in the source."""
         values: list[list[Token]] = []
         end = call.end
         for want in macro.prefix:

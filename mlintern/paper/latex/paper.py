@@ -26,7 +26,7 @@ from mlintern.paper.latex.macro import Macro
 from mlintern.paper.latex.references import References
 from mlintern.paper.latex.setting import Scope
 from mlintern.paper.latex.tables import read_grid
-from mlintern.paper.latex.tokens import CS, EOF, TEXT, Lexer, Token, spell, tokens_of
+from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, TEXT, Lexer, Token, spell, tokens_of
 
 _APPENDIX = re.compile(r"\s*(?:[A-Z]\s+)?(?:appendix|appendices|supplement(?:ary|al)?\b)", re.I)
 _PSEUDOCODE = {
@@ -74,9 +74,13 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
         name = spell(self.g.argument()).strip()
         if name == "document":
             self.body = True
+            self.p.guessed.clear()  # what a preamble chooses between is not the paper's text
             return
         if name in VERBATIM | DRAWINGS | IGNORED:
             self._raw_environment(name, token)
+            return
+        if (wrapped := self.p.wrapped.get(name)) and self.body and len(self.scopes) < 400:
+            self._wrapped(name, wrapped, token)
             return
         user = self.p.environments.get(name)
         if (
@@ -125,6 +129,17 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
             self.enter("env " + name)
         else:
             self._begin_other(name, token)
+
+    def _wrapped(self, name: str, macro: Macro, token: Token) -> None:
+        """Puts the body of an environment where its definition has `\\BODY`, in a group."""
+        g = self.g
+        values = g.values(token, macro)[0]
+        body = self.until_end(name)
+        at = next((i for i in range(len(body) - 1, -1, -1) if body[i].kind == CS and body[i].text == "end"), len(body))
+        like = token._replace(exact=False)
+        g.push([like._replace(kind=BEGIN, text="{"), like._replace(kind=CS, text="wrapped body")])
+        g.define("BODY", Macro(body[:at]), globally=True)
+        g.macros["wrapped body"] = Macro([*g.filled(macro, values, token), like._replace(kind=END, text="}")])
 
     def _begin_other(self, name: str, token: Token) -> None:
         if name == "array" and self.float is not None and self.float.kind == "table" and self.cell is None:

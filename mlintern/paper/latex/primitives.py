@@ -20,6 +20,8 @@ class Primitives(Loops):
     def __init__(self, gullet: Gullet, load: Callable[[str, list[str], Token], None], mode: Callable[[], bool]):
         super().__init__(gullet, mode)
         self.load = load
+        self.included: frozenset[str] | None = None
+        """What `\\includeonly` lets `\\include` read; None for everything."""
         for name in dir(self):
             if name.startswith("do_"):
                 gullet.primitives[name[3:]] = getattr(self, name)
@@ -68,8 +70,14 @@ class Primitives(Loops):
                 names = [(names[0] if names else "") + t.text]
             if t.kind != EOF:
                 g.push([t])
+        if token.text == "include" and self.included is not None and names and names[0] not in self.included:
+            return
         if names:
             self.load(token.text, names, token)
+
+    def do_includeonly(self, token: Token) -> None:
+        names = spell(self.g.argument()).split(",")
+        self.included = frozenset(name.strip() for name in names if name.strip())
 
     def do_IfFileExists(self, token: Token) -> None:
         self.g.argument()

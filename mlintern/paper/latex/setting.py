@@ -176,7 +176,10 @@ class Setting(ABC):
                 self.script(token)
             elif kind == PAR:
                 self.paragraph(token)
-            elif kind in (TAB, TIE):
+            elif kind == TIE:
+                self.ink.space(token._replace(exact=False))
+            elif kind == TAB:
+                self.stray_tab(token)
                 self.ink.space(token._replace(exact=False))
             elif kind == VERB:
                 self.put(token.text, token, token.exact)
@@ -194,6 +197,10 @@ class Setting(ABC):
     @abstractmethod
     def script(self, token: Token) -> None:
         """`^` or `_`."""
+
+    @abstractmethod
+    def stray_tab(self, token: Token) -> None:
+        """Called for an `&` that separates no cells."""
 
     def paragraph(self, token: Token) -> None:
         self.ink.space(token)

@@ -21,8 +21,6 @@ from mlintern.paper.latex.tokens import CS, TEXT, Lexer, Token, spell
 from mlintern.paper.latex.typeset import Typesetter
 from mlintern.paper.latex.units import NumberStyle
 
-_DOCUMENT = re.compile(r"^[^%\n]*?\\begin\s*\{document\}", re.M)
-_DOCUMENT_END = re.compile(r"^(?P<before>[^%\n]*?)\\end\s*\{document\}", re.M)
 MAX_LOADS = 50
 """Times one file may be included."""
 
@@ -75,6 +73,13 @@ class PaperState(Typesetter):
         stop = end.end if end is not None and end.source == start.source and end.end >= start.end else start.end
         return Span(self.folder.sources[start.source].name, start.start, stop)
 
+    def stray_tab(self, token: Token) -> None:
+        """Cells outside any table: an environment that nobody knows is one."""
+        if self.body and not (self.math or self.quiet or self.cell is not None):
+            env = next((s.name[4:] for s in reversed(self.scopes) if s.name.startswith("env ")), "text")
+            why = "cells stand in it, but nothing says that it is a table; they were read as running text"
+            self.lack("table", env, why, token)
+
     def number_style(self) -> NumberStyle:
         """siunitx's options in force."""
         for scope in reversed(self.scopes):
@@ -113,10 +118,11 @@ class PaperState(Typesetter):
         ):
             self.lack("limit", name, "the file includes itself, or is included without end", token)
         else:
-            if self.body and (start := _DOCUMENT.search(lexer.text)):  # a subfile or standalone: its body alone
+            start = _outside_comments(r"\\begin\s*\{document\}", lexer.text)
+            if self.body and start:  # a subfile or standalone: its body alone
+                stop = _outside_comments(r"\\end\s*\{document\}", lexer.text)
                 lexer.at = start.end()
-                if stop := _DOCUMENT_END.search(lexer.text, lexer.at):
-                    lexer.text = lexer.text[: stop.end("before")]
+                lexer.text = lexer.text[: stop.start()] if stop else lexer.text
             self.g.frames.append(lexer)
 
     def _style_file(self, name: str) -> None:
@@ -235,3 +241,12 @@ def _roman(value: int) -> str:
             out += letters
             value -= size
     return out or str(value)
+
+
+def _outside_comments(pattern: str, text: str) -> re.Match[str] | None:
+    """The first place where a pattern stands outside any comment."""
+    for m in re.finditer(pattern, text):
+        line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]
+        if not re.search(r"(?<!\\)%", line):
+            return m
+    return None

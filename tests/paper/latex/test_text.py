@@ -301,3 +301,69 @@ def test_what_is_no_paper_is_refused_in_one_line(tmp_path: Path):
         read_latex(tmp_path)
     with pytest.raises(UserError, match="no such file"):
         read_latex(tmp_path / "gone.tex")
+
+
+def test_an_environment_of_cells_that_nobody_knows_is_said(tmp_path: Path):
+    d = document(tmp_path, r"Text. \begin{fancygrid}{lc} model & acc \\ ours & 94.1 \\ \end{fancygrid} More text.")
+    assert ("table", "fancygrid") in [(m.kind, m.name) for m in d.missing]
+    assert document(tmp_path, r"AT\&T and \[ \begin{aligned} a &= b \\ c &= d \end{aligned} \] text").missing == ()
+
+
+def test_environments_whose_body_is_an_argument(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"\begin{scaled}{3cm} m & acc \\ \hline a & 94.1 \\ \end{scaled} After it.",
+        r"\usepackage{environ}\NewEnviron{scaled}[1]{\resizebox{#1}{!}{\begin{tabular}{lc}\BODY\end{tabular}}}",
+    )
+    assert [t.grid() for t in d.tables] == [[["m", "acc"], ["a", "94.1"]]]
+    assert "After it." in d.text
+
+
+def test_a_macro_that_ends_in_xspace(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"\ours is best. \ours, \ours{} and \ours\ (\ours) win; \emph{\ours} too. \ours (ours) \ours$^2$",
+        r"\newcommand{\ours}{\textsc{Net}\xspace}",
+    )
+    assert d.text.strip() == "Net is best. Net, Net and Net (Net) win; Net too. Net (ours) Net ^{2}"
+
+
+def test_tests_that_the_source_does_not_decide_are_said(tmp_path: Path):
+    body = r"A \ifconference short \else long \fi B \ifdim 0.01pt<0.05pt yes\else no\fi"
+    d = document(tmp_path, body, r"\ifpreamblething\def\x{1}\fi")
+    assert [(m.kind, m.name) for m in d.missing] == [("macro", r"\ifconference")]
+    assert "A long B yes" in d.text
+
+
+def test_other_documents_beside_the_paper_are_said(tmp_path: Path):
+    whole = r"\documentclass{article}\begin{document}Other words.\end{document}"
+    part = r"\documentclass{standalone}\begin{document}part\end{document}"
+    files = {"supp_dot_tex": whole, "response_dot_tex": whole, "part_dot_tex": part}
+    d = document(tmp_path, r"Words. \input{part} and more.", **files)
+    assert [(m.kind, m.name) for m in d.missing] == [("text", "response.tex"), ("appendix", "supp.tex")]
+    assert " ".join(d.text.split()) == "Words. part and more."
+
+
+def test_what_includeonly_leaves_out_is_no_part_of_the_paper(tmp_path: Path):
+    d = document(
+        tmp_path, r"\include{one}\include{two}", r"\includeonly{two}", one_dot_tex="First.", two_dot_tex="Second."
+    )
+    assert d.text.strip() == "Second."
+
+
+def test_loops_write_their_body_for_each_item(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"\foreach \x in {1,...,3}{<\x>} \foreach \a/\b in {x/1, y/2}{\a=\b;} \forcsvlist{\emph}{p,q}",
+        r"\usepackage{pgffor}",
+    )
+    assert " ".join(d.text.split()) == "<1><2><3> x=1;y=2; pq"
+
+
+def test_a_caption_outside_any_float_takes_the_table_beside_it(tmp_path: Path):
+    grid = r"\begin{tabular}{lc} m & acc \\ \hline a & 94.1 \\ \end{tabular}"
+    d = document(
+        tmp_path,
+        rf"\begin{{minipage}}{{3cm}}\captionof{{table}}{{One.}}\label{{t:1}}{grid}\end{{minipage}} Words. {grid}",
+    )
+    assert [(t.number, t.caption, t.label) for t in d.tables] == [("1", "One.", "t:1"), ("", "", "")]
