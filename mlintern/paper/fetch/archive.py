@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 _HEADER_READ = 1 << 20  # pax and long-name headers are read whole by tarfile; an honest one has a few hundred bytes
 _ZIP_DIRECTORY = 4 << 20  # bytes of central directory, about 40,000 names
 _TEX = re.compile(
-    rb"\\(?:documentclass|documentstyle|begin|input|section|def|usepackage|magnification)\b|%&|%auto-ignore"
+    rb"\\(?:documentclass|documentstyle|begin|input|section|def|usepackage|magnification)\b|\A%&|%auto-ignore"
 )
 
 
