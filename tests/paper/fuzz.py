@@ -26,7 +26,7 @@ from tests.paper.fuzz_inputs import READERS
 CPU_SECONDS = 20
 """For one input."""
 MEMORY_BYTES = 4_000_000_000
-INPUTS_PER_ROUND = 200
+INPUTS_PER_ROUND = 50
 
 
 class TooSlowError(Exception):
