@@ -41,7 +41,7 @@ def timed(one: Callable[..., None]) -> Callable[..., None]:
     """The reader with an alarm that counts its own CPU time, so that a busy machine raises no alarm."""
 
     def run(source: object) -> None:
-        signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS, 1)  # again, if it hits a callback that swallows it
         try:
             one(source)
         finally:

@@ -63,7 +63,8 @@ def _one_line(error: UserError) -> None:
 
 
 def _repeated(piece: str) -> st.SearchStrategy[str]:
-    return st.sampled_from([3, 30, 300, 3000]).map(lambda times: piece * times)
+    """A piece many times over, up to some ten thousand characters."""
+    return st.sampled_from([3, 30, 300, 3000]).map(lambda times: piece * min(times, 30_000 // len(piece) + 1))
 
 
 def _texts(pieces: list[str], longest: int) -> st.SearchStrategy[str]:
