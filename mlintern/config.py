@@ -42,6 +42,7 @@ class Trainer:
     accelerator: str = MISSING
     devices: int = MISSING
     shards: int = MISSING
+    accumulate: int | None = MISSING
     precision: str = MISSING
     max_steps: int = MISSING
     batch_size: int = MISSING
@@ -231,6 +232,13 @@ def check_values(config: Mapping[str, Any]) -> None:
     for name in ("devices", "shards", "max_steps", "batch_size", "eval_batch_size"):
         if trainer[name] < 1:
             raise UserError(f"trainer.{name}={trainer[name]}: must be at least 1")
+    accumulate, devices, shards = trainer["accumulate"], trainer["devices"], trainer["shards"]
+    if accumulate is not None and accumulate * devices != shards:
+        raise UserError(
+            f"trainer.accumulate={accumulate}: {devices} process{'es' * (devices > 1)} with {accumulate} shards each make "
+            f"{accumulate * devices}, but trainer.shards={shards}; set trainer.shards={accumulate * devices} (it is part "
+            "of what the run computes), or leave accumulate out: it is shards / devices"
+        )
     if trainer["eval_every"] is not None and trainer["eval_every"] < 1:
         raise UserError(f"trainer.eval_every={trainer['eval_every']}: must be at least 1, or null for the end only")
     if trainer["order"] not in ("reshuffled", "fixed"):

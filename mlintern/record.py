@@ -97,7 +97,7 @@ def stable_hash(value: Any, where: str = "config") -> str:
 DETERMINING = ("seed", "model", "optimizer", "scheduler", "loss", "augment", "method", "metrics")
 """Keys of a composed config whose every value is part of a cell's id."""
 _DETERMINING_DATA = ("preprocess", "view", "classes")
-_TRAINER_FREE = ("devices",)
+_TRAINER_FREE = ("devices", "accumulate")
 _PROTOCOL_FREE = ("name",)
 
 

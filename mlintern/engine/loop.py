@@ -121,7 +121,7 @@ class Loop:
         if self.plan.shards.count == 1:
             loss = self.backward(batch, 0, 1.0)
         else:
-            loss = self.plan.shards.step(batch, self.parameters, self.backward)
+            loss = self.plan.shards.step(batch, self.model, self.parameters, self.backward)
         if self.plan.clip_norm is not None:
             clip_gradients(self.parameters, self.plan.clip_norm)
         self.optimizer.step()

@@ -2,7 +2,8 @@
 
 A run is defined by `trainer.shards`, not by its processes. Each shard's gradient is computed on its own, with its own
 dropout key, and the shards are summed along one fixed binary tree. A process of a larger world computes a whole
-subtree and the roots are gathered, so world sizes 1, 2, 4 … give the same bits.
+subtree and the roots are gathered, so world sizes 1, 2, 4 … give the same bits. What shards leave in the model's
+buffers (batch statistics) becomes one again in `buffers`.
 """
 
 import dataclasses
@@ -10,10 +11,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from mlintern.engine.buffers import Buffers, from_bytes, to_bytes
 from mlintern.engine.feed import Batch
 from mlintern.errors import UserError
-
-_BATCH_STATISTICS = (torch.nn.modules.batchnorm._NormBase,)  # batch norms, and instance norms that keep averages
 
 
 def _power_of_two(n: int) -> bool:
@@ -41,14 +41,22 @@ class Shards:
             )
 
     def check(self, model: torch.nn.Module, batch_size: int) -> None:
-        """Refuse what has no shard-independent meaning: batch statistics, and batches smaller than the shards."""
+        """Refuse what has no meaning of its own in a shard, and batches smaller than the shards."""
+        if self.count == 1:
+            return
         if self.count > batch_size:
             raise UserError(f"trainer.shards={self.count}: more shards than examples in a batch ({batch_size})")
         for name, module in model.named_modules():
-            if self.count > 1 and isinstance(module, _BATCH_STATISTICS) and module.track_running_stats:
+            if isinstance(module, torch.nn.SyncBatchNorm):
                 raise UserError(
-                    f"trainer.shards={self.count}: {name} ({type(module).__name__}) keeps batch statistics, which "
-                    "depend on how a batch is divided; use trainer.shards=1 or a model without them"
+                    f"trainer.shards={self.count}: {name} (SyncBatchNorm) takes its statistics over whichever processes "
+                    "there are; use a plain BatchNorm, whose statistics are each shard's own, or trainer.shards=1"
+                )
+            if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag) and module.max_norm is not None:
+                raise UserError(
+                    f"trainer.shards={self.count}: {name} ({type(module).__name__} with max_norm) changes its weights "
+                    "in each forward pass, so they depend on the order of the shards; leave max_norm out, or use "
+                    "trainer.shards=1"
                 )
 
     def mine(self) -> range:
@@ -64,32 +72,57 @@ class Shards:
     def step(
         self,
         batch: Batch,
+        model: torch.nn.Module,
         parameters: Sequence[torch.nn.Parameter],
         backward: Callable[[Batch, int, float], torch.Tensor],
     ) -> torch.Tensor:
-        """Set every parameter's gradient to the global batch's; returns the global loss (scalar, detached).
+        """Set every parameter's gradient and the model's buffers to the global batch's; returns the global loss.
 
         `backward(piece, shard, weight)` computes the piece's mean loss, back-propagates weight times it and returns
-        the weighted loss, detached.
+        the weighted loss, a detached scalar, as is what this returns.
         """
         pieces = self.split(batch)
+        buffers = Buffers(model)
         roots: list[list[torch.Tensor]] = []
         for shard in self.mine():
             piece = pieces[shard]
             for parameter in parameters:
                 parameter.grad = None
+            buffers.start_shard()
             if len(piece.inputs):
-                loss = backward(piece, shard, len(piece.inputs) / len(batch.inputs))
+                try:
+                    loss = backward(piece, shard, len(piece.inputs) / len(batch.inputs))
+                except ValueError as error:
+                    if "more than 1 value per channel" not in str(error):
+                        raise
+                    raise UserError(
+                        f"trainer.shards={self.count}: one shard of a batch of {len(batch.inputs)} has one example, over "
+                        "which a batch norm has no statistics; choose trainer.batch_size so that every batch, the last "
+                        "of an epoch too, has at least two examples a shard, or use fewer shards"
+                    ) from error
             else:
                 loss = batch.inputs.new_zeros((), dtype=torch.float32)
+            buffers.end_shard()
             gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
             roots.append([*gradients, loss.float()])
         total = _tree_sum(roots)
+        copies = buffers.copies
         if self.world > 1:
             total = _tree_sum(self._gather(total))
+            copies = self._gather_copies(copies)
+        buffers.join(copies, [len(piece.inputs) for piece in pieces])
         for parameter, gradient in zip(parameters, total[:-1], strict=True):
             parameter.grad = gradient
         return total[-1]
+
+    def _gather_copies(self, copies: list[list[torch.Tensor]]) -> list[list[torch.Tensor]]:
+        """Every shard's buffers, in the order of the shards."""
+        if not any(tensor.numel() for copy in copies for tensor in copy):
+            return copies * self.world
+        flat = to_bytes(copies)
+        everyone = [torch.empty_like(flat) for _ in range(self.world)]
+        torch.distributed.all_gather(everyone, flat)
+        return [copy for one in everyone for copy in from_bytes(one, copies)]
 
     def _gather(self, root: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Every process's root, in the order of the ranks."""

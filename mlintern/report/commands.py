@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 _COORDINATES = ("paper", "model", "data", "protocol", "seed")
-_NO_EFFECT = ("logger", "run.", "hydra", "data.num_workers", "trainer.devices", "study", "audit.fail_on")
+_NO_EFFECT = (
+    "logger",
+    "run.",
+    "hydra",
+    "data.num_workers",
+    "trainer.devices",
+    "trainer.accumulate",
+    "study",
+    "audit.fail_on",
+)
 """Overrides that do not enter a cell's id, or are spelled out anew."""
 
 

@@ -8,48 +8,53 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from torch import nn
 
-from mlintern.config import ROOT
+from mlintern.config import ROOT, Composer
+from mlintern.engine.buffers import from_bytes, to_bytes
 from mlintern.engine.determinism import Determinism
+from mlintern.engine.feed import Batch
 from mlintern.engine.shards import Shards
 from mlintern.errors import UserError
+from tests.engine.world_runs import MODELS, SLUG
 
 
-def start(folder: Path, *legs: str) -> subprocess.Popen:
+def start(folder: Path, model: str, *legs: str) -> subprocess.Popen:
     """`tests.engine.world_runs` with the pins of determinism=strict."""
     pins = Determinism(**yaml.safe_load((ROOT / "conf/determinism/strict.yaml").read_text())).pins()
-    argv = [sys.executable, "-m", "tests.engine.world_runs", str(folder), *legs]
+    argv = [sys.executable, "-m", "tests.engine.world_runs", str(folder), model, *legs]
     return subprocess.Popen(
         argv, cwd=ROOT, env={**os.environ, **pins}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def results(folder: Path, *legs: str) -> list[dict | None]:
-    process = start(folder, *legs)
+def results(folder: Path, model: str, *legs: str) -> list[dict | None]:
+    process = start(folder, model, *legs)
     out, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     return json.loads(out.splitlines()[-1])
 
 
 def test_two_processes_and_a_resume_on_one_give_the_bits_of_one(tmp_path):
-    alone, stopped, resumed = results(tmp_path, "whole:1", "a/stop9:2", "a/whole:1")
+    alone, stopped, resumed = results(tmp_path, "everything", "whole:1", "a/stop9:2", "a/whole:1")
     assert stopped is None, "stopped at step 9 by the two processes"
     assert alone["status"] == "finished"
     assert resumed == alone
 
 
 @pytest.mark.slow
-def test_every_world_size_gives_the_same_bits_and_cell_id(tmp_path):
-    alone, two, four = results(tmp_path, "whole:1", "whole:2", "whole:4")
+@pytest.mark.parametrize("model", MODELS)
+def test_every_world_size_gives_the_same_bits_and_cell_id(tmp_path, model):
+    alone, two, four = results(tmp_path, model, "whole:1", "whole:2", "whole:4")
     assert two == alone
     assert four == alone
 
 
 @pytest.mark.slow
 def test_a_resume_on_another_world_size_gives_the_same_bits(tmp_path):
-    alone, *rest, last = results(tmp_path, "whole:1", "a/stop5:4", "a/stop13:2", "a/whole:4")
+    alone, *rest, last = results(tmp_path, "everything", "whole:1", "a/stop5:4", "a/stop13:2", "a/whole:4")
     assert rest == [None, None]
     assert last == alone
 
@@ -57,7 +62,7 @@ def test_a_resume_on_another_world_size_gives_the_same_bits(tmp_path):
 @pytest.mark.slow
 def test_ranks_die_with_rank_zero_and_the_run_continues(tmp_path):
     """kill -9 of rank 0 at step 9, from within."""
-    process = start(tmp_path, "a/kill9:4")
+    process = start(tmp_path, "everything", "a/kill9:4")
     out, err = process.communicate(timeout=280)
     assert process.returncode == -9, err
     others = json.loads(out.splitlines()[-1])
@@ -66,19 +71,78 @@ def test_ranks_die_with_rank_zero_and_the_run_continues(tmp_path):
     while left := [pid for pid in others if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < deadline, f"ranks {left} outlived rank 0"
         time.sleep(0.2)
-    alone, resumed = results(tmp_path, "whole:1", "a/whole:1")
+    alone, resumed = results(tmp_path, "everything", "whole:1", "a/whole:1")
     assert resumed == alone
 
 
+def test_what_shards_leave_in_the_buffers_becomes_one_again():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", torch.zeros(2))
+            self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+            self.register_buffer("last", torch.tensor([False]))
+            self.register_buffer("mask", torch.tensor([-torch.inf, 3e38, 0.1]))
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            assert self.calls == 0, "every shard starts from the same buffers"
+            self.mean = self.mean + x.mean(dim=0)
+            self.calls += 1
+            self.last = x[:1, 0] > 4
+            return self.weight * x.sum()
+
+    model = Counting()
+    mask = model.mask.clone()
+    rows = torch.tensor([[1.0, 0.0], [3.0, 0.0], [5.0, 8.0]])
+
+    def backward(piece, shard, weight):
+        loss = weight * model(piece.inputs)
+        loss.backward()
+        return loss.detach()
+
+    Shards(4).step(Batch(rows, rows[:, 0]), model, list(model.parameters()), backward)  # the fourth shard is empty
+    assert torch.allclose(model.mean, torch.tensor([3.0, 8 / 3]))
+    assert model.calls == 1
+    assert model.last
+    assert torch.equal(model.mask, mask)
+    copies = [[b.clone() for b in model.buffers()]] * 2
+    assert all(map(same, from_bytes(to_bytes(copies), copies), copies))
+
+
+def same(found, expected):
+    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_shard_of_one_example_under_a_batch_norm_is_explained():
+    model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4))
+    rows = torch.ones(5, 2)
+
+    def backward(piece, shard, weight):
+        return model(piece.inputs).sum() * weight
+
+    with pytest.raises(UserError, match="trainer.shards=4: one shard of a batch of 5 has one example"):
+        Shards(4).step(Batch(rows, rows[:, 0]), model, list(model.parameters()), backward)
+
+
 @pytest.mark.parametrize(
-    "make",
-    [lambda: nn.BatchNorm1d(4), lambda: nn.SyncBatchNorm(4), lambda: nn.InstanceNorm1d(4, track_running_stats=True)],
+    ("make", "why"),
+    [
+        (lambda: nn.SyncBatchNorm(4), "takes its statistics over whichever processes"),
+        (lambda: nn.Embedding(4, 4, max_norm=1.0), "changes its weights"),
+    ],
 )
-def test_batch_statistics_are_refused_with_the_reason(make):
+def test_what_has_no_meaning_in_a_shard_is_refused_with_the_reason(make, why):
     model = nn.Sequential(nn.Linear(4, 4), make())
-    with pytest.raises(UserError, match="trainer.shards=2: 1 .*keeps batch statistics, which depend on how"):
+    with pytest.raises(UserError, match=f"trainer.shards=2: 1 .*{why}"):
         Shards(2).check(model, 8)
     Shards(1).check(model, 8)
+
+
+@pytest.mark.parametrize(("accumulate", "devices"), [(2, 1), (4, 2), (0, 1)])
+def test_an_accumulation_that_contradicts_the_shards_is_refused(accumulate, devices):
+    with pytest.raises(UserError, match=f"trainer.accumulate={accumulate}: {devices} process"), Composer(SLUG) as c:
+        c.compose(["trainer.shards=4", f"trainer.accumulate={accumulate}", f"trainer.devices={devices}"])
 
 
 @pytest.mark.parametrize(("count", "world"), [(1, 2), (2, 4), (4, 3), (4, 0)])

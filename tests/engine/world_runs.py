@@ -1,8 +1,10 @@
 """Cells on several world sizes, in a process with the pins of determinism=strict: `python -m tests.engine.world_runs`.
 
-Arguments: a folder, then legs such as `whole:4` (4 processes to the end), `stop9:2` (2 processes, asked to stop at
-step 9) or `kill9:2` (kill -9 of rank 0 there, after printing the other ranks' process ids). Legs with one name before
-a `/` share a folder, so that the later continue the earlier. Prints what came out of each.
+Arguments: a folder, a model of MODELS, then legs such as `whole:4` (4 processes to the end), `stop9:2` (2 processes,
+asked to stop at step 9) or `kill9:2` (kill -9 of rank 0 there, after printing the other ranks' process ids). Legs with
+one name before a `/` share a folder, so that the later continue the earlier. Prints what came out of each.
+
+The batches of 22 rows make shards of 6, 6, 5 and 5; the last batch of an epoch has 16.
 """
 
 import json
@@ -21,16 +23,32 @@ from mlintern.engine.cell import run_cell
 from mlintern.errors import Interrupted
 from mlintern.record import cell_id
 
+sys.path.append(str(Path(__file__).parent))  # where papers/shards/ is
 SLUG = "arxiv_2011_14439"
 SHORT = ["trainer.max_steps=24", "trainer.eval_every=6", "trainer.batch_size=22", "run.checkpoint_seconds=0"]
 
 
-def compose(devices: int, *extra: str) -> dict:
+MODELS: dict[str, list[str]] = {
+    "mlp": [],
+    "everything": [
+        "augment=gaussian_noise",
+        "augment.scale=0.1",
+        "data.num_workers=1",
+        "trainer.clip_norm=0.5",
+    ],
+}
+"""{name: overrides}: the bundled pack's MLP, and a model of batch statistics and all, augmented in a loader process,
+with gradients clipped."""
+
+
+def compose(model: str, devices: int) -> dict:
+    world = [f"trainer.devices={devices}", "trainer.shards=4", f"trainer.accumulate={4 // devices}"]
     with Composer(SLUG) as composer:
-        config, _ = composer.compose(
-            ["model=mlp", "seed=3", "trainer.shards=4", f"trainer.devices={devices}", *SHORT, *extra]
-        )
-    return dict(config)
+        config, _ = composer.compose(["model=mlp", "seed=3", *world, *SHORT, *MODELS[model]])
+    if model != "everything":
+        return dict(config)
+    own = {"paper": {**config["paper"], "slug": "shards"}, "data": {**config["data"], "source": None}}
+    return {**config, **own, "model": {"_target_": "papers.shards.modules.Everything"}}
 
 
 def splits() -> Splits:
@@ -45,12 +63,12 @@ def splits() -> Splits:
     return Splits("rows", part(slice(0, 60)), part(slice(75, 90)), part(slice(60, 75)), classes=10)
 
 
-def leg(text: str, folder: Path, extra: list[str]) -> dict | None:
+def leg(text: str, folder: Path, model: str) -> dict | None:
     name, _, rest = text.rpartition("/")
     what, devices = rest.split(":")
     out = folder / (name or rest.replace(":", "-"))
     out.mkdir(parents=True, exist_ok=True)
-    config = compose(int(devices), *extra)
+    config = compose(model, int(devices))
     stop = int(what.removeprefix("stop")) if what.startswith("stop") else None
     kill = int(what.removeprefix("kill")) if what.startswith("kill") else None
     seen = [0]
@@ -73,9 +91,8 @@ def leg(text: str, folder: Path, extra: list[str]) -> dict | None:
 
 
 def main() -> None:
-    folder, legs = Path(sys.argv[1]), [a for a in sys.argv[2:] if "=" not in a]
-    extra = [a for a in sys.argv[2:] if "=" in a]
-    print(json.dumps([leg(text, folder, extra) for text in legs]))
+    folder, model, *legs = sys.argv[1:]
+    print(json.dumps([leg(text, Path(folder), model) for text in legs]))
 
 
 if __name__ == "__main__":
