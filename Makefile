@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv launchers demo test slow lint format lock clean
+.PHONY: help venv launchers demo test slow lint format lock portability matrix clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv:  ## the virtual environment, installed from the lock; quick when nothing changed
 	@$(PYTHON) locks/install.py --venv $(VENV)
@@ -38,6 +38,12 @@ format: venv  ## let ruff mend what it can
 
 lock: venv  ## write the locks anew after a change in pyproject.toml; UPGRADE=1 moves every version
 	$(BIN)/python locks/make_locks.py $(if $(UPGRADE),--upgrade)
+
+portability: venv  ## dvc repro in a clone under other circumstances, training on other CPUs: the same bits? ARGS=--short
+	$(BIN)/python -m portability $(ARGS)
+
+matrix: venv  ## what changes bits, and what that costs: the engine beside a plain Trainer, some ten minutes
+	$(BIN)/python -m benchmarks.repro_matrix $(ARGS)
 
 clean:  ## remove the environment and caches; data, runs and reports stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -235,9 +235,9 @@ def check_values(config: Mapping[str, Any]) -> None:
     accumulate, devices, shards = trainer["accumulate"], trainer["devices"], trainer["shards"]
     if accumulate is not None and accumulate * devices != shards:
         raise UserError(
-            f"trainer.accumulate={accumulate}: {devices} process{'es' * (devices > 1)} with {accumulate} shards each make "
-            f"{accumulate * devices}, but trainer.shards={shards}; set trainer.shards={accumulate * devices} (it is part "
-            "of what the run computes), or leave accumulate out: it is shards / devices"
+            f"trainer.accumulate={accumulate}: {devices} process{'es' * (devices > 1)} with {accumulate} shards each "
+            f"make {accumulate * devices}, but trainer.shards={shards}; set trainer.shards={accumulate * devices} (it "
+            "is part of what the run computes), or leave accumulate out: it is shards / devices"
         )
     if trainer["eval_every"] is not None and trainer["eval_every"] < 1:
         raise UserError(f"trainer.eval_every={trainer['eval_every']}: must be at least 1, or null for the end only")

@@ -49,8 +49,8 @@ class Shards:
         for name, module in model.named_modules():
             if isinstance(module, torch.nn.SyncBatchNorm):
                 raise UserError(
-                    f"trainer.shards={self.count}: {name} (SyncBatchNorm) takes its statistics over whichever processes "
-                    "there are; use a plain BatchNorm, whose statistics are each shard's own, or trainer.shards=1"
+                    f"trainer.shards={self.count}: {name} (SyncBatchNorm) takes its statistics over whichever "
+                    "processes there are; use a plain BatchNorm (each shard has its own statistics), or trainer.shards=1"
                 )
             if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag) and module.max_norm is not None:
                 raise UserError(
@@ -96,9 +96,9 @@ class Shards:
                     if "more than 1 value per channel" not in str(error):
                         raise
                     raise UserError(
-                        f"trainer.shards={self.count}: one shard of a batch of {len(batch.inputs)} has one example, over "
-                        "which a batch norm has no statistics; choose trainer.batch_size so that every batch, the last "
-                        "of an epoch too, has at least two examples a shard, or use fewer shards"
+                        f"trainer.shards={self.count}: one shard of a batch of {len(batch.inputs)} has one example, "
+                        "over which a batch norm has no statistics; choose trainer.batch_size so that every batch, the "
+                        "last of an epoch too, has at least two examples a shard, or use fewer shards"
                     ) from error
             else:
                 loss = batch.inputs.new_zeros((), dtype=torch.float32)
