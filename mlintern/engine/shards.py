@@ -50,7 +50,7 @@ class Shards:
             if isinstance(module, torch.nn.SyncBatchNorm):
                 raise UserError(
                     f"trainer.shards={self.count}: {name} (SyncBatchNorm) takes its statistics over whichever "
-                    "processes there are; use a plain BatchNorm (each shard has its own statistics), or trainer.shards=1"
+                    "processes there are; use a BatchNorm (each shard has its own statistics), or trainer.shards=1"
                 )
             if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag) and module.max_norm is not None:
                 raise UserError(
