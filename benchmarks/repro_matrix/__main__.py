@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,18 @@ def equal(reference: dict[str, Any], found: dict[str, Any]) -> bool:
     return None in losses or losses[0] == losses[1]
 
 
-def measure(side: Any, words: list[str], at_once: int) -> dict[str, tuple[int, int, list[str]]]:
-    """Run a side's rows; {row: (equal, all, names of what differs)}."""
+def measure(
+    side: Any, words: list[str], at_once: int, say: Callable[[str], None]
+) -> dict[str, tuple[int, int, list[str]]]:
+    """Run a side's rows, those with one of `words` in their name if there are any."""
     from benchmarks.repro_matrix import forks
 
-    results = forks.everything(side.references(), at_once)
+    results = forks.everything(side.references(), at_once, say)
     side.seconds = {subject: results[f"{subject} seconds"] for subject in subjects.SUBJECTS}
     side.plan()
     rows = [row for row in side.rows if not words or any(word in row.name for word in words)]
     wanted = {task.partition("/")[0] for row in rows for _, task in row.cases}
-    results |= forks.everything([(name, task) for name, task in side.tasks if name in wanted], at_once)
+    results |= forks.everything([(name, task) for name, task in side.tasks if name in wanted], at_once, say)
     found = {}
     for row in rows:
         wrong = []
@@ -63,6 +66,7 @@ def main() -> int:
     parser.add_argument("--rows", action="append", default=[], help="only rows with this word in their name")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="runs at a time")
     parser.add_argument("--no-overheads", action="store_true", help="leave out the times")
+    parser.add_argument("--verbose", action="store_true", help="say on stderr which runs have ended")
     args = parser.parse_args()
     pinned()
     # Imported before anything is forked, so that no fork pays for it
@@ -87,7 +91,14 @@ def main() -> int:
         moved = elsewhere.runner(there, data)
         try:
             sides = {name: Side(name, base, data, moved) for name in ("ours", "plain")}
-            tables = {name: measure(side, args.rows, args.jobs) for name, side in sides.items()}
+            tables = {}
+            for name, side in sides.items():
+
+                def say(task: str, name: str = name) -> None:
+                    if args.verbose:
+                        print(f"{time.monotonic() - began:5.0f} s  {name}: {task}", file=sys.stderr, flush=True)
+
+                tables[name] = measure(side, args.rows, args.jobs, say)
         finally:
             there.remove()
     print(f"bit-equal runs, of {', '.join(subjects.SUBJECTS)}; another place is: {there.described()}")

@@ -20,6 +20,8 @@ from benchmarks.repro_matrix import ours, plain
 
 Job = dict[str, Any]
 SIDES: dict[str, Callable[..., dict[str, Any]]] = {"ours": ours.train, "plain": plain.train}
+LONGEST_S = 900
+"""A run that hangs is ended and counts as different."""
 
 
 def fork(work: Callable[[], Any]) -> int:
@@ -29,6 +31,7 @@ def fork(work: Callable[[], Any]) -> int:
     if pid:
         return pid
     code = 1
+    signal.alarm(LONGEST_S)
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         work()
@@ -91,8 +94,13 @@ def in_fork(job: Job) -> dict[str, Any]:
         return json.loads(answer.read_text()) if answer.exists() else {"failed": True}
 
 
-def everything(tasks: Sequence[tuple[str, Callable[[], Any]]], at_once: int) -> dict[str, Any]:
-    """Run named tasks in forks, `at_once` at a time; {name: result}, with {"failed": True} where one raised."""
+def everything(
+    tasks: Sequence[tuple[str, Callable[[], Any]]], at_once: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run named tasks in forks, `at_once` at a time; {name: result}, with {"failed": True} where one raised.
+
+    `say` is told the name of each one that ended.
+    """
     with tempfile.TemporaryDirectory() as folder:
         waiting, running = list(enumerate(tasks)), {}
         while waiting or running:
@@ -101,7 +109,8 @@ def everything(tasks: Sequence[tuple[str, Callable[[], Any]]], at_once: int) -> 
                 answer = Path(folder) / f"{i}.json"
                 running[fork(lambda task=task, answer=answer: answer.write_text(json.dumps(task())))] = i
             pid, _ = os.wait()
-            running.pop(pid, None)
+            if pid in running:
+                say(tasks[running.pop(pid)][0])
         answers = {i: Path(folder) / f"{i}.json" for i in range(len(tasks))}
         return {
             name: json.loads(answers[i].read_text()) if answers[i].exists() else {"failed": True}

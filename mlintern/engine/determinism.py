@@ -64,3 +64,7 @@ class Determinism:
             torch.backends.cuda.matmul.allow_tf32 = False
             torch.backends.cudnn.allow_tf32 = False  # on by default for convolutions
             torch.backends.cuda.enable_cudnn_sdp(False)  # has no deterministic backward
+        if self.level == "portable":
+            from mlintern.engine import portable
+
+            portable.install()

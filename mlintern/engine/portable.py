@@ -1,0 +1,95 @@
+"""Operations that determinism=portable replaces, because no environment variable makes them the same on every CPU.
+
+Measured with `python -m portability` (another vendor's CPU by qemu-user beside this one, torch 2.13): with the level's
+pins everything a generated module uses agrees, except what is here.
+
+- `sqrt` (and `x ** 0.5`): torch takes MKL's vector roots, which are not correctly rounded and differ by CPU. numpy
+  takes the processor's own instruction, which IEEE 754 rounds correctly everywhere. Optimizers that are not fused
+  (RMSprop, Adagrad, NAdam …) use it too.
+- `atan`: MKL's again; `atan2(x, 1)` is compiled into torch and chosen by ATEN_CPU_CAPABILITY.
+- LSTM: oneDNN's kernel depends on more of the CPU than ONEDNN_MAX_CPU_ISA; torch's own, over MKL's products, does not.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from mlintern.errors import UserError
+
+_libraries: list[torch.library.Library] = []
+"""Registered kernels live as long as these."""
+
+
+def _sqrt(x: torch.Tensor) -> torch.Tensor:
+    if not (x.is_floating_point() or x.is_complex()):
+        x = x.to(torch.get_default_dtype())
+    single = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return torch.from_numpy(np.asarray(np.sqrt(single.numpy(force=True)))).to(x.dtype)
+
+
+def _atan(x: torch.Tensor) -> torch.Tensor:
+    if x.is_complex():
+        raise UserError("determinism=portable: torch.atan of complex numbers differs by CPU; use determinism=strict")
+    if not x.is_floating_point():
+        x = x.to(torch.get_default_dtype())
+    return torch.atan2(x, torch.ones_like(x))
+
+
+def _in_place(kernel: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda x: x.copy_(kernel(x))
+
+
+def _into(kernel: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., torch.Tensor]:
+    def write(x: torch.Tensor, *, out: torch.Tensor) -> torch.Tensor:
+        found = kernel(x)
+        return out.resize_(found.shape).copy_(found)
+
+    return write
+
+
+def _root_by_sqrt(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """A power of one half is a root, as torch's own kernel has it."""
+
+    @functools.wraps(function)
+    def power(x: Any, exponent: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        half = (
+            isinstance(exponent, float) and exponent == 0.5 and isinstance(x, torch.Tensor) and x.device.type == "cpu"
+        )
+        return x.sqrt(*args, **kwargs) if half else function(x, exponent, *args, **kwargs)
+
+    return power
+
+
+def _without_onednn(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        before = torch._C._get_mkldnn_enabled()
+        torch._C._set_mkldnn_enabled(False)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            torch._C._set_mkldnn_enabled(before)
+
+    return call
+
+
+def install() -> None:
+    """Replace them in this process, once."""
+    if _libraries:
+        return
+    library = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Warning only once for all operators")  # that a kernel is replaced
+        for name, kernel in (("sqrt", _sqrt), ("atan", _atan)):
+            for overload, function in ((name, kernel), (f"{name}_", _in_place(kernel)), (f"{name}.out", _into(kernel))):
+                library.impl(overload, function, "CPU", allow_override=True)
+    _libraries.append(library)
+    torch.Tensor.pow = _root_by_sqrt(torch.Tensor.pow)  # type: ignore[method-assign, assignment]
+    torch.Tensor.__pow__ = _root_by_sqrt(torch.Tensor.__pow__)  # type: ignore[method-assign, assignment]
+    torch.pow = _root_by_sqrt(torch.pow)
+    torch._VF.lstm = _without_onednn(torch._VF.lstm)
+    torch.lstm = _without_onednn(torch.lstm)
