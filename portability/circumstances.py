@@ -20,8 +20,6 @@ from pathlib import Path
 
 from mlintern.errors import UserError
 
-USER = "mlintern-elsewhere"
-
 
 @dataclasses.dataclass(frozen=True)
 class Elsewhere:
@@ -36,8 +34,12 @@ class Elsewhere:
 
     @functools.cached_property
     def user(self) -> str | None:
-        """The other user's name; None where nobody else can be (only root may)."""
-        return USER if os.geteuid() == 0 and shutil.which("useradd") and _unshare("--mount", "--net") else None
+        """The other user's name, this process's own; None where nobody else can be (only root may)."""
+        return (
+            f"mlintern-{os.getpid()}"
+            if os.geteuid() == 0 and shutil.which("useradd") and _unshare("--mount", "--net")
+            else None
+        )
 
     @functools.cached_property
     def offline(self) -> list[str]:
@@ -84,9 +86,8 @@ class Elsewhere:
         (self.base / "home").mkdir()
         prefix, packages = Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))
         if self.user is not None:
-            if USER not in {entry.pw_name for entry in pwd.getpwall()}:
-                _call("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", USER)
-            shutil.chown(self.base / "home", USER)
+            _call("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", self.user)
+            shutil.chown(self.base / "home", self.user)
             prefix, packages = self.base / "python", self.base / "packages"
             prefix.mkdir()
             packages.mkdir()
@@ -105,7 +106,7 @@ class Elsewhere:
     def give(self, folder: Path) -> None:
         """Make a folder the other user's."""
         if self.user is not None:
-            _call("chown", "--recursive", USER, str(folder))
+            _call("chown", "--recursive", self.user, str(folder))
 
     def run(self, argv: Sequence[str], cwd: Path, extra: Mapping[str, str] | None = None) -> None:
         """Run a command there; its output goes to ours. Raises UserError when it fails."""
@@ -127,7 +128,7 @@ class Elsewhere:
                 f"mount --bind {shlex.quote(site.getsitepackages()[0])} {shlex.quote(str(self.base / 'packages'))}",
                 *lines,
             ]
-            ids = pwd.getpwnam(USER)
+            ids = pwd.getpwnam(self.user)
             words = ["setpriv", f"--reuid={ids.pw_uid}", f"--regid={ids.pw_gid}", "--clear-groups", *words]
         script = " && ".join([*lines, f"exec {shlex.join(words)}"])
         done = subprocess.run([*self.offline, "sh", "-c", script], env=environment, stdin=subprocess.DEVNULL)
@@ -140,7 +141,7 @@ class Elsewhere:
         """Take back the user and everything below `base`."""
         shutil.rmtree(self.base)
         if self.user is not None:
-            _call("userdel", USER)
+            _call("userdel", self.user)
 
 
 def _unshare(*words: str) -> bool:
