@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from mlintern import __version__
+from mlintern import __version__, printing
 from mlintern.errors import UserError
 
 COMMANDS = {
@@ -48,6 +48,7 @@ commands:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (by default the process's own); returns the exit code. A user's mistake is one line."""
+    printing.never_fail()
     argv = sys.argv[1:] if argv is None else argv
     try:
         return dispatch([argument for argument in argv if argument != "--debug"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from mlintern import printing
 from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.job import COMPOSED_FILE, composed
@@ -29,6 +30,7 @@ def cells_of(slug: str) -> tuple[Pack, list[CellPlan]]:
 
 def main(stage: Callable[[Pack, list[CellPlan], Console], int]) -> None:
     """Run a stage for the slug in argv and exit with its code."""
+    printing.never_fail()
     try:
         if len(sys.argv) != 2:
             raise UserError("usage: python -m pipelines.<stage> <slug>")
