@@ -46,7 +46,8 @@ class Side:
     rows: list[Row] = dataclasses.field(default_factory=list)
 
     def job(self, subject: str, name: str, **options: Any) -> forks.Job:
-        folder = self.folder / self.side / subject / name.replace(" ", "_").replace("/", "_")
+        plain = "".join(c if c.isalnum() else "-" for c in name)  # W&B takes a folder's name as a run's id
+        folder = self.folder / self.side / subject / plain
         return {
             "side": self.side,
             "subject": subject,
