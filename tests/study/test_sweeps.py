@@ -3,9 +3,12 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -79,13 +82,15 @@ def test_ray_on_two_nodes_of_which_one_is_killed(reference, tmp_path):
     folder = tiny.project(tmp_path / "project")
     port = slurm._free_ports(1)[0]
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=1", "--disable-usage-stats", "--block"]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "RAY_TMPDIR": str(tmp_path)}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "start_new_session": True}
-    head = subprocess.Popen([*ray, "--head", f"--port={port}", "--include-dashboard=false"], **quiet)
+    short = Path(tempfile.mkdtemp(prefix="ray-"))  # its sockets' paths must be
+    environment = {**os.environ, "PYTHONPATH": str(folder), "RAY_TMPDIR": str(short)}
+    log = (tmp_path / "ray.log").open("wb")
+    apart = {"stdout": log, "stderr": log, "env": environment, "start_new_session": True}
+    head = subprocess.Popen([*ray, "--head", f"--port={port}", "--include-dashboard=false"], **apart)
     nodes = [head]
     try:
-        await_port(port)
-        nodes.append(subprocess.Popen([*ray, f"--address=127.0.0.1:{port}"], **quiet))
+        await_port(port, tmp_path / "ray.log")
+        nodes.append(subprocess.Popen([*ray, f"--address=127.0.0.1:{port}"], **apart))
         time.sleep(8)
         process = tiny.start(
             folder,
@@ -108,6 +113,8 @@ def test_ray_on_two_nodes_of_which_one_is_killed(reference, tmp_path):
             for pid in [*children(node.pid), node.pid]:
                 kill_if_there(pid)
             node.wait()
+        log.close()
+        shutil.rmtree(short, ignore_errors=True)
     undisturbed = tiny.project(tmp_path / "undisturbed")
     tiny.run(undisturbed, *STUDY, "trainer.max_steps=4000")
     assert tiny.bits(folder) == tiny.bits(undisturbed)
@@ -120,15 +127,13 @@ def kill_if_there(pid: int) -> None:
         return
 
 
-def await_port(port: int) -> None:
-    import socket
-
-    deadline = time.monotonic() + 120
+def await_port(port: int, log: Path) -> None:
+    deadline = time.monotonic() + 240
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        assert time.monotonic() < deadline, "Ray's head does not come up"
+        assert time.monotonic() < deadline, f"Ray's head does not come up: {log.read_text()[-2000:]}"
         time.sleep(0.5)
 
 
@@ -170,7 +175,7 @@ def test_what_fails_is_reported_what_is_too_large_shrinks_and_the_rest_goes_on(t
 
 def test_one_example_at_a_time_does_not_fit_either(tmp_path):
     folder = tiny.project(tmp_path)
-    out = tiny.run(folder, tiny.PAPER, "model=hungry", "model.most=0", "seed=0", code=2)
+    out = tiny.run(folder, tiny.PAPER, "model=hungry", "+model.most=0", "seed=0", code=2)
     assert "OutOfMemoryError" in out
     normed = tiny.run(folder, tiny.PAPER, "model=hungry", "+model.batch_norm=true", "seed=0", code=2)
     assert "keeps batch statistics" in normed  # nothing silently other than what was asked
