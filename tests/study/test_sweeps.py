@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -77,13 +78,16 @@ def test_a_real_slurm_runs_the_same_cells_to_the_same_bits(reference, tmp_path):
 
 
 @needs("ray")
-def test_ray_on_two_nodes_of_which_one_is_killed(reference, tmp_path):
+def test_ray_on_two_nodes_of_which_one_is_killed(tmp_path):
     """A head and a second node, one core each; the second node goes down with kill -9 while it trains."""
     folder = tiny.project(tmp_path / "project")
     port = slurm._free_ports(1)[0]
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=1", "--disable-usage-stats", "--block"]
     short = Path(tempfile.mkdtemp(prefix="ray-"))  # its sockets' paths must be
-    environment = {**os.environ, "PYTHONPATH": str(folder), "RAY_TMPDIR": str(short)}
+    (short / "token").write_text(secrets.token_hex(32))  # of this cluster alone
+    (short / "token").chmod(0o600)
+    admitted = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(short / "token")}
+    environment = {**os.environ, **admitted, "PYTHONPATH": str(folder), "RAY_TMPDIR": str(short)}
     log = (tmp_path / "ray.log").open("wb")
     apart = {"stdout": log, "stderr": log, "env": environment, "start_new_session": True}
     head = subprocess.Popen([*ray, "--head", f"--port={port}", "--include-dashboard=false"], **apart)
@@ -95,9 +99,10 @@ def test_ray_on_two_nodes_of_which_one_is_killed(reference, tmp_path):
         process = tiny.start(
             folder,
             *STUDY,
-            "trainer.max_steps=4000",
+            "trainer.max_steps=3000",
             "hydra/launcher=ray",
             f"hydra.launcher.address='127.0.0.1:{port}'",
+            **admitted,
         )
         deadline = time.monotonic() + 600
         while len(list(folder.glob("runs/*/*/checkpoint.safetensors"))) < 2:
@@ -116,7 +121,7 @@ def test_ray_on_two_nodes_of_which_one_is_killed(reference, tmp_path):
         log.close()
         shutil.rmtree(short, ignore_errors=True)
     undisturbed = tiny.project(tmp_path / "undisturbed")
-    tiny.run(undisturbed, *STUDY, "trainer.max_steps=4000")
+    tiny.run(undisturbed, *STUDY, "trainer.max_steps=3000")
     assert tiny.bits(folder) == tiny.bits(undisturbed)
 
 
