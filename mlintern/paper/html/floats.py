@@ -124,17 +124,49 @@ def number_and_title(heading: Node) -> tuple[str, str]:
 def units_of(node: Node) -> list[Node]:
     """The parts of a float that have a number each (two tables side by side, a figure beside a table); empty if it is
     one whole, or if what belongs to which caption cannot be told."""
-    if _numbered(node) < 2:
+    if _numbered(node) < 2 or _own_captions(node) > 1:
         return []
     units: list[Node] = []
     stack = [node]
     while stack:
         here = stack.pop()
-        if _numbered(here) < 2:
+        if _numbered(here) < 2 or (_own_captions(here) > 1 and here is not node):
             units.append(here)
         else:
             stack.extend(reversed([child for child in here.nodes() if _numbered(child)]))
-    return units if all(grids_below(unit) or images(unit) for unit in units) else []
+    units = [_float_in(unit) for unit in units]
+    own = next((i for i, unit in enumerate(units) if any(child is unit for child in node.nodes())), None)
+    if own is not None and units[own].has("ltx_caption"):
+        # the element's own caption, and other floats inside it: what is in none of these is its own
+        units[own] = _without(node, {id(unit) for i, unit in enumerate(units) if i != own})
+    return units if all(_is_float(unit) or grids_below(unit) or images(unit) for unit in units) else []
+
+
+def _own_captions(node: Node) -> int:
+    """How many numbered captions are children of an element: which of its grids each belongs to cannot be told."""
+    return sum(child.has("ltx_caption") and _numbered(child) for child in node.nodes())
+
+
+def _float_in(unit: Node) -> Node:
+    """The float that a box only holds in place."""
+    inner = next((inner for inner in unit.walk() if _is_float(inner) and _numbered(inner)), None)
+    if inner is None or ((grids_below(unit) or images(unit)) and not (grids_below(inner) or images(inner))):
+        return unit
+    return inner
+
+
+def _without(node: Node, dropped: set[int]) -> Node:
+    """A copy of an element without some of the elements below it."""
+    kept = [
+        child if isinstance(child, Text) else _without(child, dropped)
+        for child in node.children
+        if id(child) not in dropped
+    ]
+    return Node(node.tag, node.attributes, node.start, node.end, kept, node.classes)
+
+
+def _is_float(node: Node) -> bool:
+    return node.tag == "figure" or node.has("ltx_table", "ltx_figure", "ltx_float")
 
 
 def _numbered(node: Node) -> int:

@@ -41,7 +41,8 @@ class PageFloats(Page):
         of_table = caption is not None and caption.find("ltx_tag_table") is not None
         is_table = of_table or node.has("ltx_table") or (bool(grids) and not node.has("ltx_figure"))
         if is_table or grids:
-            self._tables(grids, number, caption_text, node.get("id"), node, caption)
+            # a grid under a figure's caption has no number among the tables
+            self._tables(grids, number if is_table else "", caption_text, node.get("id"), node, caption)
         if not is_table:
             self._figure(node, number, caption_text, caption)
 

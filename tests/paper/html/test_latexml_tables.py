@@ -95,3 +95,15 @@ def test_a_table_that_the_conversion_lost_is_said() -> None:
     )
     assert d.tables == ()
     assert ("table", "Table 4") in [(m.kind, m.name) for m in d.missing]
+
+
+def test_floats_that_a_broken_float_swallowed_are_still_told_apart() -> None:
+    def caption(number: int) -> str:
+        return f'<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_table">Table {number}: </span>T{number}</figcaption>'
+
+    inner = f'<figure class="ltx_table">{caption(6)}<p class="ltx_p">no grid</p></figure><figure class="ltx_table">{caption(7)}{table(["a", "b"], ["c", "1.5"])}</figure>'
+    d = read(
+        f'<figure class="ltx_table">{caption(5)}{table(["m", "n"], ["o", "2.5"])}<div class="ltx_flex_figure">{inner}</div></figure>'
+    )
+    assert [(t.number, t.grid()[1]) for t in d.tables] == [("5", ["o", "2.5"]), ("7", ["c", "1.5"])]
+    assert [(m.kind, m.name) for m in d.missing] == [("table", "Table 6")]
