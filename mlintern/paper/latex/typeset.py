@@ -169,6 +169,8 @@ class Typesetter(Characters):
         self.restyle({"bold": spell(self.g.argument()).strip() in ("b", "bx", "bc", "sb", "eb", "ub")})
 
     def unknown_command(self, token: Token) -> None:
+        if token.text in self.g.macros:
+            return  # it has a definition, and the budget for expanding is used up: the Document says so once
         found = symbol(token.text)
         if found is not None:
             self.put(found, token)

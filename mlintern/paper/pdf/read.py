@@ -8,6 +8,7 @@ without horizontal rules stay text. Each of the latter two is said in `Document.
 """
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -59,6 +60,6 @@ def read_pdf(
             raise UserError(
                 f"{name}: reading the PDF takes more than {memory_bytes // 10**6} MB; give the source instead"
             )
-        said = lines[-1][:120] if lines else f"exit code {done.returncode}"
+        said = re.sub(r"^[\w.]+: ", "", lines[-1])[:120] if lines else f"exit code {done.returncode}"
         raise UserError(f"{name}: {_CRASH} ({said}); download it again or give the source")
     return Document.from_json(done.stdout, name)
