@@ -71,6 +71,7 @@ class Study:
     retries: int = MISSING
     design: str = MISSING
     budget_hours: float | None = MISSING
+    probe_assumptions: bool = MISSING
 
 
 @dataclasses.dataclass
@@ -84,6 +85,7 @@ class Llm:
     price: dict[str, float] | None = MISSING
     max_repairs: int = MISSING
     replay: str | None = MISSING
+    timeout_s: float = MISSING
 
 
 @dataclasses.dataclass
@@ -169,6 +171,11 @@ class Composer:
     def __init__(self, slug: str):
         self.slug = slug
         self._stack = contextlib.ExitStack()
+
+    @property
+    def folder(self) -> Path:
+        """The pack's folder."""
+        return PACKS / self.slug
 
     def __enter__(self) -> "Composer":
         from hydra import initialize_config_dir

@@ -46,8 +46,12 @@ def run(argv: Sequence[str]) -> int:
 
 
 def author_pack(paper: PaperId, settings: Sequence[str]) -> None:
-    """Author the pack of a paper that has none; raises a UserError that says what is missing where that cannot be."""
+    """Author the pack of a paper that has none and show its review; what then runs, runs in the sandbox.
+
+    Raises a UserError that says what is missing where that cannot be.
+    """
     from mlintern.author.command import author_paper, parse_settings, summary
+    from mlintern.author.review import review
 
     given = parse_settings(settings)
     if given["llm"].get("provider", "anthropic") == "anthropic" and not os.environ.get("ANTHROPIC_API_KEY"):
@@ -57,7 +61,9 @@ def author_pack(paper: PaperId, settings: Sequence[str]) -> None:
         )
     console = Console()
     console.print(f"[bold]{paper}[/] has no pack yet: authoring papers/{paper.slug}/", highlight=False)
-    console.print(summary(author_paper(paper, given, console=console)), highlight=False, markup=False)
+    done = author_paper(paper, given, console=console)
+    review(done.pack, console)
+    console.print(summary(done), highlight=False, markup=False)
 
 
 def run_hydra(slug: str, argv: Sequence[str]) -> int:

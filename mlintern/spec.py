@@ -7,6 +7,7 @@ probe. The file holds locators, hashes, numbers and statements in our words; nev
 Claims and ablations are plain data here; their language is compiled by `mlintern/study/`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -22,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from mlintern import strict_yaml
+from mlintern import strict_yaml, yaml_out
 from mlintern.sourced import (
     AssumedSetting,
     CodeCount,
@@ -197,8 +198,13 @@ class Level(Record):
     locator: PaperLocator | None = None
 
 
+def option_name(factor: str, level: str) -> str:
+    """The name of the config option that sets a factor to a level: `ablation=dropout_0_1` for dropout at 0.1."""
+    return re.sub(r"[^a-z0-9]+", "_", f"{factor}_{level}".lower()).strip("_")
+
+
 class Factor(Record):
-    """What an ablation varies."""
+    """What an ablation varies. Each level is the option `option_name(factor, level)` of the group `ablation`."""
 
     id: Name
     description: Text
@@ -258,6 +264,8 @@ class PaperSpec(Record):
     def _holds_together(self) -> Self:
         for field in ("datasets", "variants", "tables", "claims", "ablations"):
             _unique((item.id for item in getattr(self, field)), field)
+        options = (option_name(factor.id, level.id) for factor in self.ablations for level in factor.levels)
+        _unique(options, "options of the group ablation")
         _unique((f"{s.key} {sorted(s.where.items())}" for s in self.settings), "settings")
         variants = {variant.id for variant in self.variants}
         datasets = {dataset.id: dataset for dataset in self.datasets}
@@ -305,6 +313,23 @@ def load_spec(path: Path) -> PaperSpec:
     """Read `spec.yaml`. Raises UserError naming file, line and field for anything that is off."""
     parsed = strict_yaml.load(Path(path))
     return strict_yaml.validate(PaperSpec, parsed, str(path))
+
+
+def text_of(spec: PaperSpec, head: str) -> str:
+    """The text of `spec.yaml`, which `load_spec` reads back as an equal spec: optional fields without a value are left
+    out, a value that is null stands.
+    """
+    value = spec.model_dump(exclude_none=True)
+    for setting, dumped in zip(spec.settings, value["settings"], strict=True):
+        if setting.value is None:
+            dumped["value"] = None
+    for factor, dumped in zip(spec.ablations, value["ablations"], strict=True):
+        for level, written in zip(factor.levels, dumped["levels"], strict=True):
+            written["overrides"] = dict(level.overrides)
+    for claim, dumped in zip(spec.claims, value["claims"], strict=True):
+        if claim.check is not None:
+            dumped["check"] = claim.check
+    return yaml_out.dump(value, head)
 
 
 def _tested_or_reason(testable: bool, reason: str | None) -> None:

@@ -95,6 +95,7 @@ class Asker:
             except Interrupted as interrupted:
                 problem = f"it broke off ({interrupted.reason})"
             else:
+                answer = dataclasses.replace(answer, text=_canonical(redact(answer.text)))
                 self.dialogue.record(request, answer)
                 return answer
         raise UserError(
@@ -131,6 +132,14 @@ def json_object(text: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("the answer is not a JSON object")
     return value
+
+
+def _canonical(text: str) -> str:
+    """An answer in one spelling of its JSON, so that a record reads the same however it was spaced and escaped."""
+    try:
+        return json.dumps(json_object(text), ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _again(request: Request, answer: str, complaint: str, attempt: int) -> Request:

@@ -11,17 +11,19 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from mlintern import __version__, files, yaml_out
-from mlintern.author import drafting, ground, grounding, provenance
+from mlintern import __version__, files
+from mlintern.author import coverage, drafting, ground, grounding, provenance
 from mlintern.author.asking import Asker
-from mlintern.author.forms import Component, Critique, Extraction, Mended, ModelInput, Outline, Written
+from mlintern.author.complaints import complaints
+from mlintern.author.engine_facts import engine_facts
+from mlintern.author.forms import Completion, Component, Critique, Extraction, Mended, ModelInput, Outline, Written
 from mlintern.author.messages import TextBlock
 from mlintern.author.prompting import prompt_hashes, request
 from mlintern.author.rendering import figure_blocks, paper_block
 from mlintern.errors import NothingToTrain, UserError
 from mlintern.paper.document import Document
 from mlintern.paper.ids import PaperId
-from mlintern.spec import PaperSpec
+from mlintern.spec import PaperSpec, text_of
 
 Vet = Callable[[Path, PaperSpec, list[ModelInput]], list[str]]
 """Composes and runs a draft inside the sandbox; returns what is wrong with it, each naming file and line."""
@@ -61,6 +63,8 @@ class Authoring:
     figures: Path | None = None
     """What the Document's image paths are relative to."""
     say: Say = lambda line: None
+    passed_over: list[str] = dataclasses.field(default_factory=list)
+    """Places whose numbers nothing took up and nobody explained, for provenance."""
 
     def run(self) -> Authored:
         """All stages. Raises NothingToTrain (exit 3, no pack), UserError with what is open and where the draft is."""
@@ -99,11 +103,15 @@ class Authoring:
         return outline
 
     def extract(self, outline: Outline) -> Extraction:
-        """Settings, tables, claims and factors, each with the words that should prove it."""
+        """Settings, tables, claims and factors, each with the words that should prove it.
+
+        What the answer passes over is listed back once, and what does not hold is asked for once more.
+        """
         self.say("extract: settings, tables, claims")
         images = figure_blocks(self.document, outline.figures, self.figures) if self.figures else []
         asked = request("extract", self._paper, Extraction, *images, ("outline", outline.model_dump_json(indent=1)))
-        extraction = self.asker.ask(asked, Extraction, grounding.complaints)
+        extraction = self.asker.ask(asked, Extraction, lambda found: self._complaints(outline, found))
+        extraction = self.complete(outline, extraction)
         settings, claims = grounding.failures(extraction, self.document)
         if settings or claims:
             self.say(f"extract: {len(settings)} settings and {len(claims)} claims do not hold; asking once more")
@@ -118,9 +126,39 @@ class Authoring:
                 ("extraction", extraction.model_dump_json(indent=1)),
                 ("problems", "\n".join(lines)),
             )
-            extraction = grounding.mend(extraction, self.asker.ask(again, Mended))
+            before = extraction
+            mended = self.asker.ask(
+                again, Mended, lambda found: self._complaints(outline, grounding.mend(before, found))
+            )
+            extraction = grounding.mend(before, mended)
         self._save("extraction", extraction.model_dump_json(indent=1))
         return extraction
+
+    def complete(self, outline: Outline, extraction: Extraction) -> Extraction:
+        """`extraction` with what it passed over: numbers of the paper that nothing took up are listed back, once."""
+        gaps = coverage.gaps(extraction, self.document)
+        if not gaps:
+            return extraction
+        self.say(f"extract: {len(gaps)} sentences and tables hold numbers that nothing took up; asking once")
+        asked = request(
+            "complete",
+            self._paper,
+            Completion,
+            ("extraction", extraction.model_dump_json(indent=1)),
+            ("passed_over", coverage.listed(gaps)),
+        )
+        completion = self.asker.ask(
+            asked, Completion, lambda found: self._complaints(outline, grounding.complete(extraction, found))
+        )
+        completed = grounding.complete(extraction, completion)
+        explained = {gap.id for gap in completion.unmapped} & {gap.id for gap in gaps}
+        self._save("passed_over", completion.model_dump_json(include={"unmapped"}, indent=1))
+        left = {gap.where for gap in coverage.gaps(completed, self.document)}
+        self.passed_over = [gap.where for gap in gaps if gap.where in left and gap.id not in explained]
+        return completed
+
+    def _complaints(self, outline: Outline, extraction: Extraction) -> str:
+        return complaints(extraction, outline, self.document, self.paper)
 
     def ground(self, outline: Outline, extraction: Extraction) -> grounding.Grounded:
         """The spec that the paper bears out; no language model has a part in it."""
@@ -137,7 +175,7 @@ class Authoring:
     def write(self, spec: PaperSpec, draft: Path) -> tuple[Written, list[str]]:
         """Files that pass vetting and critique, and the critique's open doubts. Raises UserError with what is open."""
         spec_text = self._spec_text(spec)
-        given = [("spec", spec_text), ("slug", self.paper.slug)]
+        given = [("engine", engine_facts()), ("spec", spec_text), ("slug", self.paper.slug)]
         if self.example:
             given.append(("example_pack", self.example))
         self.say("write: configuration and modules")
@@ -177,7 +215,8 @@ class Authoring:
     def critique(self, spec_text: str, written: Written) -> tuple[list[str], list[str]]:
         """(problems, doubts): where the code is not the paper's, and what cannot be told.
 
-        A difference counts as a problem only with the paper's own words for it; without them it is a doubt.
+        A difference counts as a problem only with the paper's own words for it; without them it is a doubt, and so is
+        one that the spec states itself: writing the files anew cannot mend what the study was planned to leave out.
         """
         self.say("critique: code against paper, component by component")
         asked = request("critique", self._paper, Critique, ("spec", spec_text), ("files", drafting.numbered(written)))
@@ -206,7 +245,7 @@ class Authoring:
 
     def _spec_text(self, spec: PaperSpec) -> str:
         head = f"What {self.paper} says, value by value, and where it says it (locators and hashes only)."
-        return yaml_out.dump(spec.model_dump(exclude_none=True), head)
+        return text_of(spec, head)
 
     def _provenance(self, grounded: grounding.Grounded, doubts: list[str]) -> provenance.Provenance:
         incoming, outgoing = self.asker.ledger.tokens
@@ -225,7 +264,10 @@ class Authoring:
                 input_tokens=incoming,
                 output_tokens=outgoing,
             ),
-            notes=[f"Open after the critique: {doubt}" for doubt in doubts],
+            notes=[
+                *(f"Numbers that nothing took up: {place}" for place in self.passed_over),
+                *(f"Open after the critique: {doubt}" for doubt in doubts),
+            ],
         )
 
     def _save(self, name: str, text: str) -> None:

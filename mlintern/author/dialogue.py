@@ -1,15 +1,16 @@
 """The recorded dialogue of an authoring: every request with its answer, one file each, found by the request's hash.
 
 It is the memory that lets a crashed authoring go on without paying twice, the evidence that provenance names, and what
-`llm.provider=replay` answers from.
+`llm.provider=replay` answers from. Neither the paper's text nor sentences of it are kept: what an answer quotes is
+sealed (see `sealing`), and opened with the request's own copy of the paper.
 """
 
 import dataclasses
 from pathlib import Path
 
 from mlintern import files
-from mlintern.author.messages import Answer, Request, Usage
-from mlintern.author.redact import redact
+from mlintern.author.messages import Answer, Request, TextBlock, Usage
+from mlintern.author.sealing import seal, unseal
 
 
 class Dialogue:
@@ -30,19 +31,27 @@ class Dialogue:
         record = files.read_json(path)
         if record["request_sha256"] != request.sha256():
             return None
-        return Answer(**{**record["answer"], "usage": Usage(**record["answer"]["usage"])})
+        answer = Answer(**{**record["answer"], "usage": Usage(**record["answer"]["usage"])})
+        return dataclasses.replace(answer, text=unseal(answer.text, _paper(request)))
 
     def forget(self, request: Request) -> None:
         """Drop the recorded answer to `request`, if there is one."""
         self.path(request).unlink(missing_ok=True)
 
     def record(self, request: Request, answer: Answer) -> None:
-        """Keep an answer. Only the request's hash is kept, not its text: the prompt holds the paper's words."""
+        """Keep an answer and the hash of its request, without the paper's words."""
+        number = 1 + max((files.read_json(path).get("number", 0) for path in self.folder.glob("*.json")), default=0)
         files.write_json(
             self.path(request),
             {
+                "number": number,
                 "stage": request.stage,
                 "request_sha256": request.sha256(),
-                "answer": {**dataclasses.asdict(answer), "text": redact(answer.text)},
+                "answer": {**dataclasses.asdict(answer), "text": seal(answer.text, _paper(request))},
             },
         )
+
+
+def _paper(request: Request) -> str:
+    """The paper's text as the request has it: its first block."""
+    return next((block.text for block in request.blocks if isinstance(block, TextBlock)), "")

@@ -130,8 +130,11 @@ class FoundClaim(Form):
 
 class FoundLevel(Form):
     id: str
-    overrides: list[Pair]
-    quote: str | None
+    overrides: list[Pair] = Field(description="Configuration keys and values that this level changes; [] for none.")
+    quote: str | None = Field(description="The paper's words for this level, where the text gives it.")
+    table: str | None = Field(description="The table's cell that gives this level, where a table does.")
+    row: int | None
+    column: int | None
 
 
 class FoundFactor(Form):
@@ -143,6 +146,7 @@ class FoundFactor(Form):
 
 class FoundReduction(Form):
     key: str
+    where: list[Pair] = Field(description="Coordinates of the setting that is reduced, as in its entry in settings.")
     published: str
     reduced: str
     reason: str
@@ -167,6 +171,20 @@ class Mended(Form):
 
     settings: list[FoundSetting]
     claims: list[FoundClaim]
+
+
+class Unmapped(Form):
+    id: str = Field(description="The id of the listed item: s3, table-2.")
+    reason: str = Field(description="Why it is neither a setting nor a result nor a claim.")
+
+
+class Completion(Form):
+    """What the first extraction passed over; entries are added to it. A table's cells are added under its id."""
+
+    settings: list[FoundSetting]
+    tables: list[FoundTable]
+    claims: list[FoundClaim]
+    unmapped: list[Unmapped]
 
 
 class WrittenFile(Form):
@@ -194,8 +212,10 @@ class Component(Form):
     component: str
     quote: str = Field(description="The paper's words on it, exactly; empty if the paper says nothing.")
     code: str = Field(description="What the code does, in your words, with file and line.")
-    verdict: Literal["matches", "differs", "missing", "unclear"]
-    fix: str
+    verdict: Literal["matches", "differs", "missing", "as_stated", "unclear"] = Field(
+        description="as_stated: not the paper's, and the spec itself says so (a reduction, an assumption, left out)."
+    )
+    fix: str = Field(description="For differs and missing: what to change in which file. Else empty, or what to watch.")
 
 
 class Critique(Form):

@@ -125,6 +125,17 @@ def ground_cell(
     return _cell_locator(document, grid, cell), printed
 
 
+def cell_place(document: Document, table: str, row: int, column: int) -> PaperLocator | Ungrounded:
+    """The place of a cell that holds something, whatever it says."""
+    found = find_cell(document, table, row, column)
+    if isinstance(found, Ungrounded):
+        return found
+    grid, cell = found
+    if cell.blank:
+        return Ungrounded(f"row {row}, column {column} of table {table} is blank")
+    return _cell_locator(document, grid, cell)
+
+
 def find_table(document: Document, name: str) -> Table | Ungrounded:
     """The grid with this id, this label, or this number in the paper; a label that several grids share finds none."""
     by_id = [table for table in document.tables if table.id == name]

@@ -6,15 +6,16 @@ provenance. The model's copy of a number is never used: printed results are read
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from mlintern.author import ground
 from mlintern.author.forms import (
+    Completion,
     Extraction,
     FoundCell,
     FoundClaim,
     FoundFactor,
+    FoundLevel,
     FoundSetting,
     FoundTable,
     FoundVariant,
@@ -71,6 +72,27 @@ def mend(extraction: Extraction, mended: Mended) -> Extraction:
     )
 
 
+def complete(extraction: Extraction, completion: Completion) -> Extraction:
+    """`extraction` with what a second look found; an entry that it has already is not taken twice."""
+    names = {_name(setting) for setting in extraction.settings}
+    ids = {claim.id for claim in extraction.claims}
+    tables = {table.id: table for table in extraction.tables}
+    for found in completion.tables:
+        if (known := tables.get(found.id)) is None:
+            tables[found.id] = found
+            continue
+        places = {(cell.row, cell.column) for cell in known.cells}
+        added = [cell for cell in found.cells if (cell.row, cell.column) not in places]
+        tables[found.id] = known.model_copy(update={"cells": [*known.cells, *added]})
+    return extraction.model_copy(
+        update={
+            "settings": [*extraction.settings, *(s for s in completion.settings if _name(s) not in names)],
+            "tables": list(tables.values()),
+            "claims": [*extraction.claims, *(c for c in completion.claims if c.id not in ids)],
+        }
+    )
+
+
 def build_spec(outline: Outline, extraction: Extraction, document: Document, paper: PaperId) -> Grounded:
     """The PaperSpec that `document` bears out. Raises UserError if what is left does not hold together."""
     assumed: list[str] = []
@@ -96,12 +118,13 @@ def build_spec(outline: Outline, extraction: Extraction, document: Document, pap
         "settings": [s for found in extraction.settings if (s := _setting(found, document, assumed, dropped))],
         "tables": tables,
         "claims": [c for found in extraction.claims if (c := _claim(found, document, dropped)) is not None],
-        "ablations": [_factor(found, document) for found in extraction.ablations],
+        "ablations": [_factor(found, document, dropped) for found in extraction.ablations],
         "scale": {
             "published": outline.published_scale,
             "reductions": [
                 {
                     "key": r.key,
+                    "where": coordinates(r.where),
                     "published": _value(r.published),
                     "reduced": _value(r.reduced),
                     "reason": r.reason,
@@ -276,24 +299,19 @@ def check_of(claim: FoundClaim) -> dict[str, Any] | None:
     return check
 
 
-def _unknown_coordinates(claim: FoundClaim, known: dict[str, set[str]]) -> Iterator[str]:
-    """Coordinates of a claim's selectors that the study will not have; a numeric level of a factor is not checked."""
-    try:
-        check = check_of(claim) or {}
-    except UserError:
-        return  # said on its own
-    for part in ("a", "b", "where"):
-        for coordinate, level in (check.get(part) or {}).items():
-            if coordinate not in known and coordinate != "protocol":
-                yield f"{part} names the coordinate {coordinate!r}; known are {', '.join(known)}"
-            elif isinstance(level, str) and coordinate in known and level not in known[coordinate]:
-                yield f"{part}: {coordinate} {level!r} is not one of {', '.join(sorted(known[coordinate])) or 'none'}"
+def _level_place(level: FoundLevel, document: Document) -> PaperLocator | Ungrounded | None:
+    """Where the paper has a factor's level: a cell, whose headers name what it is, or a quote."""
+    if level.table is not None and level.row is not None and level.column is not None:
+        return ground.cell_place(document, level.table, level.row, level.column)
+    return ground.ground_quote(document, level.quote) if level.quote else None
 
 
-def _factor(found: FoundFactor, document: Document) -> dict[str, Any]:
+def _factor(found: FoundFactor, document: Document, dropped: list[str]) -> dict[str, Any]:
     levels = []
     for level in found.levels:
-        place = ground.ground_quote(document, level.quote) if level.quote else None
+        place = _level_place(level, document)
+        if isinstance(place, Ungrounded):
+            dropped.append(f"place of level {level.id} of {found.id}: {place.reason}")
         levels.append(
             {
                 "id": level.id,
@@ -307,35 +325,3 @@ def _factor(found: FoundFactor, document: Document) -> dict[str, Any]:
 def _version(document: Document) -> int | None:
     digits = document.version.removeprefix("v")
     return int(digits) if digits.isdigit() else None
-
-
-def complaints(extraction: Extraction) -> str:
-    """What makes an extraction unusable before any grounding, in words for the model; empty if nothing."""
-    found: list[str] = []
-    for setting in extraction.settings:
-        try:
-            value_of(setting.value)
-        except ValueError as error:
-            found.append(f"setting {setting.key}: {error}")
-    for claim in extraction.claims:
-        try:
-            check_of(claim)
-        except UserError as error:
-            found.append(str(error))
-        if claim.testable and not claim.check.strip():
-            found.append(f"claim {claim.id}: testable, but without a check")
-    variants = {variant.id for variant in extraction.variants}
-    datasets = {dataset.id: dataset for dataset in extraction.datasets}
-    known = {"variant": variants, "data": {d.id for d in extraction.datasets if d.available}}
-    known |= {factor.id: {level.id for level in factor.levels} for factor in extraction.ablations}
-    for claim in extraction.claims:
-        if claim.testable:
-            found += [f"claim {claim.id}: {problem}" for problem in _unknown_coordinates(claim, known)]
-    for table in extraction.tables:
-        for cell in table.cells:
-            where = f"table {table.id} row {cell.row} column {cell.column}"
-            if cell.testable and cell.variant not in variants:
-                found.append(f"{where}: testable, but its variant {cell.variant!r} is not one of the variants")
-            if cell.testable and (cell.data not in datasets or not datasets[cell.data].available):
-                found.append(f"{where}: testable, but its data {cell.data!r} is not an available dataset")
-    return "; ".join(found[:30])

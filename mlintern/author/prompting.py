@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from mlintern.author.messages import Block, Request, TextBlock
 
-PROMPTS = ("system", "outline", "extract", "mend", "write", "critique", "repair")
+PROMPTS = ("system", "outline", "extract", "complete", "mend", "write", "critique", "repair")
 
 
 def prompt(name: str) -> str:

@@ -62,7 +62,20 @@ def figure_blocks(document: Document, ids: list[str], folder: Path) -> list[Bloc
 
 def _defused(text: str) -> str:
     """`text` with tags that look like ours broken, so that it cannot step out of its fence."""
-    for tag in ("paper", "tables", "figures", "spec", "files", "earlier_answer", "problems"):
+    for tag in (
+        "paper",
+        "tables",
+        "figures",
+        "spec",
+        "files",
+        "earlier_answer",
+        "problems",
+        "extraction",
+        "outline",
+        "passed_over",
+        "engine",
+        "example_pack",
+    ):
         for form in (f"</{tag}", f"<{tag}"):
             text = text.replace(form, form.replace("<", "‹"))
     return text

@@ -32,7 +32,11 @@ def review(pack: Path, console: Console) -> None:
         raise UserError(f"papers/{pack.name}: no such pack; see papers/ for those there are")
     spec = load_spec(pack / "spec.yaml")
     _print(console, f"{spec.paper.title} (arXiv:{spec.paper.id}, version {spec.paper.version or 'unknown'})")
+    _parts(spec, console)
+    _reductions(spec, console)
     _settings(spec, console)
+    _assumptions(spec, console)
+    _factors(spec, console)
     _results(spec, console)
     _claims(spec, console)
     left_out = list(spec.not_tested())
@@ -40,9 +44,6 @@ def review(pack: Path, console: Console) -> None:
         console.print("\nnot tested", style="bold")
         for what, reason in left_out:
             _print(console, f"  {what}: {reason}")
-    for reduction in spec.scale.reductions:
-        line = f"  reduced: {reduction.key} from {reduction.published} to {reduction.reduced}: {reduction.reason}"
-        _print(console, line)
     path = pack / "provenance.yaml"
     if path.is_file():
         _provenance(load_provenance(path), console)
@@ -70,6 +71,14 @@ def place(locator: PaperLocator) -> str:
     return ", ".join(parts)
 
 
+def _grid(title: str, *columns: str) -> Grid:
+    """An empty grid; what is too wide for its column goes on below, nothing is cut off."""
+    grid = Grid(title=title, title_justify="left")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    return grid
+
+
 def _row(grid: Grid, *values: object) -> None:
     grid.add_row(*(Text(visible(str(value))) for value in values))
 
@@ -78,8 +87,33 @@ def _print(console: Console, text: str) -> None:
     console.print(visible(text), markup=False, highlight=False)
 
 
+def _parts(spec: PaperSpec, console: Console) -> None:
+    """What is trained on what, in the words of the pack."""
+    console.print("\nmodels and methods", style="bold")
+    for variant in spec.variants:
+        count = f" ({variant.parameters.value:,} parameters stated)" if variant.parameters else ""
+        _print(console, f"  {variant.id}: {variant.name}{count}: {variant.description}")
+    console.print("\ndata", style="bold")
+    for dataset in spec.datasets:
+        lacking = "" if dataset.available else f" NOT AVAILABLE: {dataset.reason}"
+        _print(console, f"  {dataset.id}: {dataset.description}{lacking}")
+
+
+def _reductions(spec: PaperSpec, console: Console) -> None:
+    """The published scale and the study's, side by side."""
+    _print(console, f"\npublished scale: {spec.scale.published}")
+    if not spec.scale.reductions:
+        return
+    grid = _grid("reduced", "setting", "for", "published", "this study", "why")
+    for reduction in spec.scale.reductions:
+        where = ", ".join(str(level) for level in reduction.where.values())
+        _row(grid, reduction.key, where, reduction.published, reduction.reduced, reduction.reason)
+    console.print(grid)
+
+
 def _settings(spec: PaperSpec, console: Console) -> None:
-    grid = Grid("setting", "value", "for", "source", title="settings", title_justify="left", expand=False)
+    """What the paper or its code states; facts that no key of the study holds are marked."""
+    grid = _grid("stated", "setting", "value", "for", "source")
     for setting in spec.settings:
         match setting:
             case PaperSetting():
@@ -87,21 +121,45 @@ def _settings(spec: PaperSpec, console: Console) -> None:
             case CodeSetting():
                 source = f"code: {setting.locator.file}"
             case AssumedSetting():
-                source = f"ASSUMED: {setting.locator.reason}"
-        where = ", ".join(str(level) for level in setting.where.values())
-        _row(grid, setting.key, setting.value, where, source)
+                continue
+        where = ", ".join(f"{name} {level}" for name, level in setting.where.items())
+        value = setting.value if not setting.unit else f"{setting.value} {setting.unit}"
+        _row(grid, setting.key, value, where, source if setting.in_config else f"{source} (not a key of the study)")
+    console.print(grid)
+
+
+def _assumptions(spec: PaperSpec, console: Console) -> None:
+    """The unsaid: what was chosen, why, and what `study.probe_assumptions=true` would try."""
+    grid = _grid("not said by the paper", "setting", "ASSUMED", "for", "why", "to probe")
+    for setting in spec.unsaid:
+        where = ", ".join(f"{name} {level}" for name, level in setting.where.items())
+        probed = ", ".join(str(value) for value in setting.locator.probe_range)
+        _row(grid, setting.key, setting.value, where, setting.locator.reason, probed)
+    console.print(grid)
+
+
+def _factors(spec: PaperSpec, console: Console) -> None:
+    """What the ablations vary, level by level."""
+    if not spec.ablations:
+        return
+    grid = _grid("ablations", "factor", "level", "changes", "place")
+    for factor in spec.ablations:
+        for level in factor.levels:
+            name = f"{level.id} (base)" if level.id == factor.base else level.id
+            changes = ", ".join(f"{key}={value}" for key, value in level.overrides.items()) or "nothing"
+            _row(grid, factor.id, name, changes, place(level.locator) if level.locator else "")
     console.print(grid)
 
 
 def _results(spec: PaperSpec, console: Console) -> None:
-    grid = Grid("table", "row", "column", "printed", "place", title="results to measure", title_justify="left")
+    grid = _grid("results to measure", "table", "row", "column", "printed", "place")
     for table, cell in spec.testable_cells():
         _row(grid, table.id, cell.row, cell.column, cell.printed.raw, place(cell.locator))
     console.print(grid)
 
 
 def _claims(spec: PaperSpec, console: Console) -> None:
-    grid = Grid("claim", "statement", "check", "place", title="claims to test", title_justify="left")
+    grid = _grid("claims to test", "claim", "statement", "check", "place")
     for claim in spec.claims:
         if claim.testable and claim.check:
             _row(grid, claim.id, claim.statement, claim.check["kind"], place(claim.locator))

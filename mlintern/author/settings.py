@@ -31,6 +31,8 @@ class LlmSettings:
     """How often a pack that fails vetting or critique is written again."""
     replay: str | None = None
     """Folder of the recorded dialogue that `provider=replay` answers from."""
+    timeout_s: float = 600.0
+    """Longest silence of the server before an answer counts as lost; a slow server of one's own may need more."""
 
     def __post_init__(self) -> None:
         if self.provider not in PROVIDERS:
@@ -45,6 +47,8 @@ class LlmSettings:
             or not self.budget_usd >= 0
         ):
             raise UserError(f"llm.budget_usd={self.budget_usd}: must be a number of dollars, 0 or more")
+        if isinstance(self.timeout_s, bool) or not isinstance(self.timeout_s, int | float) or not self.timeout_s > 0:
+            raise UserError(f"llm.timeout_s={self.timeout_s}: must be a number of seconds above 0")
         if isinstance(self.max_repairs, bool) or not isinstance(self.max_repairs, int) or self.max_repairs < 0:
             raise UserError(f"llm.max_repairs={self.max_repairs}: must be a whole number, 0 or more")
         self.own_price()
@@ -96,4 +100,4 @@ def _provider(settings: LlmSettings, work: Path) -> Provider:
         return ReplayProvider(Path(settings.replay))
     from mlintern.author.providers.anthropic_api import AnthropicProvider
 
-    return AnthropicProvider(settings.model, settings.base_url)
+    return AnthropicProvider(settings.model, settings.base_url, timeout_s=float(settings.timeout_s))

@@ -63,6 +63,12 @@ def why_not(text: str, value: Value | None, key: str = "", context: str = "") ->
     return _why_not_of(f"{text} {context}", key)
 
 
+def names_quantity(key: str) -> bool:
+    """Whether a key's last part is a quantity that texts speak of in known words (`lr`, `batch_size`)."""
+    last = key.rsplit(".", 1)[-1].lower()
+    return any(re.search(pattern, last) for pattern, _ in _SPEAKS_OF)
+
+
 def says_number(text: str, value: int | float) -> bool:
     """Whether `text` holds the number `value`, as a number, a percentage (10 % for 0.1), a fraction or a word."""
     if numbers.says(text, value):

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlintern.author import planned
 from mlintern.author.forms import ModelInput
 from mlintern.errors import UserError
 from mlintern.sandbox import Backend
 from mlintern.sourced import CodeCount, PaperCount, SettingBase
-from mlintern.spec import PaperSpec, Variant
+from mlintern.spec import PaperSpec, Variant, option_name
+from mlintern.study import plan
+from mlintern.study.observation import same
+from mlintern.study.plan import CellPlan
 from mlintern.vet.checks import Example, Factor
 from mlintern.vet.checks import Variant as Model
-from mlintern.vet.run import check_models, check_pack
+from mlintern.vet.run import check_models, check_pack, rehearse
 
 _LOSSES = {"CrossEntropyLoss": "cross_entropy", "MSELoss": "mse", "BCEWithLogitsLoss": "bce", "L1Loss": "l1"}
 _MOST_PROBLEMS = 40
@@ -27,18 +31,54 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
 
     Raises UserError where this machine offers no sandbox.
     """
+    pack = pack.resolve()  # the sandbox has another working folder
     refused = check_pack(pack)
     if refused:
         return [str(refusal) for refusal in refused[:_MOST_PROBLEMS]]
     with Drafts(pack) as drafts:
-        problems = list(_compositions(drafts, spec)) or list(settings_that_differ(drafts.compose, spec))
+        problems = list(_compositions(drafts, spec))
+        if not problems:
+            cells, problems = _plan(drafts)
+            problems += settings_that_differ(drafts.compose, spec, cells)
+            problems += levels_that_differ(drafts.compose, spec)
+            problems += planned.without_runs(spec, cells)
         if problems:
             return problems[:_MOST_PROBLEMS]
         variants, factors, missing = _models(drafts, spec, inputs)
     if missing:
         return missing
-    checks = check_models(variants, factors, project=pack.parent.parent, pack=pack, backend=backend)
+    project = pack.parent.parent
+    checks = check_models(variants, factors, project=project, pack=pack, backend=backend)
+    if not any(check.status == "FAIL" for check in checks):
+        checks += rehearse(_rehearsed(cells), project=project, pack=pack, backend=backend)
     return [f"{check.subject}: {check.name}: {check.reason}" for check in checks if check.status == "FAIL"]
+
+
+def _plan(drafts: "Drafts") -> tuple[list[CellPlan], list[str]]:
+    """(one cell of each combination that the study runs, what is wrong with the plan)."""
+    try:
+        cells = plan.study(drafts, [])
+    except UserError as error:
+        return [], [str(error)]
+    return list({(cell.variant, *cell.levels.values()): cell for cell in reversed(cells)}.values())[::-1], []
+
+
+def _rehearsed(cells: Sequence[CellPlan]) -> list[dict[str, Any]]:
+    """The cells as the rehearsal reads them; each variant is overfitted once per dataset, ablations only run."""
+    tried: set[tuple[str, str]] = set()
+    jobs = []
+    for cell in cells:
+        place = (cell.variant, cell.levels.get("data", ""))
+        jobs.append(
+            {
+                "name": cell.name.rsplit(" · seed", 1)[0],
+                "config": dict(cell.config),
+                "overfit": place not in tried and not varied(cell),
+            }
+        )
+        if not varied(cell):
+            tried.add(place)
+    return jobs
 
 
 class Drafts:
@@ -47,6 +87,11 @@ class Drafts:
     def __init__(self, pack: Path):
         self.pack, self.slug = pack, pack.name
         self._stack = contextlib.ExitStack()
+
+    @property
+    def folder(self) -> Path:
+        """The draft's folder."""
+        return self.pack
 
     def __enter__(self) -> "Drafts":
         from hydra import initialize_config_dir
@@ -81,30 +126,98 @@ class Drafts:
         return check(config, self.slug), choices
 
 
-def settings_that_differ(compose: Any, spec: PaperSpec) -> Iterator[str]:
+def settings_that_differ(compose: Any, spec: PaperSpec, cells: Sequence[CellPlan] = ()) -> Iterator[str]:
     """Settings of the spec whose composed value is another one; a reduced setting must have its reduced value.
 
-    `compose` is `Drafts.compose` or `Composer.compose`: overrides in, (configuration, choices) out.
+    `compose` is `Drafts.compose` or `Composer.compose`: overrides in, (configuration, choices) out. A setting with
+    coordinates is looked for in the planned cells that have them (an ablation's own key aside), for the grid may set
+    values for a combination; where none has them, in what their options compose to.
     """
     composed: dict[tuple[str, ...], tuple[dict[str, Any], dict[str, str]]] = {}
     reduced = {(r.key, _frozen(r.where)): r.reduced for r in spec.scale.reductions}
     for setting in spec.settings:
         if not setting.in_config:
             continue
-        overrides = overrides_of(setting, spec)
-        try:
-            if overrides not in composed:
-                composed[overrides] = compose(overrides)
-        except UserError as error:
-            yield f"{setting.key} ({' '.join(overrides)}): {error}"
-            continue
-        config, choices = composed[overrides]
         expected = reduced.get((setting.key, _frozen(setting.where)), setting.value)
-        found = choices.get(setting.key, _MISSING) if "." not in setting.key else _at(config, setting.key)
-        if found is _MISSING:
-            yield f"{setting.key}: the spec gives {expected!r}, the composed configuration has no such key"
-        elif found != expected:
-            yield f"{setting.key} ({' '.join(overrides)}): the spec gives {expected!r}, the configuration {found!r}"
+        for overrides in _cells_with(setting, spec, cells) or [overrides_of(setting, spec)]:
+            try:
+                if overrides not in composed:
+                    composed[overrides] = compose(overrides)
+            except UserError as error:
+                yield f"{setting.key} ({' '.join(overrides)}): {error}"
+                break
+            config, choices = composed[overrides]
+            found = choices.get(setting.key, _MISSING) if "." not in setting.key else _at(config, setting.key)
+            if found is _MISSING:
+                where = f"{setting.key} ({' '.join(overrides)})"
+                yield f"{where}: the spec gives {expected!r}, the composed configuration has no such key"
+            elif found != expected:
+                yield f"{setting.key} ({' '.join(overrides)}): the spec gives {expected!r}, the configuration {found!r}"
+            else:
+                continue
+            break
+
+
+def _cells_with(setting: SettingBase, spec: PaperSpec, cells: Sequence[CellPlan]) -> list[tuple[str, ...]]:
+    """The overrides of the planned cells that a setting with coordinates speaks of."""
+    if not setting.where:
+        return []
+    changes = {(f.id, level.id): level.overrides for f in spec.ablations for level in f.levels}
+    found = []
+    for cell in cells:
+        at: dict[str, Any] = {factor.id: factor.base for factor in spec.ablations}
+        at |= {"variant": cell.variant, **cell.levels}
+        if any(setting.key in changes.get(item, {}) and item[0] not in setting.where for item in cell.levels.items()):
+            continue
+        if all(same(level, at.get(name)) for name, level in setting.where.items()):
+            found.append(tuple(o for o in cell.overrides if not o.startswith("seed=")))
+    return found
+
+
+def varied(cell: CellPlan) -> bool:
+    """Whether an ablation changes the cell."""
+    return bool(set(cell.levels) - {"data", "protocol"})
+
+
+def levels_that_differ(compose: Any, spec: PaperSpec) -> Iterator[str]:
+    """Levels of factors that change something other than what the spec says they change, or do not change it.
+
+    The base level's values must be those of the default configuration: it is the same model.
+    """
+    base, base_choices = compose([])
+    for factor in spec.ablations:
+        for level in factor.levels:
+            option = f"ablation={option_name(factor.id, level.id)}"
+            config, choices = compose([option])
+            for key, value in level.overrides.items():
+                found = choices.get(key, _MISSING) if "." not in key else _at(config, key)
+                if found is _MISSING or found != value:
+                    shown = "no such key" if found is _MISSING else repr(found)
+                    yield f"{option}: the spec says {key} becomes {value!r}, the configuration has {shown}"
+                before = base_choices.get(key, _MISSING) if "." not in key else _at(base, key)
+                if level.id == factor.base and before != value:
+                    yield (
+                        f"{option}: this is the base level, but the default configuration has {key}: "
+                        f"{None if before is _MISSING else before!r}, not {value!r}"
+                    )
+            for key in _differing(base, config):
+                if not any(key == given or key.startswith(f"{given}.") for given in level.overrides):
+                    yield f"{option}: also changes {key}, which the spec's level does not; change only what it names"
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Dotted keys whose values differ; the group `ablation` itself is where levels may keep notes."""
+    flat = [dict(_flat(config)) for config in (one, other)]
+    keys = sorted(flat[0].keys() | flat[1].keys())
+    return [k for k in keys if k.split(".")[0] != "ablation" and flat[0].get(k, _MISSING) != flat[1].get(k, _MISSING)]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            yield from _flat(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inner
 
 
 def overrides_of(setting: SettingBase, spec: PaperSpec) -> tuple[str, ...]:
@@ -113,7 +226,7 @@ def overrides_of(setting: SettingBase, spec: PaperSpec) -> tuple[str, ...]:
     given = []
     for coordinate, level in setting.where.items():
         if coordinate in factors:
-            given.append(f"ablation={coordinate}_{level}")
+            given.append(f"ablation={option_name(coordinate, str(level))}")
         else:
             given.append(f"{'model' if coordinate == 'variant' else coordinate}={level}")
     if "variant" not in setting.where and setting.key.startswith("model.") and spec.variants:
@@ -146,7 +259,7 @@ def _compositions(drafts: Drafts, spec: PaperSpec) -> Iterator[str]:
         return
     wanted = [f"model={variant.id}" for variant in spec.variants]
     wanted += [f"data={dataset.id}" for dataset in spec.datasets if dataset.available]
-    wanted += [f"ablation={factor.id}_{level.id}" for factor in spec.ablations for level in factor.levels]
+    wanted += [f"ablation={option_name(factor.id, level.id)}" for factor in spec.ablations for level in factor.levels]
     for override in wanted:
         try:
             drafts.compose([override])
@@ -165,7 +278,7 @@ def _models(
     bad = [f"inputs of {given.variant}: shapes hold whole numbers above 0" for given in inputs if min(given.shape) < 1]
     if bad:
         return [], [], bad
-    models = {v.id: _model(v, drafts.compose([f"model={v.id}"])[0], known[v.id]) for v in spec.variants}
+    models = {v.id: _model(v, drafts.compose([f"model={v.id}"])[0], known[v.id], spec) for v in spec.variants}
     factors = []
     base, choices = drafts.compose([])
     default = choices.get("model", "")
@@ -175,19 +288,26 @@ def _models(
             for level in factor.levels:
                 if level.id == factor.base or not any(key.split(".")[0] == "model" for key in level.overrides):
                     continue
-                changed, _ = drafts.compose([f"ablation={factor.id}_{level.id}"])
+                changed, _ = drafts.compose([f"ablation={option_name(factor.id, level.id)}"])
                 name = f"{factor.id} {level.id}"
-                factors.append(
-                    Factor(name, _model(chosen, base, known[default]), _model(chosen, changed, known[default]))
-                )
+                one, other = (_model(chosen, config, known[default], spec) for config in (base, changed))
+                factors.append(Factor(name, one, other))
     return list(models.values()), factors, []
 
 
-def _model(variant: Variant, config: Mapping[str, Any], given: ModelInput) -> Model:
+def _model(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec: PaperSpec) -> Model:
     arguments = dict(config["model"])
     target = arguments.pop("_target_")
-    loss = _LOSSES.get(str(config["loss"].get("_target_", "")).rsplit(".", 1)[-1], "mse")
+    loss = _LOSSES.get(str(config["loss"].get("_target_", "")).rsplit(".", 1)[-1], "own")
+    if config["method"].get("_target_") != "mlintern.engine.methods.Supervised":
+        loss = "own"
     count = variant.parameters
+    stated = count.value if isinstance(count, PaperCount | CodeCount) else None
+    published = {
+        reduction.key.removeprefix("model."): reduction.published
+        for reduction in spec.scale.reductions
+        if reduction.key.startswith("model.") and reduction.where.get("variant", variant.id) == variant.id
+    }
     return Model(
         name=variant.id,
         target=target,
@@ -195,5 +315,14 @@ def _model(variant: Variant, config: Mapping[str, Any], given: ModelInput) -> Mo
         inputs=(Example(tuple(given.shape), given.dtype, given.high),),
         loss=loss,
         classes=config["data"].get("classes"),
-        parameters=count.value if isinstance(count, PaperCount | CodeCount) else None,
+        parameters=stated,
+        parameters_tolerance=_rounding(stated),
+        published={name: value for name, value in published.items() if name in arguments},
     )
+
+
+def _rounding(count: int | None) -> float:
+    """Half of the last digit that a stated count spells out, relative: 65 million may be 64.5 to 65.5 million."""
+    digits = str(count or 1)
+    zeros = len(digits) - len(digits.rstrip("0"))
+    return 0.5 * 10**zeros / int(digits) if zeros >= 2 else 0.0

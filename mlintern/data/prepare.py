@@ -113,7 +113,8 @@ def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Exam
         held = np.isin(part.groups, chosen)
     else:
         held = np.zeros(len(part), dtype=bool)
-        strata = part.labels if part.labels.dtype.kind in "iubUS" else np.zeros(len(part))
+        classes = part.labels.ndim == 1 and part.labels.dtype.kind in "iubUS"
+        strata = part.labels if classes else np.zeros(len(part))
         values, sizes = np.unique(strata, return_counts=True)
         counts = np.round(fraction * sizes).astype(int)
         if not counts.any():  # classes so small that each rounds to nothing: one each from as many as it takes

@@ -6,6 +6,7 @@ trace in the next one. That is what makes kill and resume, validation and loggin
 """
 
 import dataclasses
+import inspect
 import math
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from mlintern.engine.module import CellModule
 from mlintern.engine.selection import better
 from mlintern.engine.shards import Shards
 from mlintern.engine.trace import FLUSH_EVERY, Trace
-from mlintern.errors import Interrupted
+from mlintern.errors import Interrupted, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,12 @@ class State:
     """Seconds of training so far, over all sittings."""
 
 
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether `step` cannot be called without a closure, as that of L-BFGS and of extragradient methods."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
+
+
 class Loop:
     """Runs one cell's training from its checkpoint, or from the start, to the last step."""
 
@@ -77,6 +84,7 @@ class Loop:
         self.model = module.model
         self.schedule = module.schedule
         self.plain_optimizer = module.make_optimizer(module.model.parameters())
+        self.needs_closure = needs_closure(self.plain_optimizer)
         self.module, self.optimizer = fabric.setup(module, self.plain_optimizer)
         self.parameters = [p for p in module.model.parameters() if p.requires_grad]
         self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
@@ -118,15 +126,37 @@ class Loop:
         factor = self.schedule.factor(step, self.plan.max_steps)
         for group, lr in zip(self.plain_optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = lr * factor
+        if self.needs_closure:
+            loss = self.step_with_closure(batch)
+        else:
+            loss = self.gradients(batch)
+            self.optimizer.step()
+        self.plain_optimizer.zero_grad(set_to_none=True)
+        return loss
+
+    def gradients(self, batch: Batch) -> torch.Tensor:
+        """Loss of one global batch, its clipped gradients left on the parameters."""
         if self.plan.shards.count == 1:
             loss = self.backward(batch, 0, 1.0)
         else:
             loss = self.plan.shards.step(batch, self.model, self.parameters, self.backward)
         if self.plan.clip_norm is not None:
             clip_gradients(self.parameters, self.plan.clip_norm)
-        self.optimizer.step()
-        self.plain_optimizer.zero_grad(set_to_none=True)
         return loss
+
+    def step_with_closure(self, batch: Batch) -> torch.Tensor:
+        """A step of an optimizer that asks for gradients at points of its own; the loss is that of the first point."""
+        losses: list[torch.Tensor] = []
+
+        def closure() -> torch.Tensor:
+            self.plain_optimizer.zero_grad(set_to_none=True)
+            losses.append(self.gradients(batch))
+            return losses[-1]
+
+        self.optimizer.step(closure)
+        if not losses:
+            raise UserError(f"optimizer: {type(self.plain_optimizer).__name__}.step never called its closure; call it")
+        return losses[0]
 
     def backward(self, piece: Batch, shard: int, weight: float) -> torch.Tensor:
         """Back-propagate one shard's weighted loss under the shard's own dropout key."""

@@ -25,7 +25,7 @@ def reproduce(
 
     `overrides` are the record's own, `acknowledged` the kinds of findings that the cell was allowed to be trained with.
     """
-    varied = [str(level) for factor, level in levels.items() if factor not in ("data", "protocol")]
+    varied = [str(level) for factor, level in levels.items() if factor not in ("data", "protocol", "probe")]
     asked = [word.partition("=")[2] for word in overrides if word.partition("=")[0] == "ablation"]
     words = [f"paper={paper}", f"model={variant}"]
     words += [f"{key}={levels[key]}" for key in ("data", "protocol") if key in levels]

@@ -122,7 +122,7 @@ def contrast_groups(report: Report) -> list[ContrastGroup]:
                 f"The same cells under the protocols {level} and {base}",
             )
         else:
-            title = "Ablations" if factor == "ablation" else f"Ablation: {factor}"
+            title = {"ablation": "Ablations", "probe": "Assumptions probed"}.get(factor, f"Ablation: {factor}")
             first = f"Every level against the base ({factor} = {base})"
         groups.append(
             ContrastGroup(

@@ -5,12 +5,27 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from mlintern.config import COORDINATES, PACKS, Composer, options_of
+from mlintern.config import CONF, COORDINATES
 from mlintern.errors import UserError
-from mlintern.spec import Factor, PaperSpec, load_spec
+from mlintern.spec import Factor, PaperSpec, load_spec, option_name
 from mlintern.study.design import claimed_interactions, points
+from mlintern.vet.configs import FORBIDDEN_ROOTS
+
+
+class Composes(Protocol):
+    """What composes configurations of one pack: `mlintern.config.Composer`, or one for a draft."""
+
+    slug: str
+
+    @property
+    def folder(self) -> Path:
+        """The pack's folder."""
+        ...
+
+    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]: ...
+
 
 LEVELS: tuple[str, ...] = ("data", "protocol", "ablation")
 """Coordinates beside variant and seed."""
@@ -78,15 +93,15 @@ def names_a_cell(overrides: Sequence[str]) -> bool:
     return any(option_of(overrides, name) is not None for name in COORDINATES)
 
 
-def single(composer: Composer, overrides: Sequence[str]) -> CellPlan:
+def single(composer: Composes, overrides: Sequence[str]) -> CellPlan:
     """The one cell that the overrides name, with the pack's defaults for what they leave out."""
     config, choices = composer.compose(overrides)
     rest = tuple(o for o in overrides if not o.lstrip("+").startswith("paper="))
-    levels = levels_of(composer.slug, choices, option_of(overrides, "ablation"))
+    levels = levels_of(composer.folder, choices, option_of(overrides, "ablation"))
     return CellPlan(choices["model"], levels, config["seed"], config, rest)
 
 
-def levels_of(slug: str, choices: Mapping[str, str], ablation: str | None) -> dict[str, str]:
+def levels_of(pack: Path, choices: Mapping[str, str], ablation: str | None) -> dict[str, str]:
     """A cell's coordinates beside variant and seed: data, protocol, and the level of each factor that is varied.
 
     `ablation` is what was asked of the group: an option, or a list of them in brackets (which Hydra's choices leave
@@ -95,7 +110,7 @@ def levels_of(slug: str, choices: Mapping[str, str], ablation: str | None) -> di
     levels = {name: choices[name] for name in LEVELS if name in choices and name != "ablation"}
     text = ablation if ablation is not None else choices.get("ablation", "")
     options = [name.strip(" '\"") for name in text.strip("[]").split(",")]
-    known = ablation_levels(slug)
+    known = ablation_levels(pack)
     for option in options:
         if option and option != "null":
             factor, level = known.get(option, ("ablation", option))
@@ -103,91 +118,120 @@ def levels_of(slug: str, choices: Mapping[str, str], ablation: str | None) -> di
     return levels
 
 
-def ablation_levels(slug: str) -> dict[str, tuple[str, str]]:
+def ablation_levels(pack: Path) -> dict[str, tuple[str, str]]:
     """{option of the group ablation: (factor, level)} for the factors of the pack's spec."""
     return {
         option: (factor.id, level.id)
-        for factor in factors_of(slug)
+        for factor in factors_of(pack)
         for level in factor.levels
-        if (option := ablation_option(slug, factor.id, level.id)) is not None
+        if (option := ablation_option(pack, factor.id, level.id)) is not None
     }
 
 
-def ablation_option(slug: str, factor: str, level: str) -> str | None:
-    """The option for a factor's level: `<factor>_<level>` or `<level>`, whichever the pack has; None where neither."""
-    options = options_of("ablation", slug)
-    return next((name for name in (f"{factor}_{level}", level) if name in options), None)
+def ablation_option(pack: Path, factor: str, level: str) -> str | None:
+    """The option for a factor's level: `<factor>_<level>`, the same as a plain file name, or `<level>`; None where the
+    pack has none of them.
+    """
+    options = {path.stem for root in (CONF, pack / "conf") for path in (root / "ablation").glob("*.yaml")}
+    names = (f"{factor}_{level}", option_name(factor, level), level)
+    return next((name for name in names if name in options), None)
 
 
 @functools.cache
-def factors_of(slug: str) -> tuple[Factor, ...]:
+def factors_of(pack: Path) -> tuple[Factor, ...]:
     """What the paper's ablations vary; none where the pack's spec says none."""
-    return tuple(read_spec(slug).ablations)
+    return tuple(read_spec(pack).ablations)
 
 
 @functools.cache
-def read_spec(slug: str) -> PaperSpec:
+def read_spec(pack: Path) -> PaperSpec:
     """The pack's spec, read once."""
-    return load_spec(PACKS / slug / "spec.yaml")
+    return load_spec(pack / "spec.yaml")
 
 
-BLOCK = {"model", "data", "protocol", "ablation", "acknowledge", "factors", "design", "fraction", "interactions"}
+BLOCK = {"model", "data", "protocol", "ablation", "acknowledge", "factors", "design", "fraction", "interactions", "set"}
 """What a block of `paper.grid` may name."""
 
 
-def study(composer: Composer, overrides: Sequence[str]) -> list[CellPlan]:
+def study(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
     """Every cell of the pack's grid, for every seed, with the overrides applied to each."""
     base, choices = composer.compose(overrides)
     seeds = base["study"]["seeds"] or base["paper"].get("seeds") or [0]
     grid = base["paper"].get("grid")
     if not grid:
         raise UserError(f"papers/{composer.slug}/conf/paper/{composer.slug}.yaml: paper.grid: names no cells to run")
-    blocks = [*grid, *_unnamed_factors(composer.slug, grid, choices, base["study"]["design"])]
+    blocks = [*grid, *_unnamed_factors(composer.folder, grid, choices, base["study"]["design"])]
     rest = [o for o in overrides if not o.lstrip("+").startswith("paper=")]
     cells: dict[tuple[str, ...], CellPlan] = {}
+    set_by: dict[tuple[Any, ...], list[str]] = {}
     for block in blocks:
         acknowledge = block.get("acknowledge", [])
         if unknown := sorted(set(block) - BLOCK):
             raise UserError(f"paper.grid: a block may name {', '.join(sorted(BLOCK))}; not {unknown}")
         if "model" not in block or "data" not in block:
             raise UserError("paper.grid: a block must name model and data")
+        own = _own_values(block)
         if "factors" in block and "ablation" in block:
             raise UserError("paper.grid: a block names either factors (a design over them) or ablation (options)")
         given = {name: block[name] for name in COORDINATES if name in block}
         if "factors" in block:
-            given["ablation"] = _options_of_block(composer.slug, block, base["study"]["design"])
+            given["ablation"] = _options_of_block(composer.folder, block, base["study"]["design"])
         for options in itertools.product(*given.values()):
             pairs = zip(given, options, strict=True)
             chosen = [f"{name}={option}" for name, option in pairs if option is not None]
-            extra = [f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else []
+            extra = [*own, *([f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else [])]
             config, choices = composer.compose([*chosen, *extra, *rest])
-            levels = levels_of(composer.slug, choices, option_of(chosen, "ablation"))
+            levels = levels_of(composer.folder, choices, option_of(chosen, "ablation"))
+            if set_by.setdefault((choices["model"], *sorted(levels.items())), own) != own:
+                raise UserError(
+                    f"paper.grid: {' '.join(chosen)} stands in two blocks that set different values; a cell of a study "
+                    "has one configuration: name the difference as an ablation"
+                )
             for seed in seeds:
                 place = (*chosen, f"seed={seed}")
                 seeded = {**config, "seed": seed}
                 cells[place] = CellPlan(choices["model"], levels, seed, seeded, (*place, *extra, *rest))
+    if base["study"]["probe_assumptions"]:
+        from mlintern.study.probes import probes
+
+        return [*cells.values(), *probes(composer, list(cells.values()))]
     return list(cells.values())
 
 
+def _own_values(block: Mapping[str, Any]) -> list[str]:
+    """A block's `set`: overrides for its cells alone.
+
+    Raises UserError for one that would choose other cells, or decide what only the user decides.
+    """
+    own = [str(override) for override in block.get("set", [])]
+    for override in own:
+        key = override.partition("=")[0]
+        users = key.split(".")[0] in FORBIDDEN_ROOTS
+        if "=" not in override or key in (*COORDINATES, "paper") or users or key[:1] in "+~":
+            raise UserError(f"paper.grid: set: {override}: write it like trainer.max_steps=95 or optimizer=sgd")
+    return own
+
+
 def _unnamed_factors(
-    slug: str, grid: Sequence[Mapping[str, Any]], choices: Mapping[str, str], design: str
+    pack: Path, grid: Sequence[Mapping[str, Any]], choices: Mapping[str, str], design: str
 ) -> list[dict[str, Any]]:
     """A block for the factors of the spec where no block of the grid says anything of ablations: the paper's default
     model on its default data, under the study's design."""
-    if any("factors" in block or "ablation" in block for block in grid) or not factors_of(slug) or design == "none":
+    if any("factors" in block or "ablation" in block for block in grid) or not factors_of(pack) or design == "none":
         return []
-    block = {"model": [choices["model"]], "data": [choices["data"]], "factors": [f.id for f in factors_of(slug)]}
+    block = {"model": [choices["model"]], "data": [choices["data"]], "factors": [f.id for f in factors_of(pack)]}
     return [{**block, "protocol": [choices["protocol"]]}]
 
 
-def _options_of_block(slug: str, block: Mapping[str, Any], default: str) -> list[str | None]:
+def _options_of_block(pack: Path, block: Mapping[str, Any], default: str) -> list[str | None]:
     """Options of the group ablation for a block's factors and design; None is the base, which has no option."""
-    known = {factor.id: factor for factor in factors_of(slug)}
+    known = {factor.id: factor for factor in factors_of(pack)}
     if missing := [name for name in block["factors"] if name not in known]:
         names = ", ".join(known) or "none"
-        raise UserError(f"paper.grid: factors: {missing[0]!r} is not a factor of papers/{slug}/spec.yaml ({names})")
+        where = f"papers/{pack.name}/spec.yaml"
+        raise UserError(f"paper.grid: factors: {missing[0]!r} is not a factor of {where} ({names})")
     factors = [known[name] for name in block["factors"]]
-    claimed = [names for names in claimed_interactions(read_spec(slug)) if set(names) <= set(block["factors"])]
+    claimed = [names for names in claimed_interactions(read_spec(pack)) if set(names) <= set(block["factors"])]
     asked = [tuple(names) for names in block.get("interactions", [])]
     design = block.get("design", default)
     found: list[str | None] = []
@@ -196,12 +240,10 @@ def _options_of_block(slug: str, block: Mapping[str, Any], default: str) -> list
         for name, level in point.items():
             if level == known[name].base:
                 continue
-            option = ablation_option(slug, name, level)
+            option = ablation_option(pack, name, level)
             if option is None:
-                raise UserError(
-                    f"papers/{slug}/conf/ablation/{name}_{level}.yaml: missing, though spec.yaml has the level; write "
-                    "what it changes"
-                )
+                file = f"papers/{pack.name}/conf/ablation/{name}_{level}.yaml"
+                raise UserError(f"{file}: missing, though spec.yaml has the level; write what it changes")
             options.append(option)
         found.append(None if not options else options[0] if len(options) == 1 else f"[{','.join(options)}]")
     return found

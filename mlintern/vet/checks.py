@@ -42,7 +42,8 @@ class Variant:
     kwargs: Mapping[str, Any]
     inputs: tuple[Example, ...]
     loss: str = "cross_entropy"
-    """`cross_entropy` (targets are class indices), `mse`, `bce` (with logits) or `l1`."""
+    """`cross_entropy` (targets are class indices), `mse`, `bce` (with logits), `l1`, or `own` for a loss or a training
+    method of the pack's: what only that can show is left to the rehearsal."""
     classes: int | None = None
     """Number of classes, for `cross_entropy`; default: the output's last dimension."""
     output_shape: tuple[int, ...] | None = None
@@ -51,6 +52,8 @@ class Variant:
     """The count that the paper states; None when it states none."""
     parameters_tolerance: float = 0.0
     """Relative: 0.005 for a count that is given as `5.2k`."""
+    published: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Arguments of the published model where `kwargs` are reduced ones: the stated count is that model's."""
     overfit_steps: int = 300
 
 

@@ -48,7 +48,8 @@ def check_config(
         content = path.read_bytes()
     except OSError as error:
         return [Refusal(shown, 1, "file", f"cannot be read: {error.strerror}")]
-    source, refusals = text.decode(content, shown)
+    largest = text.LARGEST_FILE if composed else text.LARGEST_RECORD
+    source, refusals = text.decode(content, shown, largest)
     if refusals:
         return refusals
     try:

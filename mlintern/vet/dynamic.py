@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import importlib
 import io
 import json
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mlintern.errors import UserError
 from mlintern.vet import observe
 from mlintern.vet.checks import BATCH_SIZES, Check, Status, Variant, factor_from, variant_from
 
@@ -31,7 +33,7 @@ _OVERFIT_BATCH = 8
 _OVERFIT_SHARE = 0.1  # a batch counts as overfitted when the loss, or the distance to its floor, fell to this share
 _LEARNING_RATES = (1e-2, 1e-3)
 Outcome = tuple[Status, str]
-_USER_FAULTS = (
+USER_FAULTS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -43,6 +45,7 @@ _USER_FAULTS = (
     OSError,
     RuntimeError,
     TypeError,
+    UserError,
     ValueError,
 )
 
@@ -59,7 +62,7 @@ def main() -> int:
         checks += check_variant(variant_from(data))
     for data in job["factors"]:
         factor = factor_from(data)
-        checks.append(_run(factor.name, "factor", lambda factor=factor: _factor(factor)))  # type: ignore[misc]
+        checks.append(run_check(factor.name, "factor", lambda factor=factor: _factor(factor)))  # type: ignore[misc]
     json.dump({"checks": [dataclasses.asdict(check) for check in checks]}, answer)
     answer.close()
     return 0
@@ -67,7 +70,7 @@ def main() -> int:
 
 def check_variant(variant: Variant) -> list[Check]:
     """Every check on one model; when it cannot be built, that one check."""
-    built = _run(variant.name, "build", lambda: _build_outcome(variant))
+    built = run_check(variant.name, "build", lambda: _build_outcome(variant))
     if built.status == "FAIL":
         return [built]
     checks: dict[str, Callable[[Variant], Outcome]] = {
@@ -82,13 +85,15 @@ def check_variant(variant: Variant) -> list[Check]:
         "device": _device,
         "overfit": _overfit,
     }
-    return [built, *(_run(variant.name, name, lambda check=check: check(variant)) for name, check in checks.items())]  # type: ignore[misc]
+    done = [run_check(variant.name, name, functools.partial(check, variant)) for name, check in checks.items()]
+    return [built, *done]
 
 
-def _run(subject: str, name: str, check: Callable[[], Outcome]) -> Check:
+def run_check(subject: str, name: str, check: Callable[[], Outcome]) -> Check:
+    """One check, with what a pack's code may raise turned into its reason."""
     try:
         status, reason = check()
-    except _USER_FAULTS as error:
+    except USER_FAULTS as error:
         situation = "".join(f"{note}: " for note in getattr(error, "__notes__", []))
         message = " ".join(str(error).split())[:400]
         status, reason = "FAIL", f"{situation}{type(error).__name__}: {message}{_where(error)}"
@@ -151,9 +156,12 @@ def _output(model: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:
 
 def _loss(variant: Variant, output: torch.Tensor) -> torch.Tensor:
     generator = torch.Generator().manual_seed(_SEED + 1)
+    if variant.loss == "own":
+        return output.float().square().mean()  # any function of all outputs shows which parameters they hang on
     if variant.loss == "cross_entropy":
         classes = variant.classes or output.shape[-1]
-        logits = output.reshape(-1, output.shape[-1])
+        first = output.ndim > 2 and output.shape[1] == classes != output.shape[-1]  # [batch, classes, positions]
+        logits = (output.movedim(1, -1) if first else output).reshape(-1, classes if first else output.shape[-1])
         targets = torch.randint(0, classes, (logits.shape[0],), generator=generator)
         return nn.functional.cross_entropy(logits, targets)
     targets = torch.randn(output.shape, generator=generator)
@@ -173,7 +181,7 @@ def _forward(variant: Variant) -> Outcome:
                 continue  # one example has no batch statistics
             try:
                 output = _output(_build(variant).train(mode == "train"), _batch(variant, size))
-            except _USER_FAULTS as error:
+            except USER_FAULTS as error:
                 error.add_note(f"a batch of {size} in {mode} mode")
                 raise
             if output.ndim == 0 or output.shape[0] != size:
@@ -200,24 +208,36 @@ def _gradients(variant: Variant) -> Outcome:
     _loss(variant, _output(model, _batch(variant, 7))).backward()
     silent = [name for name, parameter in trainable.items() if parameter.grad is None]
     if silent:
-        return "FAIL", f"no gradient reaches {_some(silent)}; use it in forward or remove it"
+        return "FAIL", f"no gradient reaches {some(silent)}; use it in forward or remove it"
     broken = [n for n, p in trainable.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
     if broken:
-        return "FAIL", f"the gradient of {_some(broken)} is not finite"
+        return "FAIL", f"the gradient of {some(broken)} is not finite"
     return "PASS", f"{len(trainable)} parameters"
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """The first few of `names`, and how many more there are."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _parameters(variant: Variant) -> Outcome:
-    count = sum(parameter.numel() for parameter in _build(variant).parameters())
+    count = _count(variant)
     if variant.parameters is None:
         return "NOT_APPLICABLE", f"{count:,}; the paper states none"
     if abs(count - variant.parameters) <= variant.parameters_tolerance * variant.parameters:
         return "PASS", f"{count:,}, as stated ({variant.parameters:,})"
     return "FAIL", f"{count:,} parameters, the paper states {variant.parameters:,}; a component is missing or too large"
+
+
+def _count(variant: Variant) -> int:
+    """Parameters of the model at its published size, which is built without memory for its weights where it can be."""
+    published = dataclasses.replace(variant, kwargs={**variant.kwargs, **variant.published})
+    try:
+        with torch.device("meta"):
+            model = _build(published)
+    except USER_FAULTS:  # a constructor that computes with values
+        model = _build(published)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _batch_independence(variant: Variant) -> Outcome:
@@ -289,7 +309,7 @@ def _shared_state(variant: Variant) -> Outcome:
     after = dict(observe.shared_state(own))
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if changed:
-        return "FAIL", f"{_some(changed)} changed while the model ran; keep state on self"
+        return "FAIL", f"{some(changed)} changed while the model ran; keep state on self"
     return "PASS", f"{len(before)} shared values stay as they are"
 
 
@@ -328,6 +348,8 @@ def _device(variant: Variant) -> Outcome:
 
 
 def _overfit(variant: Variant) -> Outcome:
+    if variant.loss == "own":
+        return "NOT_APPLICABLE", "the pack brings its own loss or method; the rehearsal tries it on its data"
     best = math.inf
     start = math.inf
     for rate in _LEARNING_RATES:
@@ -362,8 +384,8 @@ def _factor(factor: Any) -> Outcome:
             name for name in differing if not any(fnmatch.fnmatchcase(name, pattern) for pattern in factor.expect)
         ]
         if outside:
-            return "FAIL", f"{_some(outside)} changes too; only {', '.join(factor.expect)} should"
-    return "PASS", f"changes {_some(differing)}"
+            return "FAIL", f"{some(outside)} changes too; only {', '.join(factor.expect)} should"
+    return "PASS", f"changes {some(differing)}"
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlintern import strict_yaml
@@ -19,7 +20,7 @@ from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal
 from mlintern.vet.targets import ENGINE_PREFIXES
 
-VETTING_LIMITS = Limits(cpu_s=1200, wall_s=900, memory_bytes=8 * GIB, processes=256, file_size_bytes=GIB)
+VETTING_LIMITS = Limits(cpu_s=1200, wall_s=3600, memory_bytes=8 * GIB, processes=256, file_size_bytes=GIB)
 _NOT_HYDRA = ("spec.yaml", "provenance.yaml", "composed.yaml")
 _IGNORED = ("pack.lock",)
 _TEXT = (".md", ".txt")
@@ -100,15 +101,45 @@ def check_models(
 
     A sandbox that ends early is a FAIL of the check `sandbox`, not an error. Raises UserError when there is no sandbox.
     """
+    return _sandboxed("mlintern.vet.dynamic", job(variants, factors, [str(project)]), pack, backend, limits)
+
+
+def rehearse(
+    cells: Sequence[Mapping[str, Any]],
+    *,
+    project: Path,
+    pack: Path,
+    backend: Backend = "auto",
+    limits: Limits = VETTING_LIMITS,
+) -> list[Check]:
+    """A few steps of each of `cells` ({name, config, overfit}) in the sandbox, data and audit included.
+
+    Raises UserError when there is no sandbox.
+    """
+    from mlintern.engine.determinism import Determinism
+
+    work = {"cells": list(cells), "paths": [str(project)]}
+    pins = Determinism(**cells[0]["config"]["determinism"]).pins() if cells else {}
+    return _sandboxed("mlintern.vet.rehearse", work, pack, backend, limits, pins)
+
+
+def _sandboxed(
+    module: str,
+    work: dict[str, Any],
+    pack: Path,
+    backend: Backend,
+    limits: Limits,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="mlintern-vet-") as scratch:
         done = run_sandboxed(
-            [sys.executable, "-m", "mlintern.vet.dynamic"],
+            [sys.executable, "-m", module],
             readonly=[pack],
             scratch=Path(scratch),
             limits=limits,
-            env=_ENV,
+            env={**_ENV, **environment},
             backend=backend,
-            input=json.dumps(job(variants, factors, [str(project)])).encode(),
+            input=json.dumps(work).encode(),
         )
     if done.returncode != 0 or done.ended_by is not None:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from mlintern.vet.refusal import Refusal
 
 LARGEST_FILE = 100_000  # bytes; the largest readable module is a tenth of that
+LARGEST_RECORD = 5_000_000  # bytes of a spec or provenance, which we write: a large paper has hundreds of values
 LONGEST_LINE = 400
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\U000e0000-\U000e0fff]"
@@ -19,10 +20,10 @@ _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[0-7]{1,3})")
 
 
-def decode(content: bytes, name: str) -> tuple[str, list[Refusal]]:
+def decode(content: bytes, name: str, largest: int = LARGEST_FILE) -> tuple[str, list[Refusal]]:
     """The text of a file, and why it may not be read as it stands (then the text is empty)."""
-    if len(content) > LARGEST_FILE:
-        return "", [Refusal(name, 1, "size", f"larger than {LARGEST_FILE:,} bytes; split it or leave data out")]
+    if len(content) > largest:
+        return "", [Refusal(name, 1, "size", f"larger than {largest:,} bytes; split it or leave data out")]
     for number, line in enumerate(content.split(b"\n")[:2], 1):
         if (match := _CODING.match(line)) and match[1].lower().replace(b"_", b"-") not in (b"utf-8", b"utf8"):
             return "", [Refusal(name, number, "encoding", f"declares the encoding {match[1]!r}; use UTF-8")]

@@ -39,6 +39,8 @@ class Reply:
     """Bytes of the event stream after which the connection is reset."""
     stream_error: str | None = None
     """Type of an `error` event sent in place of the message's end."""
+    drip_s: float = 0.0
+    """Seconds between the pieces of the event stream."""
     silent_s: float = 0.0
     """Seconds without a byte before the answer."""
     message: str = "scripted failure"
@@ -92,6 +94,7 @@ class Server:
                 part = wire if reply.cut_after is None else wire[: reply.cut_after]
                 for at in range(0, len(part), 300):
                     chunk = part[at : at + 300]
+                    time.sleep(reply.drip_s)
                     self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                     self.wfile.flush()
                 if reply.cut_after is not None:

@@ -84,6 +84,7 @@ EXTRACTION = {
     ],
     "ablations": [], "reductions": [],
 }  # fmt: skip
+COMPLETION = {"settings": [], "tables": [], "claims": [], "unmapped": []}
 MENDED = {
     "settings": [setting("optimizer.weight_decay", "0.01", "Weight decay is 0.01 for all models")],
     "claims": [EXTRACTION["claims"][1]],

@@ -120,6 +120,13 @@ def test_no_answer_in_time_counts_as_spent(tmp_path, key):
     assert entry["usd"] > 0
 
 
+def test_a_slow_answer_may_take_longer_than_the_longest_silence(tmp_path, key):
+    with Server([Reply(GOOD + " " * 3000, drip_s=0.03)]) as server:
+        one = asker(tmp_path, server, retries=0, timeout_s=0.5)
+        assert one.ask(REQUEST, Form).answer == 42
+    assert len(server.requests) == 1
+
+
 def test_a_server_that_is_not_there(tmp_path, key):
     with Server([]) as server:
         pass
@@ -132,8 +139,8 @@ def test_a_server_that_is_not_there(tmp_path, key):
 @pytest.mark.parametrize(
     "broken",
     [Reply(GOOD * 40, cut_after=700), Reply(GOOD, stream_error="overloaded_error"), Reply(GOOD, stop_reason=None),
-     Reply(GOOD, cut_after=0), Reply(GOOD, garbage=True)],
-    ids=["dropped", "error event", "no end", "dropped at once", "no JSON"],
+     Reply(GOOD, cut_after=0), Reply(GOOD, garbage=True), Reply(GOOD, stop_reason="pause_turn")],
+    ids=["dropped", "error event", "no end", "dropped at once", "no JSON", "paused"],
 )  # fmt: skip
 def test_an_answer_that_breaks_off_is_asked_again_and_counted_at_its_most(tmp_path, key, broken):
     with Server([broken, Reply(GOOD)]) as server:

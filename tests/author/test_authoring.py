@@ -16,14 +16,14 @@ from mlintern.errors import NothingToTrain, UserError
 from mlintern.paper.ids import PaperId
 from mlintern.spec import load_spec
 from tests.author.documents import document
-from tests.author.scripted import CRITIQUE, EXTRACTION, MENDED, OUTLINE, WRITTEN, Scripted
+from tests.author.scripted import COMPLETION, CRITIQUE, EXTRACTION, MENDED, OUTLINE, WRITTEN, Scripted
 
 PAPER = PaperId.parse("2001.00001v2")
 
 
 def answers(**changes):
-    return {"outline": OUTLINE, "extract": EXTRACTION, "mend": MENDED, "write": WRITTEN, "critique": CRITIQUE,
-            "repair": WRITTEN, **changes}  # fmt: skip
+    return {"outline": OUTLINE, "extract": EXTRACTION, "complete": COMPLETION, "mend": MENDED, "write": WRITTEN,
+            "critique": CRITIQUE, "repair": WRITTEN, **changes}  # fmt: skip
 
 
 def authoring(tmp_path, provider, vet=lambda pack, spec, inputs: [], **kw):
@@ -41,7 +41,7 @@ def changed(form, **changes):
 def test_a_pack_is_authored(tmp_path):
     provider = Scripted(**answers())
     done = authoring(tmp_path, provider).run()
-    assert provider.stages() == ["outline", "extract", "mend", "write", "critique"]
+    assert provider.stages() == ["outline", "extract", "complete", "mend", "write", "critique"]
     assert done.pack == tmp_path / "papers" / "arxiv_2001_00001"
     spec = load_spec(done.pack / "spec.yaml")
     assert (spec.paper.id, spec.paper.version) == ("2001.00001", 2)
@@ -123,8 +123,8 @@ def test_vetting_failures_go_back_and_are_mended(tmp_path):
     mended["files"][0]["content"] += "    # mended\n"
     provider = Scripted(**answers(repair=mended))
     authoring(tmp_path, provider, vet).run()
-    assert provider.stages() == ["outline", "extract", "mend", "write", "repair", "critique"]
-    assert "modules.py:4: no forward" in "".join(block.text for block in provider.asked[4].blocks)
+    assert provider.stages() == ["outline", "extract", "complete", "mend", "write", "repair", "critique"]
+    assert "modules.py:4: no forward" in "".join(block.text for block in provider.asked[5].blocks)
     assert len(seen) == 2
 
 
@@ -174,7 +174,7 @@ def test_files_that_cannot_be_put_down_are_asked_again(tmp_path, file, problem):
     bad = {**WRITTEN, "files": [*WRITTEN["files"], file]}
     provider = Scripted(**answers(write=[bad, WRITTEN]))
     done = authoring(tmp_path, provider).run()
-    assert re.search(problem, provider.asked[4].blocks[-1].text)
+    assert re.search(problem, provider.asked[5].blocks[-1].text)
     assert not (tmp_path / "evil.py").exists()
     assert (done.pack / "modules.py").exists()
 
@@ -184,7 +184,7 @@ def test_broken_python_is_named_with_its_line(tmp_path):
     bad["files"][0]["content"] = "x = 1\ndef f(:\n"
     provider = Scripted(**answers(write=[bad, WRITTEN]))
     authoring(tmp_path, provider).run()
-    assert "modules.py:2: not valid Python" in provider.asked[4].blocks[-1].text
+    assert "modules.py:2: not valid Python" in provider.asked[5].blocks[-1].text
 
 
 def test_a_crash_resumes_after_the_last_answer(tmp_path):

@@ -22,7 +22,8 @@ def shown(pack):
 def test_the_bundled_pack_is_shown_whole():
     text = shown(BUNDLED)
     for part in (
-        "Scaling Down Deep Learning with MNIST-1D", "optimizer.lr", "ASSUMED: Neither source",
+        "Scaling Down Deep Learning with MNIST-1D", "optimizer.lr", "not said by the paper", "Neither source",
+        "published scale: 24 small models",
         "tab:benchmark row 2 column 3", "94 ± 2", "cnn_falls_when_shuffled", "not tested", "class CNN", "made by hand",
         "mlintern approve arxiv_2011_14439",
     ):  # fmt: skip

@@ -192,3 +192,54 @@ def test_a_plain_trainer_can_fit_the_module(tmp_path):
     assert trainer.global_step == 10
     assert not torch.equal(module.model.body[0].weight, before)
     assert "valid_accuracy" in trainer.callback_metrics
+
+
+class Extragradient(torch.optim.Optimizer):
+    """Looks ahead with one gradient, steps with the next: two calls of the closure a step."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure):
+        params = [p for group in self.param_groups for p in group["params"]]
+        before = [p.clone() for p in params]
+        with torch.enable_grad():
+            loss = closure()
+        for p in params:
+            p.add_(p.grad, alpha=-0.1)
+        with torch.enable_grad():
+            closure()
+        for p, old in zip(params, before, strict=True):
+            p.copy_(old - 0.1 * p.grad)
+        return loss
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_an_optimizer_that_asks_for_a_closure_gets_gradients_at_its_own_points(shards):
+    calls = []
+
+    class Counting(Extragradient):
+        def step(self, closure):
+            return super().step(lambda: calls.append(1) or closure())
+
+    loop = run(optimizer=Counting, shards=shards, max_steps=6)
+    assert len(calls) == 12
+    assert loop.state.trace.losses()[-1] < loop.state.trace.losses()[0]
+    calls.clear()
+    assert small.bits(run(optimizer=Counting, shards=shards, max_steps=6)) == small.bits(loop)
+
+
+def test_a_closure_that_is_never_called_is_said():
+    class Idle(Extragradient):
+        def step(self, closure):
+            return None
+
+    with pytest.raises(UserError, match="Idle.step never called its closure"):
+        run(optimizer=Idle, max_steps=1)
+
+
+def test_a_closure_with_a_default_changes_nothing(reference):
+    """Torch's own optimizers take a closure and need none; they are stepped as before."""
+    assert not small.make_loop().needs_closure
+    assert small.bits(run()) == reference

@@ -18,8 +18,7 @@ def cells_of(tmp_path, monkeypatch):
     def make(grid=tiny.BASE_GRID, claims=None, overrides=()):
         folder = tmp_path / "project"
         tiny.write_pack(folder, grid, claims)
-        for module in (config, plan):
-            monkeypatch.setattr(module, "PACKS", folder / "papers")
+        monkeypatch.setattr(config, "PACKS", folder / "papers")
         plan.read_spec.cache_clear()
         plan.factors_of.cache_clear()
         with Composer(tiny.SLUG) as composer:

@@ -187,3 +187,12 @@ def test_every_target_of_the_hand_written_configs_resolves() -> None:
         assert problems == [], path
         found += "_target_" in path.read_text(encoding="utf-8")
     assert found
+
+
+def test_a_large_spec_is_no_reason_to_refuse_a_pack(tmp_path):
+    """What we write ourselves grows with the paper; what a pack composes does not."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("x: " + "[1, 2, 3]\ny: 1\n" + "".join(f"k{i}: {'v' * 80}\n" for i in range(2000)))
+    assert check_config(spec, composed=False) == []
+    [refusal] = check_config(spec, composed=True)
+    assert "larger than 100,000 bytes" in refusal.message

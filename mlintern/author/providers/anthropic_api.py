@@ -20,7 +20,7 @@ from mlintern.errors import UserError
 LARGEST_ANSWER = 128_000  # tokens, of every current model
 RETRIES = 5
 TIMEOUT_S = 600.0
-"""Longest silence of the server; a streamed answer may take longer as a whole."""
+"""Longest silence of the server by default; a streamed answer may take longer as a whole."""
 
 _FIXES = {
     400: "the request was not accepted",
@@ -97,6 +97,8 @@ class AnthropicProvider:
             )
         if message.stop_reason is None:
             raise Interrupted("the stream ended before the answer did")
+        if message.stop_reason == "pause_turn":  # a server's own tools do this, and none are asked for
+            raise Interrupted("the server paused the turn")
         text = "".join(block.text for block in message.content if block.type == "text")
         return Answer(text=text, model=str(message.model), usage=usage, stop_reason=str(message.stop_reason))
 

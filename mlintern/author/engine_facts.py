@@ -1,0 +1,20 @@
+"""What the writer of a pack must know of the engine: its protocols and its own config groups, read from the source.
+
+Nothing is copied into a prompt by hand, so a request never describes an engine that is not the one that runs.
+"""
+
+from importlib import resources
+
+from mlintern.config import CONF
+
+GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "protocol", "trainer")
+
+
+def engine_facts() -> str:
+    """The protocols' source and every option of the groups that a pack may choose from or add to."""
+    protocols = resources.files("mlintern.engine").joinpath("protocols.py").read_text(encoding="utf-8")
+    parts = [f"== mlintern/engine/protocols.py\n{protocols}"]
+    for group in GROUPS:
+        for path in sorted((CONF / group).glob("*.yaml")):
+            parts.append(f"== conf/{group}/{path.name}\n{path.read_text(encoding='utf-8')}")
+    return "\n\n".join(parts)

@@ -1,0 +1,234 @@
+"""A few steps of every cell of a pack's study, on its own data: `python -m mlintern.vet.rehearse`, in the sandbox only.
+
+What random inputs cannot show is shown here, by the engine itself: that each dataset builds and passes the audit that
+the study will start with, that loss, method, optimizer, schedule and metric work together, that every parameter gets
+a gradient from the real loss, and that one batch of real examples can be overfitted. A job comes in on stdin,
+`{"checks": [...]}` goes out on stdout, as in `mlintern.vet.dynamic`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mlintern.audit.options import AuditOptions
+from mlintern.audit.run import audit
+from mlintern.data.prepare import prepare
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.splits import Examples, Splits
+from mlintern.engine.cell import Cell, run_cell
+from mlintern.engine.instantiate import allowed_prefixes, build
+from mlintern.study.plan import dataset_name
+from mlintern.study.worker import Worker
+from mlintern.vet.checks import Check
+from mlintern.vet.dynamic import Outcome, run_check, some
+from mlintern.vet.targets import check_targets
+
+STEPS = 3
+ROWS = 64
+"""Examples of each part that a rehearsed cell sees; datasets are built and audited whole."""
+_OVERFIT_BATCH = 8
+_OVERFIT_STEPS = 300
+_OVERFIT_SHARE = 0.1  # a batch counts as learned when the loss, or its distance to its floor, fell to this share
+_FALLEN_SHARE = 0.1  # a loss of the pack's own counts as falling when it lost this share
+_LEARNING_RATES = (3e-3, 1e-3)
+_SUPERVISED = "mlintern.engine.methods.Supervised"
+
+
+def main() -> int:
+    """Reads the job from stdin, writes the result to stdout."""
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever the modules print is no part of the answer
+    job = json.load(sys.stdin)
+    sys.path[:0] = job["paths"]
+    os.chdir(job["paths"][0])  # the folder that the pack's targets are looked for in
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        rehearsal = Rehearsal(Path(scratch))
+        for cell in job["cells"]:
+            rehearsal.cell(cell["name"], cell["overfit"], cell["config"])
+    json.dump({"checks": [dataclasses.asdict(check) for check in rehearsal.checks]}, answer)
+    answer.close()
+    return 0
+
+
+class Rehearsal:
+    """The cells of one study, one after the other; a dataset that fails once is not built for each cell again."""
+
+    def __init__(self, scratch: Path):
+        self.scratch = scratch
+        self.checks: list[Check] = []
+        self.worker = Worker(open(os.devnull, "w"))  # noqa: SIM115 - lives as long as the process
+        self.seen: dict[str, bool] = {}
+        """{what was tried: whether it held} for datasets and audits."""
+
+    def cell(self, name: str, overfit: bool, config: dict[str, Any]) -> None:
+        """Rehearse one cell, its dataset and its audit before it."""
+        folder = self.scratch / dataset_name(config)
+        data, protocol = config["data"].get("name"), config["protocol"].get("name")
+        if not self._once(f"data {data}", "prepare", lambda: _prepare(config, folder)):
+            return
+        if not self._once(f"data {data}, protocol {protocol}", "audit", lambda: self._audit(config, folder)):
+            return
+        self.checks.append(run_check(name, "rehearsal", lambda: self._train(config, folder, name)))
+        if self.checks[-1].status == "PASS" and overfit:
+            splits = self._splits(config, folder)
+            short = _short(config, splits)
+            self.checks.append(run_check(name, "gradients", lambda: _gradients(short, splits)))
+            self.checks.append(run_check(name, "overfit", lambda: _overfit(short, splits)))
+
+    def _once(self, subject: str, name: str, check: Callable[[], Outcome]) -> bool:
+        key = f"{subject}: {name}"
+        if key not in self.seen:
+            self.checks.append(run_check(subject, name, check))
+            self.seen[key] = self.checks[-1].status != "FAIL"
+        return self.seen[key]
+
+    def _audit(self, config: dict[str, Any], folder: Path) -> Outcome:
+        """The audit's own checks, without pricing a leak and without canaries, which change no finding."""
+        settings = config["protocol"]
+        protocol = EvaluationProtocol(**{**settings, "fit_on": tuple(settings["fit_on"])})
+        options = AuditOptions(**{**config["audit"], "price": "none", "canaries": False})
+        report = audit(self.worker.load_splits(config, str(folder)), protocol, options)
+        blocking = report.blocking(config["audit"]["fail_on"], tuple(config["audit"]["acknowledge"]))
+        if blocking:
+            found = "; ".join(f"{finding.kind} ({finding.count} of {'/'.join(finding.splits)})" for finding in blocking)
+            return "FAIL", f"training would be refused: {found}; mend the dataset's source or the protocol"
+        return "PASS", report.summary()
+
+    def _splits(self, config: dict[str, Any], folder: Path) -> Splits:
+        return _small(self.worker.load_splits(config, str(folder)))
+
+    def _train(self, config: dict[str, Any], folder: Path, name: str) -> Outcome:
+        """A few steps from start to record, as the study runs them."""
+        splits = self._splits(config, folder)
+        short = _short(config, splits)
+        with tempfile.TemporaryDirectory(dir=self.scratch) as out:
+            record = run_cell(short, splits, Path(out), _facts(config, name))
+        if record is None or record["status"] != "finished":
+            return "FAIL", f"{STEPS} steps: {record['message'] if record else 'no record'}"
+        measured = record["metrics"]["test"]
+        wanted = config["protocol"]["metric"]
+        if wanted not in measured:
+            return "FAIL", f"protocol.metric={wanted}: not measured; conf/metrics gives {', '.join(measured)}"
+        return "PASS", f"{STEPS} steps, test {wanted} {measured[wanted]:.4g}"
+
+
+def _prepare(config: Mapping[str, Any], folder: Path) -> Outcome:
+    source = config["data"]["source"]
+    check_targets({"data": {"source": source}}, allowed_prefixes(config["paper"]["slug"]))
+    first = prepare(build(source, "data.source"), folder)
+    again = prepare(build(source, "data.source"), folder.with_name(f"{folder.name}.again"))
+    if first != again:
+        parts = ", ".join(part for part in first if first[part] != again.get(part))
+        return "FAIL", f"built twice, {parts} came out differently; draw only from a generator seeded by an argument"
+    return "PASS", f"parts {', '.join(first)}, the same twice"
+
+
+def _small(splits: Splits) -> Splits:
+    """The first rows of each part; preprocessing is fitted on those."""
+
+    def first(part: Examples) -> Examples:
+        return part.take(np.arange(min(len(part), ROWS)))
+
+    return splits.replace(**{name: first(part) for name, part in splits.parts().items()})
+
+
+def _short(config: Mapping[str, Any], splits: Splits) -> dict[str, Any]:
+    """The cell's config for a few steps on a few rows."""
+    short = copy.deepcopy(dict(config))
+    batch = min(short["trainer"]["batch_size"], len(splits.train))
+    short["trainer"] |= {"max_steps": STEPS, "eval_every": None, "batch_size": batch}
+    short["data"]["num_workers"] = 0
+    short["logger"] = {"kind": "none"}
+    return short
+
+
+def _facts(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a record asks of its caller; this one is thrown away."""
+    empty: dict[str, Any] = {
+        "cell_id": "rehearsal", "slug": config["paper"]["slug"], "variant": name, "levels": {}, "overrides": [],
+        "git": {}, "pack_sha256": "", "code_sha256": "", "prepared": {}, "environment": {},
+        "audit": {"sha256": "", "clean": True, "summary": "", "acknowledged": []},
+    }  # fmt: skip
+    return empty
+
+
+def _batch(cell: Cell, size: int) -> list[torch.Tensor]:
+    return [cell.inputs["train"][:size], cell.targets["train"][:size]]
+
+
+def _gradients(config: Mapping[str, Any], splits: Splits) -> Outcome:
+    """Every parameter gets a finite gradient from the cell's own loss on a real batch."""
+    cell = Cell(config, splits)
+    cell.module.train()
+    cell.module.training_step(_batch(cell, len(splits.train)), 0).backward()
+    trainable = {n: p for n, p in cell.module.model.named_parameters() if p.requires_grad}
+    silent = [name for name, parameter in trainable.items() if parameter.grad is None]
+    if silent:
+        return "FAIL", f"the loss gives no gradient to {some(silent)}; use it in forward or remove it"
+    broken = [n for n, p in trainable.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
+    if broken:
+        return "FAIL", f"the gradient of {some(broken)} is not finite"
+    return "PASS", f"{len(trainable)} parameters"
+
+
+def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
+    """One small batch of real examples can be learned by heart, with the cell's own loss.
+
+    A loss of the pack's own has a least value that nobody here knows (a saddle problem's is not even its goal), so it
+    only has to fall.
+    """
+    if config["method"].get("_target_") != _SUPERVISED:
+        return "NOT_APPLICABLE", "the pack's method decides what a step does; its loss need not fall on one batch"
+    own = not str(config["loss"].get("_target_", "")).startswith("torch.nn.")
+    start = best = math.inf
+    for rate in _LEARNING_RATES:
+        cell = Cell(config, splits)
+        model = cell.module.model.train()
+        for module in model.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+        optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=rate)
+        batch = _batch(cell, _OVERFIT_BATCH)
+        floor = _floor(cell)
+        for step in range(_OVERFIT_STEPS):
+            loss = cell.module.training_step(batch, step)
+            value = loss.item() - floor
+            start = value if step == 0 else start
+            best = min(best, value)
+            if start - best >= (_FALLEN_SHARE * abs(start) if own else (1 - _OVERFIT_SHARE) * start) and step:
+                return "PASS", f"loss {start + floor:.3g} falls to {best + floor:.3g} within {step} steps"
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return "FAIL", (
+        f"loss {start + floor:.3g} only falls to {best + floor:.3g} in {_OVERFIT_STEPS} steps on one batch of "
+        f"{_OVERFIT_BATCH}"
+    )
+
+
+def _floor(cell: Cell) -> float:
+    """The least value that the loss can take: that of label smoothing, which no model gets below."""
+    smoothing = getattr(cell.module.criterion, "label_smoothing", 0.0)
+    classes = cell.splits.classes
+    if not smoothing or not classes:
+        return 0.0
+    on, off = 1 - smoothing + smoothing / classes, smoothing / classes
+    return -(on * math.log(on) + (classes - 1) * off * math.log(off))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
