@@ -13,7 +13,7 @@ from mlintern.audit.options import AuditOptions
 from mlintern.audit.subject import Subject
 
 Case = tuple[Subject, str | None, np.ndarray | None]  # subject, kind or None, planted test rows if rows were planted
-OPTIONS = AuditOptions(price="none")
+OPTIONS = AuditOptions(price="none", canaries=False)  # neither changes what is found
 
 
 def table(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
