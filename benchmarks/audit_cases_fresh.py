@@ -1,4 +1,4 @@
-"""Cases that nothing was tuned on: other sizes, class counts, noise, targets, types of column, gaps and rare classes."""
+"""Cases that nothing was tuned on: other sizes, classes, noise, targets, types of column, gaps and rare classes."""
 
 from collections.abc import Callable
 from typing import Any
