@@ -117,12 +117,29 @@ def _but_one(base: np.ndarray, sample: np.ndarray, dtype: np.dtype) -> float:
     return largest
 
 
+def _repeats(subject: Subject, hashes: np.ndarray) -> float:
+    """Chance that a text or graph stands in the training part by itself, where these are short or small enough to.
+
+    That is the training rows' own rate of repeats, where under half of them are distinct, or where graphs have so few
+    nodes (10 at most by the middle one) that there are few to draw from.
+    """
+    _, place, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    repeated = float((counts[place] > 1).mean())
+    if len(counts) <= 0.5 * len(hashes):
+        return repeated
+    if subject.kind_of_data == "graph" and not subject.numeric:
+        nodes = [int(str(graph).split(";", 1)[0]) for graph in subject.train.features.ravel()[:1000]]
+        return repeated if np.median(nodes) <= 10 else 0.0
+    return 0.0
+
+
 def duplicate_rows(subject: Subject, part_a: str, part_b: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Confirmed pairs (rows of part_a, rows of part_b) with equal features, and how many to expect by chance."""
     a, b = subject.parts()[part_a], subject.parts()[part_b]
     if not subject.numeric:
-        rows_a, rows_b = matches(text_hashes(a.features), text_hashes(b.features))
-        return rows_a, rows_b, 0.0
+        hashes = text_hashes(a.features)
+        rows_a, rows_b = matches(hashes, text_hashes(b.features))
+        return rows_a, rows_b, _repeats(subject, hashes) * len(b)
     flat_a, flat_b = subject.flat(part_a), subject.flat(part_b)
     dtype = common_type({"a": flat_a, "b": flat_b})
     ignored = id_like(subject)

@@ -70,6 +70,10 @@ class Halves:
     def __len__(self) -> int:
         return len(self.y)
 
+    def room(self) -> int:
+        """Rows on one half, counted as if every class had as many as the rarest: what bins are to be filled with."""
+        return (self.classes * int(np.bincount(self.y).min()) if self.classes else len(self)) // 2
+
     def cells(self, values: np.ndarray, bins: int) -> np.ndarray:
         """[n] bin numbers of a column: one per code, else quantiles of rows with classes evened out."""
         known = np.unique(values)
@@ -104,11 +108,11 @@ class Halves:
 
     def column(self, values: np.ndarray) -> Answers:
         """Answers of one column, whatever the shape of the dependence."""
-        return self.by_cells(self.cells(values, min(BINS, max(4, len(self) // 16))))
+        return self.by_cells(self.cells(values, min(BINS, max(4, self.room() // 4))))
 
     def pair(self, one: np.ndarray, two: np.ndarray) -> Answers:
         """The best answers of two columns through bins: of a grid, of their best line, of their product or ratio."""
-        side = min(GRID, max(2, int(np.sqrt(len(self) / 12))))
+        side = min(GRID, max(2, int(np.sqrt(self.room() / 6))))
         a, b = self.cells(one, side), self.cells(two, side)
         tries = [self.by_cells(a * (int(b.max()) + 1) + b)]
         one, two = one.astype(np.float64), two.astype(np.float64)
@@ -118,7 +122,7 @@ class Halves:
 
     def refined(self, answers: Answers, *columns: np.ndarray) -> Answers:
         """The answers of one or two columns again, by trees where bins may have been too coarse."""
-        if not 0.8 <= answers.skill < 0.995:
+        if not 0.5 <= answers.skill < 0.995:
             return answers
         given = list(columns)
         if len(given) == 2:
@@ -203,7 +207,7 @@ class Halves:
     def _grids(self) -> np.ndarray:
         """[d, d] in-sample skill of each pair's grid beyond the better of the two columns alone."""
         width = self.x.shape[1]
-        side = min(GRID, max(2, int(np.sqrt(len(self) / 12))))
+        side = min(GRID, max(2, int(np.sqrt(self.room() / 6))))
         cells = np.column_stack([np.minimum(self.cells(self.x[:, c], side), side - 1) for c in range(width)])
         marks = np.zeros((len(self), width * side), np.float32)
         marks[np.arange(len(self))[:, None], cells + side * np.arange(width)] = 1
