@@ -21,7 +21,7 @@ from typing import Any, Literal, TypedDict
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from mlintern import files
+from mlintern import files, installed
 from mlintern.errors import UserError
 
 LOCKS = Path(__file__).resolve().parent.parent / "locks"
@@ -35,17 +35,13 @@ KNOWN_BAD: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 """Releases that must never be imported: {(package, version): why}."""
 
-PINS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "ATEN_CPU_CAPABILITY",
-    "MKL_CBWR",
-    "ONEDNN_MAX_CPU_ISA",
-    "CUBLAS_WORKSPACE_CONFIG",
-    "NVIDIA_TF32_OVERRIDE",
-    "PYTHONHASHSEED",
+PINS = re.compile(
+    r"((OMP|GOMP|MKL|ATEN|ONEDNN|DNNL|OPENBLAS|BLIS|NPY|TORCH|PYTORCH|CUBLAS|CUBLASLT|CUDNN|NCCL|GLOO)_\w+"
+    r"|KMP_(?!DUPLICATE_LIB_OK$|INIT_AT_FORK$)\w+"  # which libraries set themselves, and which change no result
+    r"|(CUDA|NVIDIA)_(?!VISIBLE_DEVICES$|DRIVER_CAPABILITIES$|REQUIRE)\w+|PYTHONHASHSEED|LD_PRELOAD|GLIBC_TUNABLES)"
 )
-"""Environment variables that can change the bits of a run; the determinism levels set some of them."""
+"""Environment variables that can change the bits of a run, by the libraries that read them; the determinism levels set
+some of them."""
 
 Policy = Literal["refuse", "warn"]
 
@@ -79,6 +75,8 @@ class EnvironmentRecord(TypedDict):
     """Build, CUDA, cuDNN, driver and the kernels' instruction set; None before torch is imported."""
     determinism: dict[str, Any]
     """Pinned variables that are set, and torch's switches once it is imported."""
+    modified: dict[str, str]
+    """{file below site-packages: first digits of its sha256} of imported files that are not as they were installed."""
 
 
 def environment_record() -> EnvironmentRecord:
@@ -96,6 +94,7 @@ def environment_record() -> EnvironmentRecord:
         "threads": threads(),
         "torch": _torch_build(),
         "determinism": {**pins_in_force(), **_torch_switches()},
+        "modified": dict(installed.modified()),
     }
 
 
@@ -242,7 +241,7 @@ def threads() -> int:
 
 def pins_in_force() -> dict[str, str]:
     """{variable: value} of PINS that are set in this process."""
-    return {name: os.environ[name] for name in PINS if name in os.environ}
+    return {name: value for name, value in sorted(os.environ.items()) if PINS.fullmatch(name)}
 
 
 def nvidia_driver() -> str | None:

@@ -18,6 +18,7 @@ RUN_FILE = "run.json"
 STEPS_FILE = "steps.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
 WEIGHTS_FILE = "weights.safetensors"
+INSIDE_FILE = "inside.parquet"
 
 
 class RunRecord(TypedDict, total=False):
@@ -42,6 +43,8 @@ class RunRecord(TypedDict, total=False):
     """{part: sha256} of the prepared data as published: what is part of the cell's id."""
     data: dict[str, str]
     """{part: sha256} of the raw data that the cell saw: hold-out and view applied."""
+    engine: dict[str, Any]
+    """{"version", "files": {path: first digits of its sha256}} of the code that trained it."""
     environment: dict[str, Any]
     streams: dict[str, str]
     """First key of every named random stream, as hex."""

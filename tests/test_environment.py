@@ -45,7 +45,7 @@ def distribution(folder: Path, name: str, version: str) -> None:
 
 
 def python(*code: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in environment.PINS}
+    clean = {name: value for name, value in os.environ.items() if not environment.PINS.fullmatch(name)}
     command = [sys.executable, "-c", "\n".join(code)]
     return subprocess.run(command, env=clean | variables, capture_output=True, text=True, check=False)
 

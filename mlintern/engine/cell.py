@@ -15,18 +15,21 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
-from mlintern import files, record
+from mlintern import environment, files, record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.engine import initialise, loggers, memory, ranks, seeding, weights
+from mlintern.engine import ENGINE_VERSION, initialise, loggers, memory, ranks, seeding, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
+from mlintern.engine.inside import Inside
 from mlintern.engine.instantiate import allowed_prefixes, build, factory
+from mlintern.engine.live import LIVE_FILE
 from mlintern.engine.loop import Loop, Plan, State
 from mlintern.engine.module import CellModule
 from mlintern.engine.shards import Shards
+from mlintern.engine.source import source_sha256
 from mlintern.errors import UserError
 from mlintern.vet.targets import check_targets
 
@@ -140,13 +143,15 @@ def run_cell(
     on_progress: Callable[[int], None] = lambda step: None,
     should_stop: Callable[[], bool] = lambda: False,
     until: int | None = None,
+    inside: Inside | None = None,
 ) -> record.RunRecord | None:
     """Train one cell in `folder` and write its record; continues from a checkpoint if there is one.
 
-    With `until` below the cell's steps, only steps.parquet is written, there is no record, and test is not read.
+    With `until` below the cell's steps, only steps.parquet and inside.parquet are written, there is no record, and test
+    is not read. `inside` says which steps' insides are kept, and how much of them.
 
     `facts` are the record's fields that the caller knows: cell_id, slug, variant, levels, overrides, git, pack_sha256,
-    environment, audit. Raises Interrupted when asked to stop, UserError for a config that cannot be run.
+    audit. Raises Interrupted when asked to stop, UserError for a config that cannot be run.
     """
     started = _now()
     memory.reset_peak()
@@ -173,6 +178,7 @@ def run_cell(
         on_progress,
         logger.log,
         should_stop,
+        inside or Inside(),
     )
     with ranks.started(config, splits, folder / CHECKPOINT_FILE, until):
         state = loop.run(until)
@@ -182,7 +188,8 @@ def run_cell(
     final = state.selected if state.selected is not None else weights.snapshot(cell.module.model)
     step = state.selected_step if state.selected_step is not None else state.step
     cell.module.model.load_state_dict(final)
-    found = {part: cell.score(part, step) for part in splits.parts()}
+    with loop.guarded():
+        found = {part: cell.score(part, step) for part in splits.parts()}
     _note_readings(readings, cell.readings)
     metrics = {part: {"loss": e.loss, **e.metrics} for part, e in found.items()}
     write_predictions(folder, found["test"], splits)
@@ -196,6 +203,8 @@ def run_cell(
         else f"the loss is not finite from step {diverged} on; try a lower learning rate",
         "seed": cell.seed,
         "config": dict(config),
+        "environment": dict(environment.environment_record()),
+        "engine": {"version": ENGINE_VERSION, "files": source_sha256()},
         "data": splits.fingerprints(),
         "streams": seeding.stream_heads(cell.seed),
         "loss_chain_sha256": state.trace.link.hex(),
@@ -218,12 +227,13 @@ def run_cell(
     }
     logger.close(metrics)
     files.write_json(folder / record.RUN_FILE, result)
-    (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    for name in (CHECKPOINT_FILE, LIVE_FILE):
+        (folder / name).unlink(missing_ok=True)
     return result
 
 
 def write_steps(folder: Path, state: State, loop: Loop) -> None:
-    """steps.parquet: loss, learning rate and chain of every step."""
+    """steps.parquet: loss, learning rate, chain and weights of every step; inside.parquet: what passed in some."""
     losses = state.trace.losses()
     factors = [loop.schedule.factor(step, loop.plan.max_steps) for step in range(len(losses))]
     steps = {
@@ -231,8 +241,11 @@ def write_steps(folder: Path, state: State, loop: Loop) -> None:
         "loss": losses,
         "lr": np.array(factors, dtype=np.float64) * loop.base_lrs[0],
         "chain": state.trace.links,
+        "weights": state.trace.digests(),
     }
     _write_table(folder / record.STEPS_FILE, steps)
+    if loop.inside is not None:
+        loop.inside.write(folder / record.INSIDE_FILE)
 
 
 def write_predictions(folder: Path, test: Evaluation, splits: Splits) -> None:

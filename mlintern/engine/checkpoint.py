@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from mlintern.engine import weights
+from mlintern.engine import live, weights
+from mlintern.engine.trace import folded
 from mlintern.errors import UserError
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -58,30 +59,43 @@ def save(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     selected: dict[str, torch.Tensor] | None,
-    losses: torch.Tensor,
+    traced: dict[str, torch.Tensor],
     note: dict[str, Any],
 ) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint, whole or not at all; `traced` is `losses` and `digests` [steps] of the steps so far."""
     state, scalars = optimizer_tensors(optimizer)
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"optimizer/{name}": tensor for name, tensor in state.items()}
     tensors |= {f"selected/{name}": tensor for name, tensor in (selected or {}).items()}
-    weights.save_tensors(path, {**tensors, "losses": losses}, {**note, "optimizer": scalars})
+    tensors |= {f"trace/{name}": tensor for name, tensor in traced.items()}
+    weights.save_tensors(path, tensors, {**note, "optimizer": scalars})
 
 
 def load(
     path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[dict[str, torch.Tensor] | None, torch.Tensor, dict[str, Any]]:
-    """Read a checkpoint back into model and optimizer; returns the chosen weights so far, the losses and the note."""
+) -> tuple[dict[str, torch.Tensor] | None, dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a checkpoint back into model and optimizer; returns the chosen weights so far, the trace and the note.
+
+    Where a live snapshot continues it (see `live`), the run is where the snapshot is.
+    """
     tensors, note = weights.load_tensors(path)
-    by_kind: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "selected": {}}
-    losses = tensors.pop("losses")
+    by_kind: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "selected": {}, "trace": {}}
     for name, tensor in tensors.items():
-        kind, rest = name.split("/", 1)
-        by_kind[kind][rest] = tensor
+        kind, _, rest = name.partition("/")
+        by_kind.setdefault(kind, {})[rest] = tensor
+    if by_kind["trace"].keys() != {"losses", "digests"}:
+        raise UserError(f"{path}: written by another version of mlintern; delete it and run again")
+    if (newer := live.read(path.with_name(live.LIVE_FILE), note["step"])) is not None:
+        note["step"], tensors, losses, digests = newer
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            by_kind[kind][rest] = tensor
+        traced = by_kind["trace"]
+        traced["losses"] = torch.cat([traced["losses"], losses])
+        traced["digests"] = torch.cat([traced["digests"], torch.from_numpy(folded(digests.numpy()))])
     model.load_state_dict(by_kind["model"])
     restore_optimizer(optimizer, by_kind["optimizer"], note.pop("optimizer"))
-    return by_kind["selected"] or None, losses, note
+    return by_kind["selected"] or None, by_kind["trace"], note
 
 
 class Cadence:
@@ -95,6 +109,10 @@ class Cadence:
 
     def due(self) -> bool:
         return time.monotonic() - self._last >= max(self.seconds, 20 * self._cost)
+
+    def affordable(self) -> bool:
+        """May one be written before its time, within the 5 %?"""
+        return time.monotonic() - self._last >= 20 * self._cost
 
     def wrote(self, cost: float) -> None:
         """Note that a checkpoint took `cost` seconds to write."""

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from mlintern.engine import seeding
+from mlintern.engine import guard, seeding
 from mlintern.engine.protocols import Loss, Metric
 
 
@@ -48,7 +48,7 @@ def evaluate(
     model.eval()
     scores: dict[str, list[torch.Tensor]] = {metric.name: [] for metric in metrics}
     losses, predictions = [], []
-    with seeding.fork_torch(seed, "evaluation", step):
+    with seeding.fork_torch(seed, "evaluation", step), guard.STREAMS.of(seed, "evaluation", step):
         for at in range(0, len(inputs), batch_size):
             x, y = inputs[at : at + batch_size], targets[at : at + batch_size]
             outputs = model(x)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mlintern.engine import seeding
+from mlintern.engine import guard, seeding
+from mlintern.engine.inside import Inside
 from mlintern.engine.protocols import Augment
 
 
@@ -52,12 +53,18 @@ class TensorFeed:
 
     def __init__(self, inputs: torch.Tensor, targets: torch.Tensor, order: Order):
         self.inputs, self.targets, self.order = inputs, targets, order
+        self.augment = None
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches of the steps start … stop-1."""
         for step in range(start, stop):
             rows = torch.from_numpy(self.order.rows(step)).to(self.inputs.device)
             yield Batch(self.inputs.index_select(0, rows), self.targets.index_select(0, rows))
+
+    def take_down(self, step: int, batch: Batch, inside: Inside) -> None:
+        """Note the step's rows, and its batch."""
+        inside.note("rows", "row numbers", self.order.rows(step))
+        _take_down(batch, inside)
 
 
 class _Keyed(Dataset):
@@ -70,7 +77,8 @@ class _Keyed(Dataset):
         epoch, row = place
         features = self.features[row]
         if self.augment is not None:
-            features = self.augment(features, seeding.generator(self.seed, "augment", epoch, row))
+            with guard.STREAMS.of(self.seed, "augment", epoch, row):
+                features = self.augment(features, seeding.generator(self.seed, "augment", epoch, row))
         return torch.from_numpy(np.ascontiguousarray(features)), torch.as_tensor(self.labels[row])
 
 
@@ -99,6 +107,7 @@ class LoaderFeed:
     def __init__(
         self, features: np.ndarray, labels: np.ndarray, order: Order, seed: int, augment: Augment | None, workers: int
     ):
+        self.augment = augment
         self.dataset = _Keyed(features, labels, augment, seed)
         self.order, self.seed, self.workers = order, seed, workers
 
@@ -114,3 +123,15 @@ class LoaderFeed:
         )
         for inputs, targets in loader:
             yield Batch(inputs, targets)
+
+    def take_down(self, step: int, batch: Batch, inside: Inside) -> None:
+        """Note the step's rows, the examples before they were augmented, and the batch."""
+        rows = self.order.rows(step)
+        inside.note("rows", "row numbers", rows)
+        inside.note("example", "inputs before augmentation", self.dataset.features[rows])
+        _take_down(batch, inside)
+
+
+def _take_down(batch: Batch, inside: Inside) -> None:
+    inside.note("batch", "inputs", batch.inputs)
+    inside.note("batch", "targets", batch.targets)

@@ -8,14 +8,14 @@ stray draw elsewhere, leaves every other weight as it was.
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from mlintern.engine import seeding
+from mlintern.engine import guard, seeding
 from mlintern.errors import UserError
 
 _IN_PLACE = {
@@ -39,9 +39,11 @@ class _Draws(TorchFunctionMode):
     """Sees every random call of a constructor; calls `before(i)` ahead of the i-th one and keeps the tensor it fills.
 
     A function of torch.nn.init counts as one draw, whatever it draws inside: several fill buffers first, and their
-    number of draws depends on chance. While the mode is on, torch.nn.init holds wrappers that say so; an initialiser
-    that a pack imported by name is not wrapped, and what it draws into buffers is keyed by its turn.
+    number of draws depends on chance. While the mode is on, torch.nn.init holds stand-ins that say so.
     """
+
+    on: "_Draws | None" = None
+    """The mode that sees draws right now."""
 
     def __init__(self, before: Callable[[int], None] | None = None):
         super().__init__()
@@ -50,23 +52,18 @@ class _Draws(TorchFunctionMode):
         self.inside = False
 
     def __enter__(self) -> Any:
-        for name, function in _INITIALISERS.items():
-            setattr(nn.init, name, self._wrapped(function))
+        _Draws.on = self
+        for name, stand_in in _STAND_INS.items():
+            setattr(nn.init, name, stand_in)
         return super().__enter__()
 
     def __exit__(self, *problem: Any) -> None:
         super().__exit__(*problem)
+        _Draws.on = None
         for name, function in _INITIALISERS.items():
             setattr(nn.init, name, function)
 
-    def _wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def initialiser(*args: Any, **kwargs: Any) -> Any:
-            return self._drawing(lambda: function(*args, **kwargs), args[0] if args else kwargs.get("tensor"))
-
-        return initialiser
-
-    def _drawing(self, draw: Callable[[], Any], filled: torch.Tensor | None) -> Any:
+    def drawing(self, draw: Callable[[], Any], filled: torch.Tensor | None) -> Any:
         """Make one draw, keyed, unless it is part of another."""
         if self.inside:
             return draw()
@@ -83,10 +80,41 @@ class _Draws(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in _IN_PLACE:
-            return self._drawing(lambda: func(*args, **kwargs), args[0])
+            return self.drawing(lambda: func(*args, **kwargs), args[0])
         if func in _FACTORIES:
-            return self._drawing(lambda: func(*args, **kwargs), None)
+            return self.drawing(lambda: func(*args, **kwargs), None)
         return func(*args, **kwargs)
+
+
+def _stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An initialiser that is one draw while a mode sees draws, and else what it always was."""
+
+    @functools.wraps(function)
+    def initialiser(*args: Any, **kwargs: Any) -> Any:
+        if _Draws.on is None:
+            return function(*args, **kwargs)
+        filled = args[0] if args else kwargs.get("tensor")
+        return _Draws.on.drawing(lambda: function(*args, **kwargs), filled)
+
+    return initialiser
+
+
+_STAND_INS = {name: _stand_in(function) for name, function in _INITIALISERS.items()}
+_BY_FUNCTION = {function: _STAND_INS[name] for name, function in _INITIALISERS.items()}
+
+
+def _replace_imported(model: nn.Module) -> bool:
+    """Put the stand-ins where the model's own code imported initialisers by name; did it?
+
+    They stay there: outside of a constructor they are the functions that they stand for.
+    """
+    found = False
+    for module in guard.written([model]):
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Hashable) and value in _BY_FUNCTION:
+                setattr(module, name, _BY_FUNCTION[value])
+                found = True
+    return found
 
 
 def _owners(model: nn.Module) -> dict[int, str]:
@@ -108,6 +136,8 @@ def build(make: Callable[[], nn.Module], seed: int) -> nn.Module:
         model = make()
     if not isinstance(model, nn.Module):
         raise UserError(f"model: {type(model).__name__} is not a torch.nn.Module; a variant must be one")
+    if _replace_imported(model):
+        return build(make, seed)
     owners = _owners(model)
     names = [owners.get(target.untyped_storage().data_ptr(), "") for target in first.targets]
     seen: Counter[str] = Counter()
@@ -122,8 +152,13 @@ def build(make: Callable[[], nn.Module], seed: int) -> nn.Module:
         seeding.reseed_default(seed, "init", *keys[i])
 
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    del model, first
-    with seeding.fork_torch(seed, "init", "second-pass"), _Draws(before) as second:
+    with (
+        guard.on(model, torch_draws=False),
+        guard.STREAMS.of(seed, "init"),
+        seeding.fork_torch(seed, "init", "second-pass"),
+        _Draws(before) as second,
+    ):
+        del model, first
         model = make()
     if len(second.targets) != len(keys) or shapes != {k: tuple(v.shape) for k, v in model.state_dict().items()}:
         raise UserError("model: its constructor builds something else each time it is called; it must not")

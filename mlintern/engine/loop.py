@@ -5,6 +5,7 @@ are set to the step's key, and nothing that happens between steps (evaluation, c
 trace in the next one. That is what makes kill and resume, validation and logging free of consequences.
 """
 
+import contextlib
 import dataclasses
 import inspect
 import math
@@ -16,10 +17,13 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
+from mlintern import record
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import checkpoint, seeding, weights
+from mlintern.engine import checkpoint, guard, live, seeding, weights
+from mlintern.engine.digest import StateDigest
 from mlintern.engine.evaluate import Evaluation
 from mlintern.engine.feed import Batch, LoaderFeed, TensorFeed
+from mlintern.engine.inside import Inside
 from mlintern.engine.module import CellModule
 from mlintern.engine.selection import better
 from mlintern.engine.shards import Shards
@@ -79,9 +83,11 @@ class Loop:
         on_progress: Callable[[int], None] = lambda step: None,
         log: Callable[[int, dict[str, float]], None] = lambda step, values: None,
         should_stop: Callable[[], bool] = lambda: False,
+        inside: Inside | None = None,
     ):
         self.fabric, self.plan, self.feed, self.evaluate = fabric, plan, feed, evaluate
         self.model = module.model
+        self.parts = (module.model, module.criterion, module.method, module.schedule, feed.augment, *module.metrics)
         self.schedule = module.schedule
         self.plain_optimizer = module.make_optimizer(module.model.parameters())
         self.needs_closure = needs_closure(self.plain_optimizer)
@@ -90,6 +96,14 @@ class Loop:
         self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
         self.checkpoint_path, self.cadence = checkpoint_path, cadence or checkpoint.Cadence(math.inf)
         self.on_progress, self.log, self.should_stop = on_progress, log, should_stop
+        self.inside = inside if plan.shards.rank == 0 else None
+        self.digest = StateDigest(module.model)
+        self.may_snapshot = (
+            checkpoint_path is not None and plan.shards.rank == 0 and math.isfinite(self.cadence.seconds)
+        )
+        self.wants_snapshot = self.may_snapshot
+        self.snapshot: live.Snapshot | None = None
+        self.shard = 0
         self.state = State()
 
     def run(self, until: int | None = None) -> State:
@@ -98,28 +112,58 @@ class Loop:
         `until` ends earlier without changing what any step computes (a schedule still runs to `plan.max_steps`).
         """
         self.restore()
-        state, plan = self.state, self.plan
-        last = min(plan.max_steps, until or plan.max_steps)
+        state = self.state
+        last = min(self.plan.max_steps, until or self.plan.max_steps)
         began = time.monotonic() - state.wall_s
         self.module.train()
+        with self.guarded():
+            self.train(last, began)
+        state.trace.flush()
+        state.wall_s = time.monotonic() - began
+        return state
+
+    def guarded(self) -> contextlib.AbstractContextManager[None]:
+        """The guard over everything that the pack brought to this run."""
+        return guard.on(*self.parts)
+
+    def train(self, last: int, began: float) -> None:
+        """The steps from where the run is to step `last`."""
+        state, plan = self.state, self.plan
         for batch in self.feed.batches(state.step, last):
-            state.trace.append(self.train_step(batch, state.step))
+            if self.inside is not None and self.inside.wanted(state.step):
+                loss = self.watched_step(batch, state.step, self.inside)
+            else:
+                loss = self.train_step(batch, state.step)
+            digest = self.digest()
+            state.trace.append(loss, digest)
             state.step += 1
             if state.step % FLUSH_EVERY == 0:
                 state.trace.flush()
                 if state.trace.diverged_at is not None:
                     break
-            if state.step % plan.eval_every == 0 or state.step == plan.max_steps:
+            evaluated = state.step % plan.eval_every == 0 or state.step == plan.max_steps
+            if evaluated:
                 self.evaluate_and_select()
+            self.keep(loss, digest, evaluated)
             self.on_progress(state.step)
-            if (stop := self.should_stop()) or self.cadence.due():
+            if (stop := self.should_stop()) or self.due():
                 state.wall_s = time.monotonic() - began
                 self.save()
                 if stop:
                     raise Interrupted
-        state.trace.flush()
-        state.wall_s = time.monotonic() - began
-        return state
+
+    def keep(self, loss: torch.Tensor, digest: torch.Tensor, evaluated: bool) -> None:
+        """Copy the step that was done into the live snapshot, if there is one that its checkpoint still fits."""
+        if self.snapshot is not None:
+            if evaluated or self.snapshot.full(self.state.step):
+                self.snapshot = None  # what an evaluation chose is in the next checkpoint
+                self.wants_snapshot = True
+            else:
+                self.snapshot.step_done(self.state.step, loss, digest)
+
+    def due(self) -> bool:
+        """Is it time for a checkpoint, or is one wanted for a snapshot to continue, and affordable?"""
+        return self.cadence.due() or (self.wants_snapshot and self.cadence.affordable())
 
     def train_step(self, batch: Batch, step: int) -> torch.Tensor:
         """One optimizer step on one global batch; returns its loss (scalar, detached, on its device)."""
@@ -158,11 +202,20 @@ class Loop:
             raise UserError(f"optimizer: {type(self.plain_optimizer).__name__}.step never called its closure; call it")
         return losses[0]
 
+    def watched_step(self, batch: Batch, step: int, inside: Inside) -> torch.Tensor:
+        """`train_step`, with what passes in it taken down; the bits are the same."""
+        with inside.watching(step, self.model, self.plain_optimizer, lambda: self.shard == 0):
+            self.feed.take_down(step, batch, inside)
+            loss = self.train_step(batch, step)
+            inside.note("loss", "loss", loss)
+        return loss
+
     def backward(self, piece: Batch, shard: int, weight: float) -> torch.Tensor:
         """Back-propagate one shard's weighted loss under the shard's own dropout key."""
-        step = self.state.step
+        step, self.shard = self.state.step, shard
         seeding.reseed_default(self.plan.seed, "dropout", step, shard)
-        loss = self.module.training_step(piece, step, shard)
+        with guard.STREAMS.of(self.plan.seed, "step", step, shard):
+            loss = self.module.training_step(piece, step, shard)
         if weight != 1.0:
             loss = loss * weight
         self.fabric.backward(loss)
@@ -195,18 +248,26 @@ class Loop:
             "selected_step": state.selected_step,
             "wall_s": state.wall_s,
         }
-        losses = torch.from_numpy(state.trace.losses())
-        checkpoint.save(self.checkpoint_path, self.model, self.plain_optimizer, state.selected, losses, note)
+        if self.inside is not None:  # before the checkpoint, which says that the steps before it are done
+            self.inside.write(self.checkpoint_path.with_name(record.INSIDE_FILE))
+        traced = {"losses": torch.from_numpy(state.trace.losses()), "digests": torch.from_numpy(state.trace.digests())}
+        checkpoint.save(self.checkpoint_path, self.model, self.plain_optimizer, state.selected, traced, note)
+        if self.may_snapshot and live.Snapshot.possible(self.model, self.plain_optimizer):
+            path, groups = self.checkpoint_path.with_name(live.LIVE_FILE), len(self.digest())
+            self.snapshot = live.Snapshot(path, self.model, self.plain_optimizer, groups, state.step)
+        self.wants_snapshot = False
         self.cadence.wrote(time.monotonic() - began)
 
     def restore(self) -> None:
         """Continue from the checkpoint if there is one."""
         if self.checkpoint_path is None or not self.checkpoint_path.exists():
             return
-        selected, losses, note = checkpoint.load(self.checkpoint_path, self.model, self.plain_optimizer)
+        selected, traced, note = checkpoint.load(self.checkpoint_path, self.model, self.plain_optimizer)
+        if self.inside is not None:
+            self.inside.restore(self.checkpoint_path.with_name(record.INSIDE_FILE), note["step"])
         self.state = State(
             step=note["step"],
-            trace=Trace(losses.numpy()),
+            trace=Trace(traced["losses"].numpy(), traced["digests"].numpy()),
             history=[{**row, "loss": float(row["loss"])} for row in note["history"]],
             best=note["best"],
             selected_step=note["selected_step"],

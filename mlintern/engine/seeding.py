@@ -78,15 +78,19 @@ def reseed_default(seed: int, name: str, *counters: int | str) -> None:
 
 @contextlib.contextmanager
 def fork_torch(seed: int, name: str, *counters: int | str) -> Iterator[None]:
-    """Run a block on its own torch stream and put the default CPU generator back as it was."""
+    """Run a block on its own torch stream and put the default generators back as they were."""
     import torch
 
-    state = torch.default_generator.get_state()
+    generators = [torch.default_generator]
+    if torch.cuda.is_available():  # pragma: no cover - needs a GPU
+        generators += torch.cuda.default_generators
+    states = [generator.get_state() for generator in generators]
     reseed_default(seed, name, *counters)
     try:
         yield
     finally:
-        torch.default_generator.set_state(state)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
 
 
 @contextlib.contextmanager

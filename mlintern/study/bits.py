@@ -10,7 +10,7 @@ from mlintern.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Losses:
-    """How the losses of two runs compare, over the steps that both have."""
+    """How the losses and weights of two runs compare step by step, over the steps that both have."""
 
     steps: int
     """Steps compared."""
@@ -21,6 +21,18 @@ class Losses:
     second: float | None = None
     ulp: int | None = None
     """Distance of the two, in units of the last place of float32."""
+    first_weights: int | None = None
+    """First step after which the weights or buffers differ; None where they agree, or a run did not note them."""
+    weights_noted: bool = False
+    """Did both runs note their weights after each step?"""
+    rates: tuple[int, float, float] | None = None
+    """First step whose learning rate differs, and the two; None where all agree."""
+
+    @property
+    def parted_at(self) -> int | None:
+        """First step in which something differs: its loss, or the weights after it."""
+        known = [step for step in (self.first_difference, self.first_weights) if step is not None]
+        return min(known) if known else None
 
 
 def find(text: str, runs: Path) -> Path:
@@ -43,24 +55,48 @@ def compare_losses(first: Path, second: Path, steps: int | None = None) -> Losse
     """
     import numpy as np
 
-    a, b = read_losses(first), read_losses(second)
+    (a, wa, ra), (b, wb, rb) = read_steps(first), read_steps(second)
     n = min(len(a), len(b), steps or len(a))
+    noted = len(wa) >= n > 0 and len(wb) >= n
+    other: Any = np.flatnonzero(wa[:n] != wb[:n]) if noted else []
+    k = min(n, len(ra), len(rb))
+    rates = np.flatnonzero(ra[:k] != rb[:k])
+    found = Losses(
+        n,
+        None,
+        first_weights=int(other[0]) if len(other) else None,
+        weights_noted=noted,
+        rates=(int(rates[0]), float(ra[rates[0]]), float(rb[rates[0]])) if len(rates) else None,
+    )
     different = np.flatnonzero(a[:n].view(np.int32) != b[:n].view(np.int32))
     if not len(different):
-        return Losses(n, None)
+        return found
     step = int(different[0])
-    return Losses(n, step, float(a[step]), float(b[step]), ulp_distance(a[step], b[step]))
+    one, two = float(a[step]), float(b[step])
+    ulp = ulp_distance(a[step], b[step])
+    return dataclasses.replace(found, first_difference=step, first=one, second=two, ulp=ulp)
 
 
 def read_losses(folder: Path) -> Any:
     """float32 [steps] of a run folder's steps.parquet."""
+    return read_steps(folder)[0]
+
+
+def read_steps(folder: Path) -> tuple[Any, Any, Any]:
+    """Losses (float32 [steps]), digests of the weights after each step (int64 [steps]) and learning rates [steps].
+
+    The digests and rates of a run that did not note them are empty.
+    """
     import numpy as np
     import pyarrow
     import pyarrow.parquet as pq
 
     path = folder / record.STEPS_FILE
     try:
-        return np.asarray(pq.read_table(path, columns=["loss"]).column("loss").to_numpy(), dtype=np.float32)
+        table = pq.read_table(path)
+        losses = np.asarray(table.column("loss").to_numpy(), dtype=np.float32)
+        noted = [table.column(n).to_numpy() if n in table.column_names else losses[:0] for n in ("weights", "lr")]
+        return losses, noted[0], noted[1]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; it lies beside run.json, copy both") from None
     except (OSError, KeyError, pyarrow.ArrowException) as error:
@@ -71,8 +107,19 @@ def ulp_distance(a: Any, b: Any) -> int:
     """How many float32 numbers lie between two, counting one end: 1 for neighbours."""
     import numpy as np
 
-    def place(value: Any) -> int:
-        bits = int(np.float32(value).view(np.int32))
-        return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+    return int(ulp_distances(np.array([a], np.float32), np.array([b], np.float32))[0])
 
-    return abs(place(a) - place(b))
+
+def ulp_distances(a: Any, b: Any, dtype: str = "float32") -> Any:
+    """`ulp_distance` of every pair in two arrays [n] of float16, float32, float64, or bfloat16 held as float32."""
+    import numpy as np
+
+    bits = 16 if dtype == "bfloat16" else a.itemsize * 8
+
+    def places(values: Any) -> Any:
+        whole: Any = np.ascontiguousarray(values).view(f"i{values.itemsize}").astype(np.int64)
+        whole = whole >> 16 if dtype == "bfloat16" else whole
+        magnitude = whole & ((1 << (bits - 1)) - 1)
+        return np.where(whole >= 0, magnitude, -magnitude).astype(object if bits == 64 else np.int64)
+
+    return np.abs(places(a) - places(b))

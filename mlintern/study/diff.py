@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mlintern import files
+from mlintern.study import causes
 from mlintern.study.bits import Losses, compare_losses, find
 from mlintern.study.differences import Difference, differences, flat, shown
+from mlintern.study.parting import Parting, first_parting
 
 BITS = ("loss_chain_sha256", "weights_sha256", "metrics", "evaluations", "selection", "status")
 """What two runs with equal bits have in common."""
@@ -28,10 +30,13 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     for letter, path, run in zip("AB", paths, (first, second), strict=True):
         console.print(f"{letter}: {called(run)}  {path}", highlight=False, markup=False, soft_wrap=True)
-    found = differences(first, second)
+    losses = compare_losses(paths[0].parent, paths[1].parent)
+    where = first_parting(paths[0].parent, paths[1].parent, losses)
+    found = causes.ranked(differences(first, second), where)
     unequal = [name for name in BITS if first.get(name) != second.get(name)]
-    say_differences(found, bool(unequal), console)
-    say_losses(compare_losses(paths[0].parent, paths[1].parent), first, second, console)
+    say_differences(found, bool(unequal), where, console)
+    say_losses(losses, first, second, console)
+    say_inside(losses, where, console)
     say_metrics(first, second, console)
     if unequal:
         console.print(f"[bold red]DIFFERENT[/]: {', '.join(unequal)}", highlight=False)
@@ -45,7 +50,7 @@ def called(run: Mapping[str, Any]) -> str:
     return " · ".join([run["cell_id"], run["variant"], *run["levels"].values(), f"seed {run['seed']}"])
 
 
-def say_differences(found: Sequence[Difference], unequal: bool, console: Console) -> None:
+def say_differences(found: Sequence[Difference], unequal: bool, where: Parting | None, console: Console) -> None:
     """The table of differences, the likeliest causes first."""
     if not found:
         line = "Nothing in the two records differs beside the results"
@@ -57,9 +62,12 @@ def say_differences(found: Sequence[Difference], unequal: bool, console: Console
         row = [item.kind, item.name, shown(item.first), shown(item.second)]
         table.add_row(*(_plain(cell) for cell in row), style=None if item.matters else "dim")
     console.print(table)
-    causes = [item for item in found if item.matters]
-    if unequal and causes:
-        console.print(f"Likeliest cause: {causes[0]}", highlight=False, markup=False, soft_wrap=True)
+    mattering = [item for item in found if item.matters]
+    able = [item for item in mattering if where is None or causes.can_explain(item, where)]
+    if unequal and able:
+        console.print(f"Likeliest cause: {able[0]}", highlight=False, markup=False, soft_wrap=True)
+    elif unequal and mattering:
+        console.print("None of these reaches what differs first: look at the code that computes it.")
     elif unequal:
         console.print("None of these may change bits: `mlintern verify` finds where a run leaves its record.")
 
@@ -70,6 +78,8 @@ def say_losses(found: Losses, first: Mapping[str, Any], second: Mapping[str, Any
         steps = [run["config"]["trainer"]["max_steps"] for run in (first, second)]
         tail = f" ({steps[0]} and {steps[1]} were asked for)" if steps[0] != steps[1] else ""
         console.print(f"Losses: all {found.steps} common steps agree{tail}", highlight=False)
+        if found.first_weights is not None:
+            console.print(f"Weights: differ after step {found.first_weights} and from there on", highlight=False)
         return
     before = f"; the {found.first_difference} steps before agree" if found.first_difference else ""
     console.print(
@@ -78,6 +88,18 @@ def say_losses(found: Losses, first: Mapping[str, Any], second: Mapping[str, Any
         highlight=False,
         soft_wrap=True,
     )
+
+
+def say_inside(losses: Losses, where: Parting | None, console: Console) -> None:
+    """The first tensor that differs, from what both runs kept of their steps' insides."""
+    if where is not None:
+        console.print(
+            f"Inside step {where.step}, first to differ: {where}", highlight=False, markup=False, soft_wrap=True
+        )
+        if where.agreeing:
+            console.print(f"  the {where.agreeing} tensors before it agree", highlight=False)
+    elif losses.parted_at is not None:
+        console.print("No step's inside that both runs kept shows more.", highlight=False)
 
 
 def say_metrics(first: Mapping[str, Any], second: Mapping[str, Any], console: Console) -> None:

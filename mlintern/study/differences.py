@@ -1,7 +1,7 @@
 """What differs between two runs' records: each difference named, the likeliest causes of other bits first.
 
 The order is that of a search by hand: the seed, what determines the result by configuration, the data, the pack's code,
-the environment, and the commit that the engine came from. What cannot change bits (loggers, paths, loader workers) is
+the engine's, the environment, and the commit. What cannot change bits (loggers, paths, loader workers) is
 listed last and marked.
 """
 
@@ -46,6 +46,7 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Dif
         *_mappings("data", first.get("prepared"), second.get("prepared"), "{} part, as prepared"),
         *_mappings("data", first.get("data"), second.get("data"), "{} part, as the cell saw it"),
         *_fields("code", first, second, ("code_sha256",), "the pack's Python code"),
+        *_engine(first.get("engine"), second.get("engine")),
         *environment(first.get("environment", {}), second.get("environment", {})),
         *_git(first.get("git") or {}, second.get("git") or {}),
         *_fields("code", first, second, ("pack_sha256",), "the pack's files, all together", matters=False),
@@ -61,6 +62,7 @@ def environment(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Dif
         *_fields("environment", first, second, ("threads",)),
         *_mappings("environment", first.get("determinism"), second.get("determinism"), "{}"),
         *_packages(first, second),
+        *_modified(first, second),
         *_mappings("environment", first.get("torch"), second.get("torch"), "torch {}"),
         *_fields("environment", first, second, _MACHINE),
         *_fields("environment", first, second, ("host",), matters=False),
@@ -128,6 +130,26 @@ def _packages(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Diffe
         if a != b:
             found.append(Difference("environment", f"package {package}", a, b))
     return found
+
+
+def _modified(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:
+    """Installed files that were edited in one environment, or otherwise in both; older records do not know."""
+    if "modified" not in first or "modified" not in second:
+        return []
+    pairs = _differing(first["modified"], second["modified"])
+    return [Difference("environment", f"file {name}", _as_installed(a), _as_installed(b)) for name, a, b in pairs]
+
+
+def _as_installed(value: str) -> str:
+    return "as installed" if value == ABSENT else value
+
+
+def _engine(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> list[Difference]:
+    """The engine's files that are not the same; older records do not name them."""
+    if not first or not second:
+        return []
+    pairs = _differing(first["files"], second["files"])
+    return [Difference("code", name, a, b) for name, a, b in pairs]
 
 
 def _git(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:

@@ -137,7 +137,10 @@ class Worker:
 
     def do_cell(self, job: dict[str, Any]) -> dict[str, Any]:
         """Train one cell; while another process trains it, wait and take over what that leaves."""
+        from mlintern.engine import ENGINE_VERSION
         from mlintern.engine.cell import run_cell
+        from mlintern.engine.inside import Inside
+        from mlintern.engine.source import source_sha256
         from mlintern.environment import environment_record
         from mlintern.files import remove_drafts
         from mlintern.record import RUN_FILE
@@ -148,10 +151,17 @@ class Worker:
                 return {"status": "finished elsewhere"}
             remove_drafts(out)
             splits = self.load_splits(job["config"], job["folder"])
-            facts = {**job["facts"], "environment": environment_record()}
-            until = job.get("until")
-            record = run_cell(job["config"], splits, out, facts, self.progress, lambda: self.stopping, until)
-        return {"status": record["status"] if record else "unfinished"}
+            until, whole = job.get("until"), job.get("whole")
+            inside = Inside(whole)
+            record = run_cell(
+                job["config"], splits, out, job["facts"], self.progress, lambda: self.stopping, until, inside
+            )
+        return {
+            "status": record["status"] if record else "unfinished",
+            "environment": environment_record(),
+            "engine": {"version": ENGINE_VERSION, "files": source_sha256()},
+            "data": splits.fingerprints(),
+        }
 
     @contextlib.contextmanager
     def lock(self, out: Path) -> Iterator[None]:

@@ -1,5 +1,8 @@
 """Initial weights are keyed by the parameter's name."""
 
+import sys
+import types
+
 import pytest
 import torch
 from torch import nn
@@ -73,6 +76,35 @@ def test_every_initialiser_is_keyed(fill):
     plain, more = initialise.build(lambda: model([]), 1), initialise.build(lambda: model(["other"]), 1)
     assert torch.equal(plain.used, more.used)
     assert not torch.equal(more.used, more.other)
+
+
+@pytest.mark.parametrize("fill", ["orthogonal_", "sparse_", "trunc_normal_", "kaiming_normal_"])
+def test_an_initialiser_imported_by_name_is_keyed_all_the_same(fill):
+    """Whether its module was imported before the engine's stand-ins were in place or while they were."""
+    source = (
+        f"from torch.nn.init import {fill} as fill\n"
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self, names):\n"
+        "        super().__init__()\n"
+        "        for name in names:\n"
+        "            weight = torch.nn.Parameter(torch.empty(6, 6))\n"
+        f"            fill(weight{', 0.5' if fill == 'sparse_' else ''})\n"
+        "            setattr(self, name, weight)\n"
+    )
+
+    def load():
+        module = types.ModuleType("generated_initialiser")
+        sys.modules[module.__name__] = module
+        exec(compile(source, "generated_initialiser.py", "exec"), vars(module))
+        return module.Net
+
+    early = load()
+    before = initialise.build(lambda: early(["used"]), 1), initialise.build(lambda: early(["other", "used"]), 1)
+    late = initialise.build(lambda: load()(["other", "used"]), 1)
+    assert torch.equal(before[0].used, before[1].used)
+    assert torch.equal(before[0].used, late.used)
+    assert not torch.equal(late.used, late.other)
 
 
 def test_a_custom_initialiser_is_kept():
