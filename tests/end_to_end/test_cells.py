@@ -155,6 +155,6 @@ def test_verify_says_identical_and_names_what_changed(reference, tmp_path):
     }
     (copy / "run.json").write_text(json.dumps(changed))
     out = verify(str(copy), "--steps", "3", code=1)
-    assert "data: the test part" in out
+    assert "Not as recorded: data: test part, as prepared" in out
     assert "DIFFERENT from step 0 on" in out
     assert "no finished run" in verify("0000", code=2)

@@ -1,13 +1,18 @@
 """The live snapshot: what a process had done when it was killed is there, whole, and goes on to the same bits."""
 
+import contextlib
 import os
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mlintern.engine import live
 from mlintern.engine.checkpoint import Cadence
@@ -81,6 +86,7 @@ def same(loop, reference):
     return digests and small.bits(loop) == small.bits(reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "where", "least"),
     [
@@ -104,6 +110,26 @@ def test_a_kill_loses_the_running_step_at_most(reference, tmp_path, step, where,
     else:
         assert at >= least
     assert same(loop, reference)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from([0.0, 1e6])), min_size=1, max_size=4))
+def test_any_kills_anywhere_lead_to_the_same_bits(reference, kills):
+    """Each sitting ends at its step as a killed one does, without a last word; the next goes on from what is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint"
+        for step, seconds in kills:
+            loop = small.make_loop(checkpoint=path, cadence_s=seconds, validate=False, eval_every=1000)
+
+            def die(done, step=step):
+                if done == step:
+                    raise KeyboardInterrupt
+
+            loop.on_progress = die
+            with contextlib.suppress(KeyboardInterrupt):
+                loop.run()
+        loop, _ = resumed(path)
+        assert same(loop, reference)
 
 
 def in_process(path, steps, every=1):
