@@ -17,6 +17,7 @@ from rich.console import Console
 
 from mlintern import environment, files, record
 from mlintern.data.prepare import DATASET_FILE
+from mlintern.engine import seeding
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.study import causes, differences
@@ -81,6 +82,8 @@ def edited(run: Mapping[str, Any]) -> list[str]:
                 f"record: its configuration, code and data come to the cell id {now}, but it says {run['cell_id']}; "
                 "it was edited after it was written"
             )
+    if run.get("streams") and run["streams"] != seeding.stream_heads(run["config"]["seed"]):
+        lines.append(f"record: its random streams are not those of config.seed={run['config']['seed']}; it was edited")
     if run["config"].get("seed") != run["seed"]:
         lines.append(f"record: seed {run['seed']} beside config.seed {run['config'].get('seed')}; it was edited")
     return lines
@@ -170,12 +173,12 @@ def say(found: Comparison, run: Mapping[str, Any], console: Console) -> None:
                 line(f"  the {found.inside.agreeing} tensors before it agree, the last of them: {found.inside.before}")
         elif found.losses.parted_at is not None:
             line("  no step's inside was kept by both that would show more")
-        say_causes(found, line)
+        say_causes(found, edited(run), line)
     if run["config"]["determinism"]["level"] == "fast":
         console.print("The run was made with determinism=fast, which promises nothing.", highlight=False)
 
 
-def say_causes(found: Comparison, line: Any) -> None:
+def say_causes(found: Comparison, edits: Sequence[str], line: Any) -> None:
     """What is not as it was, and which of it is the cause."""
     mattering = [item for item in found.differences if item.matters]
     for item in mattering:
@@ -183,6 +186,8 @@ def say_causes(found: Comparison, line: Any) -> None:
     able = [item for item in mattering if found.inside is None or causes.can_explain(item, found.inside)]
     if found.proven:
         line(f"Cause: {found.proven}.", "bold")
+    elif edits and not able:
+        line(f"Likeliest cause: {edits[0]}", "bold")
     elif able:
         line(f"Likeliest cause: {_then_and_now(able[0])}", "bold")
     elif mattering:
