@@ -88,8 +88,8 @@ def install() -> None:
             for overload, function in ((name, kernel), (f"{name}_", _in_place(kernel)), (f"{name}.out", _into(kernel))):
                 library.impl(overload, function, "CPU", allow_override=True)
     _libraries.append(library)
-    torch.Tensor.pow = _root_by_sqrt(torch.Tensor.pow)  # type: ignore[method-assign, assignment]
-    torch.Tensor.__pow__ = _root_by_sqrt(torch.Tensor.__pow__)  # type: ignore[method-assign, assignment]
+    torch.Tensor.pow = _root_by_sqrt(torch.Tensor.pow)  # type: ignore[method-assign]
+    torch.Tensor.__pow__ = _root_by_sqrt(torch.Tensor.__pow__)
     torch.pow = _root_by_sqrt(torch.pow)
     torch._VF.lstm = _without_onednn(torch._VF.lstm)
     torch.lstm = _without_onednn(torch.lstm)
