@@ -9,11 +9,16 @@ MAX_FRAMES = 2_000
 """Inputs inside inputs; what is pushed beyond them is dropped."""
 
 
+MAX_UNCLOSED = 1_000_000
+"""Tokens read in search of brackets that never close; after so many, brackets are text."""
+
+
 class Input:
     """Sources and token lists; the last one is read first. Nothing is expanded here."""
 
     def __init__(self) -> None:
         self.frames: list[Lexer | list[Token]] = []
+        self._unclosed = 0
 
     def raw(self) -> Token:
         """The next token, unexpanded; STOP at the end of all input."""
@@ -97,7 +102,7 @@ class Input:
         while token.kind == SPACE:
             held.append(token)
             token = self.raw()
-        if token.kind != TEXT or not token.text.startswith(opening):
+        if token.kind != TEXT or not token.text.startswith(opening) or self._unclosed > MAX_UNCLOSED:
             self.push(held + ([token] if token.kind != EOF else []))
             return None
         first = token
@@ -132,6 +137,7 @@ class Input:
             found.append(token)
             if len(found) > 2_000:
                 break
+        self._unclosed += len(found)
         self.push([first, *found])
         return None
 
