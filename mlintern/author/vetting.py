@@ -278,7 +278,7 @@ def _models(
     bad = [f"inputs of {given.variant}: shapes hold whole numbers above 0" for given in inputs if min(given.shape) < 1]
     if bad:
         return [], [], bad
-    models = {v.id: _model(v, drafts.compose([f"model={v.id}"])[0], known[v.id], spec) for v in spec.variants}
+    models = {v.id: model_of(v, drafts.compose([f"model={v.id}"])[0], known[v.id], spec) for v in spec.variants}
     factors = []
     base, choices = drafts.compose([])
     default = choices.get("model", "")
@@ -290,12 +290,13 @@ def _models(
                     continue
                 changed, _ = drafts.compose([f"ablation={option_name(factor.id, level.id)}"])
                 name = f"{factor.id} {level.id}"
-                one, other = (_model(chosen, config, known[default], spec) for config in (base, changed))
+                one, other = (model_of(chosen, config, known[default], spec) for config in (base, changed))
                 factors.append(Factor(name, one, other))
     return list(models.values()), factors, []
 
 
-def _model(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec: PaperSpec) -> Model:
+def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec: PaperSpec) -> Model:
+    """One variant as the dynamic checks take it, with the published sizes of what the study reduces."""
     arguments = dict(config["model"])
     target = arguments.pop("_target_")
     loss = _LOSSES.get(str(config["loss"].get("_target_", "")).rsplit(".", 1)[-1], "own")
@@ -306,7 +307,7 @@ def _model(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec:
     published = {
         reduction.key.removeprefix("model."): reduction.published
         for reduction in spec.scale.reductions
-        if reduction.key.startswith("model.") and reduction.where.get("variant", variant.id) == variant.id
+        if reduction.key.startswith("model.") and reduction.where in ({}, {"variant": variant.id})
     }
     return Model(
         name=variant.id,

@@ -3,9 +3,10 @@
 import pytest
 
 from mlintern.author import planned
-from mlintern.author.vetting import levels_that_differ, settings_that_differ
+from mlintern.author.forms import ModelInput
+from mlintern.author.vetting import levels_that_differ, model_of, settings_that_differ
 from mlintern.config import PACKS
-from mlintern.spec import Factor, Level, load_spec, option_name, text_of
+from mlintern.spec import Factor, Level, Reduction, load_spec, option_name, text_of
 from mlintern.strict_yaml import parse, validate
 from mlintern.study.plan import CellPlan
 
@@ -110,3 +111,20 @@ def test_a_spec_is_read_back_as_it_was_written():
     whole = spec(w8={"model.width": None}, w16={"model.width": 16})
     whole = whole.model_copy(update={"settings": [*whole.settings, free]})
     assert validate(type(SPEC), parse(text_of(whole, "head"), "spec.yaml"), "spec.yaml") == whole
+
+
+def test_the_published_model_is_that_of_the_variant_not_of_a_level():
+    width = {"key": "model.width", "reduced": 8, "reason": "r"}
+    reductions = [
+        Reduction(**width, published=64, where={"variant": "mlp"}),
+        Reduction(**width, published=512, where={"width": "w16"}),
+        Reduction(**width, published=128, where={"variant": "cnn"}),
+    ]
+    study = SPEC.model_copy(update={"scale": SPEC.scale.model_copy(update={"reductions": reductions})})
+    config = {
+        "model": {"_target_": "x.Net", "width": 8}, "data": {"classes": 2},
+        "loss": {"_target_": "torch.nn.CrossEntropyLoss"}, "method": {"_target_": "mlintern.engine.methods.Supervised"},
+    }  # fmt: skip
+    variant = next(v for v in SPEC.variants if v.id == "mlp")
+    given = ModelInput(variant="mlp", shape=[4], dtype="float32", high=2)
+    assert model_of(variant, config, given, study).published == {"width": 64}
