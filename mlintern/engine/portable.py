@@ -1,13 +1,16 @@
 """Operations that determinism=portable replaces, because no environment variable makes them the same on every CPU.
 
-Measured with `python -m portability` (another vendor's CPU by qemu-user beside this one, torch 2.13): with the level's
-pins everything a generated module uses agrees, except what is here.
+`python -m portability --only cpus` holds the operations of portability/operations.py on CPUs emulated by qemu-user
+against this one. Elementwise functions, reductions, matrix products, linear layers and convolutions were equal on an
+emulated Intel Haswell, an emulated AMD EPYC and a real AMD EPYC (torch 2.13, this level's pins), except:
 
 - `sqrt` (and `x ** 0.5`): torch takes MKL's vector roots, which are not correctly rounded and differ by CPU. numpy
   takes the processor's own instruction, which IEEE 754 rounds correctly everywhere. Optimizers that are not fused
   (RMSprop, Adagrad, NAdam …) use it too.
 - `atan`: MKL's again; `atan2(x, 1)` is compiled into torch and chosen by ATEN_CPU_CAPABILITY.
-- LSTM: oneDNN's kernel depends on more of the CPU than ONEDNN_MAX_CPU_ISA; torch's own, over MKL's products, does not.
+
+Replaced as they are here, both were equal. An LSTM by oneDNN was seen to differ under ONEDNN_MAX_CPU_ISA=AVX2 (and
+ended the emulated process); torch's own, over MKL's products, is taken in its place.
 """
 
 import functools
