@@ -1,8 +1,9 @@
 """Somewhere else: a process under another user, path, locale, time zone, umask, hash seed and core count, off the net.
 
-As root this makes a private mount namespace in which Python and its packages are also seen below `base`, so that a user
-who may not enter this checkout, or the home of whoever installed Python, can run them; nothing is copied. Without root
-the user stays the same, and what else cannot be changed on this machine is listed in `same`.
+As root this makes a private mount namespace in which Python and its packages can be reached by a user who may not enter
+this checkout, or the home of whoever installed Python: an empty folder lies over what is closed, and Python and the
+packages are seen in it at their own places (an interpreter finds its library by an absolute path). Nothing is copied.
+Without root the user stays the same, and what else cannot be changed on this machine is listed by `same`.
 """
 
 import dataclasses
@@ -11,7 +12,6 @@ import os
 import pwd
 import shlex
 import shutil
-import site
 import subprocess
 import sys
 import sysconfig
@@ -88,9 +88,7 @@ class Elsewhere:
         if self.user is not None:
             _call("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", self.user)
             shutil.chown(self.base / "home", self.user)
-            prefix, packages = self.base / "python", self.base / "packages"
-            prefix.mkdir()
-            packages.mkdir()
+            (self.base / "mounts").mkdir()
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         library = self.base / "venv" / "lib" / version / "site-packages"
         library.mkdir(parents=True)
@@ -123,11 +121,7 @@ class Elsewhere:
         lines = [f"umask {self.umask}", f"cd {shlex.quote(str(cwd))}"]
         words = [*self.one_core, *argv]
         if self.user is not None:
-            lines = [
-                f"mount --bind {shlex.quote(sys.base_prefix)} {shlex.quote(str(self.base / 'python'))}",
-                f"mount --bind {shlex.quote(site.getsitepackages()[0])} {shlex.quote(str(self.base / 'packages'))}",
-                *lines,
-            ]
+            lines = [*self._opened([Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))]), *lines]
             ids = pwd.getpwnam(self.user)
             words = ["setpriv", f"--reuid={ids.pw_uid}", f"--regid={ids.pw_gid}", "--clear-groups", *words]
         script = " && ".join([*lines, f"exec {shlex.join(words)}"])
@@ -136,6 +130,22 @@ class Elsewhere:
             raise UserError(
                 f"{shlex.join(argv)}: ended with code {done.returncode} under {self.described()} (in {cwd})"
             )
+
+    def _opened(self, needed: Sequence[Path]) -> list[str]:
+        """Shell commands that let anybody reach folders behind closed ones, at their own paths."""
+        lines, covered = ["umask 022"], []
+        for i, folder in enumerate(needed):
+            closed = [parent for parent in folder.parents if not parent.stat().st_mode & 0o001]
+            if closed:
+                kept, top = shlex.quote(str(self.base / "mounts" / str(i))), closed[-1]
+                lines += [f"mkdir -p {kept}", f"mount --bind {shlex.quote(str(folder))} {kept}"]
+                covered.append((top, folder, kept))
+        for top in sorted({top for top, _, _ in covered}):
+            lines.append(f"mount -t tmpfs -o mode=755 none {shlex.quote(str(top))}")
+        for _, folder, kept in covered:
+            place = shlex.quote(str(folder))
+            lines += [f"mkdir -p {place}", f"mount --bind {kept} {place}"]
+        return lines
 
     def remove(self) -> None:
         """Take back the user and everything below `base`."""
