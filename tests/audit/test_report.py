@@ -99,5 +99,6 @@ def test_every_level_of_the_config_group_is_valid(level):
 
     path = pathlib.Path(__file__).parents[2] / "conf" / "audit" / f"{level}.yaml"
     values = yaml.safe_load(path.read_text())
-    assert set(values) == {field.name for field in dataclasses.fields(AuditOptions)}
+    fields = {field.name for field in dataclasses.fields(AuditOptions)}
+    assert set(values) == fields - {"ledger"}  # a study's own records say how often test was read
     assert AuditOptions(**values).memory_bytes() >= 2**30

@@ -20,7 +20,7 @@ from tests.end_to_end.runs import PAPER, SLUG
 
 pytestmark = pytest.mark.slow
 
-SHORT = ["trainer.max_steps=12", "trainer.eval_every=12", "audit=quick", "sandbox=none"]
+SHORT = ["trainer.max_steps=12", "trainer.eval_every=12", "trainer.order=reshuffled", "audit=quick", "sandbox=none"]
 MODULES = f"papers/{SLUG}/modules.py"
 BATCH_NORM = [
     (
