@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv launchers demo test slow lint format lock portability matrix clean
+.PHONY: help venv launchers demo test slow extended lint format lock portability matrix clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,11 @@ test: venv  ## the default test suite; ARGS='tests/test_locks.py -x' goes to pyt
 launchers: venv  ## what joblib, Optuna, Ray and Slurm launchers need, into the virtual environment
 	@$(PYTHON) locks/install.py --venv $(VENV) --launchers
 
-slow: launchers  ## the long tests
+slow: venv  ## the long tests
 	$(PYTEST) -m "slow and not gpu" $(ARGS)
+
+extended: launchers  ## tests of minutes each, for a quiet machine: kills, planted causes, clusters, other circumstances
+	$(PYTEST) -m "extended and not gpu" $(ARGS)
 
 lint: venv  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -86,7 +86,7 @@ def same(loop, reference):
     return digests and small.bits(loop) == small.bits(reference)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("step", "where", "least"),
     [

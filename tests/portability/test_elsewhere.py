@@ -28,7 +28,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_command_runs_under_the_other_circumstances(capfd):
     where = Elsewhere(Path(tempfile.mkdtemp(dir="/var/tmp")))
     where.make()
@@ -50,7 +50,7 @@ def test_a_command_runs_under_the_other_circumstances(capfd):
     assert not where.base.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.timeout(1200)
 def test_a_short_study_comes_to_the_same_bits_elsewhere():
     argv = [sys.executable, "-m", "portability", "--short", "--only", "study"]
@@ -60,7 +60,7 @@ def test_a_short_study_comes_to_the_same_bits_elsewhere():
     assert "hashes and metrics of the cells" in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(shutil.which(emulation.QEMU) is None, reason="qemu-user is not installed")
 def test_operations_are_the_same_on_another_cpu():

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import kill_sweeps
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(1500)]
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "ray"])

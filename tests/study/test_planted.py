@@ -18,7 +18,7 @@ import pytest
 from mlintern.config import ROOT
 from tests.end_to_end.runs import PAPER, SLUG
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.extended
 
 SHORT = ["trainer.max_steps=12", "trainer.eval_every=12", "trainer.order=reshuffled", "audit=quick", "sandbox=none"]
 MODULES = f"papers/{SLUG}/modules.py"

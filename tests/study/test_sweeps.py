@@ -17,7 +17,7 @@ import pytest
 
 from tests.study import slurm, tiny
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(1800)]
 
 STUDY = [tiny.PAPER, "study=quick"]
 

@@ -10,7 +10,7 @@ from mlintern.study import plan
 from mlintern.vet.run import rehearse
 
 SLUG = "arxiv_2011_14439"
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture(scope="module")
