@@ -66,7 +66,7 @@ def test_ranks_die_with_rank_zero_and_the_run_continues(tmp_path):
     out, err = process.communicate(timeout=280)
     assert process.returncode == -9, err
     others = json.loads(out.splitlines()[-1])
-    assert len(others) == 3
+    assert len(others) in (3, 4)  # the other ranks, and rank 0's own loader process while it lives
     deadline = time.monotonic() + 60
     while left := [pid for pid in others if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < deadline, f"ranks {left} outlived rank 0"
