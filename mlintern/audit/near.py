@@ -126,6 +126,10 @@ def _sampled(subject: Subject, twins: Twins) -> str:
     return f" (looked at {' and '.join(parts)}, drawn at random: audit.max_rows)" if parts else ""
 
 
+def _searched(twins: Twins) -> str:
+    return f" ({twins.note})" if twins.note else ""
+
+
 def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: str) -> Outcome:
     twins = twins_of(subject)
     if isinstance(twins, str):
@@ -139,7 +143,7 @@ def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: s
     pervasive = twins.in_train >= _PERVASIVE and not twins.partial
     if not len(twins.test) or pervasive != wanted:
         status = Status.INCONCLUSIVE if sampled and not len(twins.test) else Status.PASS
-        return Outcome(status, nothing + sampled, n)
+        return Outcome(status, nothing + sampled + _searched(twins), n)
     fraction = len(twins.test) / n
     finding = Finding(
         kind=kind,
@@ -156,7 +160,7 @@ def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: s
         },
         repair=repair.format(n=len(np.unique(twins.train))),
     )
-    reason = f"{len(twins.test)} of {n} test rows are near copies of training rows{sampled}"
+    reason = f"{len(twins.test)} of {n} test rows are near copies of training rows{sampled}{_searched(twins)}"
     return Outcome(Status.FAIL, reason, n, (finding,))
 
 

@@ -17,6 +17,8 @@ _KEYWORDS = frozenset(
     "struct super switch this throw true try typedef union var void while with yield false print range len".split()
 )
 _CHUNK = 2000
+_TOKEN = r"\w+|[^\w\s]"
+_RARE = 12  # texts that share a shingle, up to which it is rare
 
 
 def looks_like_code(texts: list[str]) -> bool:
@@ -36,13 +38,18 @@ def without_names(text: str) -> str:
     return re.sub(r"[A-Za-z_]\w*", number, text)
 
 
+def tokens(code: str) -> list[str]:
+    """Words and signs of program text."""
+    return re.findall(_TOKEN, code)
+
+
 def shingled(train: list[str], test: list[str]) -> tuple[Any, Any]:
     """Sparse unit rows of shingles for both parts; weights come from both, as boilerplate may stand in one only."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     pattern = r"\w+"
     if looks_like_code(train):
-        train, test, pattern = [without_names(t) for t in train], [without_names(t) for t in test], r"\w+|[^\w\s]"
+        train, test, pattern = [without_names(t) for t in train], [without_names(t) for t in test], _TOKEN
     vectors = TfidfVectorizer(ngram_range=(1, 3), token_pattern=pattern, sublinear_tf=True, dtype=np.float32)
     vectors.fit(train + test)
     return vectors.transform(train), vectors.transform(test)
@@ -62,3 +69,46 @@ def nearest_texts(queries: Any, base: Any, k: int, *, itself: bool = False) -> t
         rows[start : start + _CHUNK] = np.take_along_axis(found, order, 1)
         distances[start : start + _CHUNK] = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(near, order, 1), 1e-6))
     return distances, rows
+
+
+def reworded(text: str, rng: np.random.Generator) -> str:
+    """The text with every eighth word (one at least) replaced by a word that stands nowhere else."""
+    words = text.split()
+    for place in rng.permutation(len(words))[: max(1, len(words) // 8)].tolist():
+        words[place] = f"qzx{int(rng.integers(10**9))}"
+    return " ".join(words)
+
+
+def sharing(texts: list[str]) -> np.ndarray:
+    """Pairs of texts [m, 2] (first < second) that share a third or more of the rare shingles of one of them, and three.
+
+    An inverted index over three-word shingles that at most `_RARE` texts have: every such pair is found, in time linear
+    in the words but for one sort. Texts are looked at as they are: for code, give them without their names.
+    """
+    import pandas as pd
+
+    words = " \0 ".join(texts).lower().split()  # a word of its own between texts
+    codes = pd.factorize(np.array(words, dtype=object))[0].astype(np.uint64)
+    border = codes == codes[words.index("\0")] if len(texts) > 1 else np.zeros(len(codes), bool)
+    owner = np.cumsum(border)
+    whole = ~(border[:-2] | border[1:-1] | border[2:])
+    mixed = (codes[:-2] * np.uint64(0x9E3779B97F4A7C15) + codes[1:-1]) * np.uint64(0xC2B2AE3D27D4EB4F) + codes[2:]
+    shingles, owner = mixed[whole], owner[:-2][whole]
+    order = np.argsort(shingles, kind="stable")
+    shingles, owner = shingles[order], owner[order]
+    fresh = np.r_[True, (shingles[1:] != shingles[:-1]) | (owner[1:] != owner[:-1])][: len(shingles)]
+    shingles, owner = shingles[fresh], owner[fresh]  # a shingle counts once per text
+    starts = np.flatnonzero(np.r_[True, shingles[1:] != shingles[:-1]][: len(shingles)])
+    size = np.diff(np.r_[starts, len(shingles)])
+    rare = np.repeat(size <= _RARE, size)
+    own = np.bincount(owner[rare], minlength=len(texts))
+    shared = np.repeat((size > 1) & (size <= _RARE), size)
+    shingles, owner = shingles[shared], owner[shared]
+    keys = []
+    for step in range(1, _RARE):
+        same = np.flatnonzero(shingles[step:] == shingles[:-step])
+        keys.append(owner[same] * len(texts) + owner[same + step])
+    found, counts = np.unique(np.concatenate(keys), return_counts=True)
+    pairs = np.column_stack([found // len(texts), found % len(texts)])
+    enough = (counts >= 3) & (3 * counts >= own[pairs].min(1))
+    return pairs[enough]

@@ -13,8 +13,9 @@ import numpy as np
 from mlintern.audit.anchors import patches, series_anchored
 from mlintern.audit.graphs import fingerprint
 from mlintern.audit.neighbours import Spacing, discoveries, spacing_of
+from mlintern.audit.randomness import generator
 from mlintern.audit.subject import Subject
-from mlintern.audit.texts import nearest_texts, shingled
+from mlintern.audit.texts import looks_like_code, nearest_texts, reworded, sharing, shingled, tokens, without_names
 from mlintern.audit.variants import SIDE, best_matches, grey_images, image_pairings, series_pairings
 
 STRICT = 1e-3  # false discovery rate at which copies are held to exist at all
@@ -22,6 +23,8 @@ WIDE = 0.05  # and at which, once they do, the rest of them are named
 _TEXTS, _GRAPHS = 10_000, 20_000  # rows per part that are compared
 _WORK = 2e12  # multiplications per pass over images or series under every variant: what it buys in rows is compared
 _VARIANTS = 64
+_NULL = 2000  # training texts whose distances say what is near, where all pairs are too many
+_CANARIES = 200  # edited copies on which the index's recall is measured
 _LONG = 256  # samples from which shifts are found by anchors instead of being tried one by one
 _SAME, _OTHERS = 2e-3, 0.1  # a window that agrees to single precision, where the others are this far
 
@@ -41,6 +44,8 @@ class Twins:
     """{part: rows looked at}."""
     partial: bool = False
     """Twins share a part (windows that overlap), which many rows of one recording do with no augmentation."""
+    note: str = ""
+    """How rows were searched, where that was not pair by pair."""
 
 
 def joined(one: Twins | str, two: Twins | str) -> Twins | str:
@@ -119,13 +124,12 @@ def variant_twins(subject: Subject, kind: str) -> Twins | str:
     rows = {part: subject.sample(part, min(limit, room), "variants") for part in ("train", "test")}
     if len(rows["train"]) < 40:
         return f"{len(rows['train'])} training rows tell nothing about spacing"
+    if kind == "text" and any(len(part) > len(rows[name]) for name, part in subject.parts().items() if name in rows):
+        return many_texts(subject)
     k = min(30, len(rows["train"]) // 4)
     looked_at = {part: len(chosen) for part, chosen in rows.items()}
     if kind == "text":
-        raw = {
-            part: (subject.texts[part] if subject.texts is not None else subject.parts()[part].features).ravel()[chosen]
-            for part, chosen in rows.items()
-        }
+        raw = {part: texts_of(subject, part)[chosen] for part, chosen in rows.items()}
         train, test = shingled(*([str(text) for text in raw[part].tolist()] for part in ("train", "test")))
         found = [(nearest_texts(train, train, k, itself=True), nearest_texts(test, train, k), False)]
     else:
@@ -153,6 +157,56 @@ def variant_twins(subject: Subject, kind: str) -> Twins | str:
         more = Twins(rows["train"][partner[test]], rows["test"][test], share, dimension, looked_at, windows)
         twins = more if isinstance(twins, str) else joined(twins, more)
     return twins
+
+
+def texts_of(subject: Subject, part: str) -> np.ndarray:
+    """[n] the texts of a part."""
+    return (subject.texts[part] if subject.texts is not None else subject.parts()[part].features).ravel()
+
+
+def many_texts(subject: Subject) -> Twins | str:
+    """Copies among more texts than can be compared pair by pair: an index proposes pairs among all rows, and each is
+    held against how near training texts drawn at random come to one another.
+
+    What the index can not propose (no rare shingles left in common) is not seen: on copies of some
+    training texts with every eighth word changed its recall is measured, and stated.
+    """
+    raw = {part: [str(text) for text in texts_of(subject, part).tolist()] for part in ("train", "test")}
+    given = raw["train"] + raw["test"]
+    if looks_like_code(raw["train"]):
+        raw = {part: [" ".join(tokens(without_names(text))) for text in texts] for part, texts in raw.items()}
+    rng = generator(subject.options.seed, "texts")
+    border, total = len(raw["train"]), len(raw["train"]) + len(raw["test"])
+    planted = rng.choice(border, min(_CANARIES, border), replace=False)
+    copies = [reworded(raw["train"][row], rng) for row in planted.tolist()]
+    pairs = sharing(raw["train"] + raw["test"] + copies)
+    known = set(map(tuple, pairs[pairs[:, 1] >= total].tolist()))
+    recall = float(np.mean([(row, total + i) in known for i, row in enumerate(planted.tolist())]))
+    pairs = pairs[pairs[:, 1] < total]
+    inside = pairs[pairs[:, 1] < border]
+    across = pairs[(pairs[:, 0] < border) & (pairs[:, 1] >= border)]
+    looked_at = {part: len(texts) for part, texts in raw.items()}
+    note = f"all texts screened through shared rare shingles, which name {100 * recall:.0f} % of edited copies"
+    in_train = len(np.unique(inside)) / border
+    if not len(across):
+        return Twins(across[:, 0], across[:, 1], in_train, 0.0, looked_at, note=note)
+    sample = subject.sample("train", _NULL, "texts")
+    one, two = np.unique(across[:, 0], return_inverse=True), np.unique(across[:, 1], return_inverse=True)
+    vectors, base = shingled(
+        [raw["train"][row] for row in one[0]] + [raw["test"][row - border] for row in two[0]],
+        [raw["train"][row] for row in sample],
+    )
+    own = nearest_texts(base, base, min(30, len(sample) // 4), itself=True)[0]
+    left, right = vectors[one[1]], vectors[len(one[0]) + two[1]]
+    likeness = np.asarray(left.multiply(right).sum(1)).ravel()
+    apart = np.sqrt(np.maximum(2 - 2 * likeness.astype(np.float64), 1e-6))
+    # within two thirds of the distance at which training texts drawn at random have their nearest
+    near = apart <= 0.7 * float(np.median(own[:, 0]))
+    equal = np.array([given[a] == given[b] for a, b in across.tolist()])
+    across, apart = across[near & ~equal], apart[near & ~equal]
+    order = np.lexsort((apart, across[:, 1]))
+    test, first = np.unique(across[order, 1], return_index=True)
+    return Twins(across[order[first], 0], test - border, in_train, 0.0, looked_at, note=note)
 
 
 def graph_twins(subject: Subject) -> Twins | str:
