@@ -70,6 +70,22 @@ def _adjacency(graph: Any) -> tuple[np.ndarray, list[str]]:
     return matrix, labels.split("|") if labels else []
 
 
+def renumbered(graph: Any, rng: np.random.Generator) -> Any:
+    """The same graph with its nodes in another order; `graph` as a one-cell row [1] of a text, a text, or a matrix."""
+    if isinstance(graph, np.ndarray) and graph.dtype.kind == "O":
+        return np.array([renumbered(cell, rng) for cell in graph.tolist()], dtype=object)
+    if isinstance(graph, np.ndarray):
+        order = rng.permutation(len(graph))
+        return graph[np.ix_(order, order)]
+    nodes, edges, labels = str(graph).split(";", 2)
+    order = rng.permutation(int(nodes)).tolist()
+    pairs = [sorted(order[int(node)] for node in edge.split("-")) for edge in filter(None, edges.split(","))]
+    moved = [""] * int(nodes)
+    for place, label in zip(order, labels.split("|") if labels else [], strict=False):
+        moved[place] = label
+    return f"{nodes};{','.join(f'{a}-{b}' for a, b in sorted(pairs))};{'|'.join(moved) if labels else ''}"
+
+
 def fingerprint(graph: Any) -> str:
     """The same for every numbering of the nodes; `graph` is a text of this module or an adjacency matrix."""
     matrix, labels = _adjacency(graph)

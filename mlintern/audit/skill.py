@@ -177,20 +177,23 @@ class Halves:
         """The pairs of columns that may tell the label, best first: at most `keep`, from matrix products.
 
         Two searches over all pairs: a grid of bins (any joint dependence) where there are at most `limit` columns,
-        and the best line and the product of ranks for any number.
+        and the best line (of values and of their logarithms) and the product of ranks for any number.
         """
         width = self.x.shape[1]
         root = np.sqrt(self.weights / self.weights.sum())[:, None]
         targets = np.eye(self.classes)[self.y] if self.classes else self.y[:, None]
-        # the line is looked for in the values themselves: two columns that nearly agree differ in what ranks lose
-        _, alone, together = _standard(self.x.astype(np.float64), targets, root)
-        line = np.zeros((width, width))
-        for r in alone.T:
-            gain = r[:, None] ** 2 + r**2 - 2 * r[:, None] * r * together
-            line = np.maximum(line, np.clip(gain / np.maximum(1 - together**2, 1e-12), 0, 1))
-        line[np.abs(together) > 1 - 1e-10] = 0
-        single = (alone**2).max(1)
-        joint = line - np.maximum(single[:, None], single)
+        # the line is looked for in the values themselves: two columns that nearly agree differ in what ranks lose; and
+        # in the logarithms of their sizes, where a ratio or a product is a line
+        joint = np.full((width, width), -np.inf)
+        for view in (self.x.astype(np.float64), _log_sizes(self.x)):
+            _, alone, together = _standard(view, targets, root)
+            line = np.zeros((width, width))
+            for r in alone.T:
+                gain = r[:, None] ** 2 + r**2 - 2 * r[:, None] * r * together
+                line = np.maximum(line, np.clip(gain / np.maximum(1 - together**2, 1e-12), 0, 1))
+            line[np.abs(together) > 1 - 1e-10] = 0
+            single = (alone**2).max(1)
+            joint = np.maximum(joint, line - np.maximum(single[:, None], single))
         if width <= limit:
             joint = np.maximum(joint, self._grids())
         else:
@@ -222,6 +225,14 @@ class Halves:
             skill = explained.reshape(width, side, width, side).sum((1, 3)) / len(self)
         own = np.diagonal(skill)
         return np.asarray(skill - np.maximum(own[:, None], own), dtype=np.float64)
+
+
+def _log_sizes(x: np.ndarray) -> np.ndarray:
+    """log |x| [n, d]; zeros stand where the column's middle is."""
+    size = np.abs(x.astype(np.float64))
+    logs = np.log(np.where(size > 0, size, np.nan))
+    middle = np.nanmedian(np.where((size > 0).any(0), logs, 0), axis=0)
+    return np.where(np.isnan(logs), middle, logs)
 
 
 def _standard(x: np.ndarray, targets: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

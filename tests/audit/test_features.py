@@ -43,7 +43,13 @@ def differing(y, rng):
     return [base, base + 0.1 * y + 0.01 * rng.normal(size=len(y))]
 
 
-@pytest.mark.parametrize("plant", [copied, bent, masked, differing])
+def in_ratio(y, rng):
+    """Of either sign and any size: only the quotient of the two tells."""
+    base = 9 * rng.normal(size=len(y))
+    return [base, base * np.where(y == 1, 1.05, 0.95)]
+
+
+@pytest.mark.parametrize("plant", [copied, bent, masked, differing, in_ratio])
 def test_columns_that_are_the_label_are_named(task, plant):
     x, y = task
     added = plant(y, np.random.default_rng(0))
