@@ -13,6 +13,11 @@ from mlintern.paper import numbers
 from mlintern.sourced import Value
 
 _FRACTION = re.compile(r"(?<![\d./])(\d{1,4})\s*/\s*(\d{1,4})(?![\d./])")
+_EXPONENT = re.compile(r"(?<=[^\W\d])\s*\^\s*\{?\s*([-−–]?\d+(?:\.\d+)?)\s*\}?(?![\w.])")
+"""The power of a variable (`step^{-0.5}`): after a digit it would be a number's own."""
+_SET = re.compile(r"(?<![\w^\\])(?:\\?\{|\[)\s*(\d[\d.]*(?:\s*,\s*\d[\d.]*)+)\s*(?:\\?\}|\])")
+_SET_ITEM = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
+_INFINITY = re.compile(r"([-−–]?)\s*∞")
 _TIMES_TEN = re.compile(r"[×x·⋅]\s*10\s*\^\s*\{?\s*(-?\d{1,2})\s*\}?")
 _MAGNITUDE = re.compile(r"[(\[](K|M|B|thousands|millions|billions)[)\]]|(?<=in )(thousands|millions|billions)", re.I)
 _NEGATION = re.compile(
@@ -78,7 +83,21 @@ def says_number(text: str, value: int | float) -> bool:
         if number.unit == "%" and number.value is not None and not number.doubtful:
             if Decimal(repr(number.value)) / 100 == target:
                 return True
-    return any(int(m[1]) < int(m[2]) and Decimal(m[1]) / Decimal(m[2]) == target for m in _FRACTION.finditer(text))
+    if any(int(m[1]) < int(m[2]) and Decimal(m[1]) / Decimal(m[2]) == target for m in _FRACTION.finditer(text)):
+        return True
+    return target in _powers_of_variables(text) or target in _members_of_sets(text)
+
+
+def _powers_of_variables(text: str) -> set[Decimal]:
+    """Exponents with a sign or a point; a bare whole number there may be the mark of a footnote."""
+    found = (m[1].replace("−", "-").replace("–", "-") for m in _EXPONENT.finditer(text))
+    return {Decimal(power) for power in found if "-" in power or "." in power}
+
+
+def _members_of_sets(text: str) -> set[Decimal]:
+    """Members of `{1,10,100}` and `[1,10,100]`; `{4,000}` is one number, for no member begins with a nought."""
+    sets = (re.split(r"\s*,\s*", m[1]) for m in _SET.finditer(text))
+    return {Decimal(item) for items in sets if all(map(_SET_ITEM.fullmatch, items)) for item in items}
 
 
 def header_scale(headers: str) -> int:
@@ -97,7 +116,10 @@ def words_of(text: str) -> list[str]:
 
 def _says_words(text: str, value: str) -> bool:
     """Whether the words of `value` stand in `text` side by side; spacing, hyphens and a plural's s do not matter."""
-    target = "".join(words_of(value.rsplit(".", 1)[-1]))
+    if infinity := _INFINITY.fullmatch(value.strip()):
+        return any(bool(m[1]) == bool(infinity[1]) for m in _INFINITY.finditer(text))
+    dotted_name = re.fullmatch(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", value)  # torch.optim.Adam, and not d^{-0.5}
+    target = "".join(words_of(value.rsplit(".", 1)[-1] if dotted_name else value))
     words = words_of(text)
     if not target:
         return False

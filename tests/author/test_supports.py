@@ -29,6 +29,11 @@ from mlintern.author.supports import says_number, why_not
         ("40-dimensional inputs", 40),
         ("β_1 = 0.9, β_2 = 0.98", 0.98),
         ("2^{13} tokens", 8192),
+        ("lrate = d^{-0.5} · step", -0.5),
+        ("a power f^{0.75} of it", 0.75),
+        ("searched in {1,10,100}", 10),
+        ("searched in [64,128]", 128),
+        (r"searched in \{0.5, 1,10\}", 10),
     ],
 )
 def test_a_number_is_said_however_it_is_spelled(text, value):
@@ -46,6 +51,11 @@ def test_a_number_is_said_however_it_is_spelled(text, value):
         ("dropout of 10", 0.1),
         ("4000/1000 examples", 4),
         ("10^{-4}", 10),
+        ("10^{-0.5}", -0.5),
+        ("our layers^{3}", 3),
+        ("{4,000} examples", 4),
+        ("4,100 examples", 100),
+        ("\\text{4,100} examples", 100),
         ("no number here", 1),
     ],
 )
@@ -65,6 +75,12 @@ def test_a_number_that_is_not_said(text, value):
         ("the Adam optimizer", "torch.optim.Adam", True),
         ("the batch has 128 examples", "128", True),
         ("", "x", False),
+        ("setting them to −∞", "-∞", True),
+        ("setting them to ∞", "-∞", False),
+        ("setting them to -∞", "∞", False),
+        ("a step of 1/(20n)", "1/(20n)", True),
+        ("a step of 5", "d^{-0.5}", False),
+        ("lrate = d^{-0.5}", "d^{-0.5}", True),
     ],
 )
 def test_words_are_said_as_words(text, value, said):
