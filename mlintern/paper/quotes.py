@@ -87,7 +87,7 @@ def _replacement(m: re.Match[str], kind: str) -> str:
     if kind == "macro":
         return "".join(_fold(c) for c in SYMBOLS.get(m["macro"], ""))
     if kind == "escaped":
-        return _fold(m["escaped"])
+        return "" if m["escaped"] in "{}" else _fold(m["escaped"])  # a set's braces, bare in plain text
     if m["keys"] is not None:
         return "[" + re.sub(r"\s*,\s*", ",", m["keys"].strip()).casefold() + "]"
     if m["exponent"] is not None:
@@ -107,20 +107,30 @@ def _keeps_space(before: list[str], after: str, then: str) -> bool:
 
 
 _GROUPED = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
+_SET = re.compile(r"(\\?\{|\[)([\d.,\s]+)(?=\\?\}|\])")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*(?:e[+-]?\d+)?")
 
 
 def occurrences(haystack: Canonical, quote: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Ranges of the original within [start, end) where `quote` stands, cut at no word and no number.
 
-    A plain space between groups of three digits (`10 000`) may quote a thin one, which is part of the number.
+    A plain space between groups of three digits (`10 000`) may quote a thin one, which is part of the number. In sets
+    (`{1, 10, 100}`) the space after a comma is typography.
     """
     found = False
     for a, b in _occurrences(haystack, canonical(quote).text.strip(), start, end):
         found = True
         yield a, b
-    if not found and (grouped := _GROUPED.sub("\u2009", quote)) != quote:
-        yield from _occurrences(haystack, canonical(grouped).text.strip(), start, end)
+    if found:
+        return
+    for other in (_GROUPED.sub("\u2009", quote), _with_commas(quote, ","), _with_commas(quote, ", ")):
+        if other != quote:
+            yield from _occurrences(haystack, canonical(other).text.strip(), start, end)
+
+
+def _with_commas(quote: str, comma: str) -> str:
+    """`quote` with this comma between the members of its sets: unspaced, `{1,10,100}` looks like grouped digits."""
+    return _SET.sub(lambda m: m[1] + re.sub(r"\s*,\s*", comma, m[2]), quote)
 
 
 def _occurrences(haystack: Canonical, needle: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -80,6 +80,14 @@ def test_quotes_lead_back_to_the_source(tmp_path: Path):
     assert d.find_quote("024 steps") is None
 
 
+@pytest.mark.parametrize("printed", [r"$\{1,10,100\}$", r"$\{1, 10, 100\}$"])
+@pytest.mark.parametrize("quote", ["in {1,10,100}", "in {1, 10, 100}", r"in $\{1,10,100\}$", r"in \{1, 10, 100\}"])
+def test_the_members_of_a_set_are_quoted_with_and_without_spaces(tmp_path: Path, printed: str, quote: str):
+    d = document(tmp_path, f"The size is searched in {printed} for all.")
+    assert d.find_quote(quote) is not None
+    assert d.find_quote(quote.replace("100", "200")) is None
+
+
 def test_mathematics_in_the_text(tmp_path: Path):
     d = document(
         tmp_path,
