@@ -1,5 +1,6 @@
 """From files on disk to a `Subject`: tables, npz archives, image folders and Hugging Face dataset folders."""
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,12 +69,53 @@ def subject_from_path(path: Path, roles: Roles, options: AuditOptions, split_col
     if path.is_dir():
         if (path / "dataset_dict.json").exists():
             return _from_dataset_folder(path, roles, options)
+        files = _part_files(path)
+        if files:
+            return _from_part_files(path, files, roles, options)
+        _refuse_columns(path, roles, "a folder of images has no columns")
         return _from_image_folder(path, options)
     if path.suffix.lower() == ".npz":
+        _refuse_columns(path, roles, "an .npz has no named columns; add groups_train, times_train and so on to it")
         return _from_npz(path, options)
     if not split_column:
         raise UserError(f"{path}: which rows are train and which are test? Give --split-column, or --train and --test")
     return _from_split_column(path, roles, options, split_column)
+
+
+def _refuse_columns(path: Path, roles: Roles, reason: str) -> None:
+    """Raises UserError where a column was named for data that have none: it would be left out in silence."""
+    for role, column in roles.items():
+        if column:
+            raise UserError(f"{path}: --{role} {column} cannot be used, {reason}")
+
+
+def _part_files(path: Path) -> dict[str, list[Path]]:
+    """Parquet files of each part in a dataset folder as the hub has it: data/train-00000-of-00001.parquet."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(path.rglob("*.parquet")):
+        part = PART_NAMES.get(re.split(r"[-_.]", file.name)[0].lower())
+        if part is not None:
+            found.setdefault(part, []).append(file)
+    return found
+
+
+def _from_part_files(path: Path, files: Mapping[str, list[Path]], roles: Roles, options: AuditOptions) -> Subject:
+    """Shards of one table per part; a column of encoded pictures is the image unless another is named."""
+    import pandas as pd
+
+    for part in ("train", "test"):
+        if part not in files:
+            raise UserError(f"{path}: no {part}*.parquet; it has {', '.join(sorted(files))}")
+    frames = {part: pd.concat(map(read_table, shards), ignore_index=True) for part, shards in files.items()}
+    train, roles = frames["train"], dict(roles)
+    if not roles.get("label") and "label" in train.columns:
+        roles["label"] = "label"
+    pictures = [c for c in train.columns if len(train) and isinstance(v := train[c].iloc[0], dict) and "bytes" in v]
+    if not roles.get("image") and pictures:
+        roles["image"] = pictures[0]
+    # rows were counted part by part, so their numbers are no places in one file
+    frames = {part: frame.set_axis([f"{part}/{i}" for i in range(len(frame))]) for part, frame in frames.items()}
+    return subject_from_frames(frames, roles, options, where={part: f"{path}/{part}" for part in frames})
 
 
 def _from_split_column(path: Path, roles: Roles, options: AuditOptions, split_column: str) -> Subject:
