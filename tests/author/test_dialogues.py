@@ -8,12 +8,14 @@ import re
 
 import pytest
 
+from mlintern.author.ground import Ungrounded, cell_place
 from mlintern.author.provenance import load_provenance
 from mlintern.author.rendering import paper_block
+from mlintern.author.supports import why_not
 from mlintern.errors import NothingToTrain
 from mlintern.paper.read import read
 from mlintern.spec import load_spec
-from tests.author.coverage_of import beyond, expected, missed
+from tests.author.coverage_of import EXPECTED, beyond, expected, missed
 from tests.author.dialogues import FOLDER, PAPERS, replay
 
 KEPT = sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir())
@@ -61,3 +63,12 @@ def test_an_authoring_is_replayed_to_its_pack(paper, tmp_path):
     assert beyond(done.spec, paper) == expected(paper).get("also", [])  # read by hand, one by one
     assert done.spec.unsaid
     assert any(claim.testable for claim in done.spec.claims)
+
+
+@has_papers
+@pytest.mark.parametrize("paper", sorted(path.stem for path in EXPECTED.glob("*.yaml")))
+def test_a_checked_list_holds_only_what_its_paper_has(paper):
+    document, facts = read(PAPERS / paper / "main.tex"), expected(paper)
+    assert [fact for fact in facts["settings"] if why_not(document.text, fact["value"])] == []
+    places = [(name, *cell) for name, cells in facts["cells"].items() for cell in cells]
+    assert [place for place in places if isinstance(cell_place(document, *place), Ungrounded)] == []

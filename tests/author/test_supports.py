@@ -15,6 +15,7 @@ from mlintern.author.supports import says_number, why_not
         (r"a learning rate of $3 \times 10^{-4}$", 3e-4),
         ("4,000 examples", 4000),
         ("4{,}000 examples", 4000),
+        ("(n= 20,798, d_{x} = 380)", 20798),
         ("100K steps", 100_000),
         ("1.5M parameters", 1_500_000),
         ("dropout of 10 %", 0.1),
