@@ -28,6 +28,7 @@ from mlintern.engine.instantiate import allowed_prefixes, build, factory
 from mlintern.engine.live import LIVE_FILE
 from mlintern.engine.loop import Loop, Plan, State
 from mlintern.engine.module import CellModule
+from mlintern.engine.precision import Precision
 from mlintern.engine.shards import Shards
 from mlintern.engine.source import source_sha256
 from mlintern.errors import UserError
@@ -56,7 +57,8 @@ class Cell:
                 "use that number or a smaller one"
             )
         device = 1 if world == 1 or trainer["accelerator"] == "cpu" else [shards_rank]
-        self.fabric = Fabric(accelerator=trainer["accelerator"], devices=device, precision=trainer["precision"])
+        self.precision = Precision(trainer["precision"])
+        self.fabric = Fabric(accelerator=trainer["accelerator"], devices=device, precision=self.precision.name)
         model = initialise.build(lambda: build(config["model"], "model"), self.seed)
         self.parameters = sum(p.numel() for p in model.parameters())
         self.inputs = {part: to_inputs(features) for part, features in splits.transformed().items()}
@@ -88,6 +90,7 @@ class Cell:
             self.protocol,
             trainer["clip_norm"],
             shards,
+            self.precision,
         )
         device = self.fabric.device
         workers = config["data"]["num_workers"]
@@ -113,6 +116,7 @@ class Cell:
             batch_size=self.eval_batch,
             seed=self.seed,
             step=step,
+            precision=self.precision,
         )
 
     def seen_while_training(self) -> list[str]:
@@ -300,6 +304,7 @@ def seconds_per_step(config: Mapping[str, Any], splits: Splits, steps: int = 4) 
         batch_size=rows,
         seed=cell.seed,
         step=0,
+        precision=cell.precision,
     )
     per_row = (time.perf_counter() - began) / rows
     evaluations = -(-cell.plan.max_steps // cell.plan.eval_every)

@@ -2,16 +2,24 @@
 
 A step's loss tells of the weights only what the next batch happens to show. The digest tells whether they are the same
 bits, so that two runs part at a step and not somewhere before it; and buffers count too: what a batch norm averages
-never reaches a training loss. It is an XOR over the values' bits: the order of the values has no say in it, nothing is
-copied from a GPU until the trace is flushed, and a change that leaves it as it was is not to be expected by chance. For
-what must hold against more than chance there is `weights_sha256`.
+never reaches a training loss. The values' bits are joined by XOR in `LANES` lanes, value i in lane i mod `LANES`, and
+the lanes are hashed: two values that change alike, or places, would cancel each other out in one XOR of them all.
+Nothing is copied from a GPU until the trace is flushed. For what must hold against more than chance there is
+`weights_sha256`.
 """
+
+import hashlib
 
 import numpy as np
 import torch
 
+from mlintern.engine.weights import Held
+
 SMALL = 1 << 16
 """Tensors up to this many values are joined before they are hashed: a call costs more than they do."""
+
+LANES = 509
+"""A prime, so that the rows of a weight matrix, whose length is round, fall into the lanes at different places."""
 
 _BITS_OF = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -23,11 +31,18 @@ class _Group:
         self.tensors = tensors
         contiguous = all(tensor.is_contiguous() for tensor in tensors)
         self.views = [tensor.view(-1) for tensor in tensors] if contiguous else None
-        first = tensors[0]
-        self.joined = first.new_empty(sum(map(torch.numel, tensors))) if len(tensors) > 1 or not contiguous else None
-        whole = self.joined if self.joined is not None else self.vectors()[0]
-        bits = whole.view(_BITS_OF[first.element_size()])
-        self.whole, self.bits = whole, bits.numpy() if first.device.type == "cpu" else None
+        first, count = tensors[0], sum(map(torch.numel, tensors))
+        self.joined = None
+        if len(tensors) > 1 or not contiguous or count < LANES:
+            whole = first.new_zeros(-(-count // LANES) * LANES)
+            self.joined = whole[:count]
+        else:
+            whole = self.vectors()[0]
+        whole = whole.view(_BITS_OF[first.element_size()])
+        at = len(whole) // LANES * LANES
+        self.rows, self.rest = whole[:at].view(-1, LANES), whole[at:]
+        self.arrays = (self.rows.numpy(), self.rest.numpy()) if first.device.type == "cpu" else None
+        self.even = not len(self.rest)
 
     def vectors(self) -> list[torch.Tensor]:
         """The tensors as vectors, without a copy where they have none to make."""
@@ -37,29 +52,66 @@ class _Group:
         """A number below 2^64, or a uint64 scalar on the tensors' device."""
         if self.joined is not None:
             torch.cat(self.vectors(), out=self.joined)
-        if self.bits is not None:  # numpy's reduction takes a sixth of the time of torch's
-            return int(np.bitwise_xor.reduce(self.bits)) % (1 << 64)
-        return torch.hash_tensor(self.whole)
+        if self.arrays is None:
+            return self.hash_on_device()
+        rows, rest = self.arrays  # numpy's reduction takes a sixth of the time of torch's
+        lanes = np.bitwise_xor.reduce(rows, axis=0)
+        if not self.even:
+            lanes[: len(rest)] ^= rest
+        return int.from_bytes(hashlib.blake2b(lanes, digest_size=8).digest(), "little")
+
+    def hash_on_device(self) -> torch.Tensor:
+        """A uint64 scalar: the lanes' sum, each times an odd number of its own."""
+        lanes = torch.hash_tensor(self.rows, dim=0).view(torch.int64)
+        if not self.even:
+            lanes[: len(self.rest)] ^= torch.hash_tensor(self.rest[None], dim=0).view(torch.int64)
+        return (lanes * _odd(lanes.device)).sum().view(torch.uint64)
+
+
+_ODD: dict[torch.device, torch.Tensor] = {}
+
+
+def _odd(device: torch.device) -> torch.Tensor:
+    """Odd int64 numbers [LANES], the same ones always."""
+    if device not in _ODD:
+        numbers = np.random.Generator(np.random.Philox(LANES)).integers(-(2**62), 2**62, LANES) * 2 + 1
+        _ODD[device] = torch.from_numpy(numbers).to(device)
+    return _ODD[device]
 
 
 class StateDigest:
     """The digest of one model's floating-point parameters and buffers; made once, called after every step."""
 
     def __init__(self, model: torch.nn.Module):
-        held = [value for value in model.state_dict().values() if isinstance(value, torch.Tensor)]
-        tensors = [tensor for tensor in held if tensor.is_floating_point() and tensor.numel()]
-        by_type: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
-        for tensor in tensors:
-            if tensor.numel() <= SMALL:
-                by_type.setdefault((tensor.dtype, tensor.device), []).append(tensor)
-        large = [[tensor] for tensor in tensors if tensor.numel() > SMALL]
-        self.groups = [_Group(group) for group in (*by_type.values(), *large)]
+        self._held = Held(model)
+        self._where: list[int] = []
+        self._groups: list[_Group] = []
 
-    def __call__(self) -> torch.Tensor:
-        """uint64 [groups], still on the model's device."""
-        hashes = [group.hash() for group in self.groups] or [0]
-        tensors = [value for value in hashes if isinstance(value, torch.Tensor)]
-        if not tensors:
-            return torch.from_numpy(np.array(hashes, dtype=np.uint64))
-        device = tensors[0].device
-        return torch.stack([torch.as_tensor(value, dtype=torch.uint64, device=device) for value in hashes])
+    def __call__(self) -> list[int] | torch.Tensor:
+        """[groups] numbers below 2^64; where the model is not on the CPU, a uint64 tensor on its device."""
+        tensors = self._held.tensors()
+        where = [tensor.data_ptr() for tensor in tensors]
+        if where != self._where:  # the first call, or code that puts new tensors where the old ones were
+            self._where, self._groups = where, _grouped(tensors)
+        hashes = [group.hash() for group in self._groups] or [0]
+        on_device = [value for value in hashes if isinstance(value, torch.Tensor)]
+        if not on_device:
+            return hashes  # type: ignore[return-value]
+        device = on_device[0].device
+        return torch.stack([_scalar(value, device) for value in hashes])
+
+
+def _scalar(value: int | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A uint64 scalar on `device`."""
+    return torch.as_tensor(value, dtype=torch.uint64, device=device)
+
+
+def _grouped(tensors: list[torch.Tensor]) -> list[_Group]:
+    """The tensors that have values to hash, a shared one once."""
+    once = {id(tensor): tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()}
+    by_type: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
+    for tensor in once.values():
+        if tensor.numel() <= SMALL:
+            by_type.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+    large = [[tensor] for tensor in once.values() if tensor.numel() > SMALL]
+    return [_Group(group) for group in (*by_type.values(), *large)]

@@ -6,7 +6,10 @@ import numpy as np
 import torch
 
 from mlintern.engine import guard, seeding
+from mlintern.engine.precision import Precision, readable
 from mlintern.engine.protocols import Loss, Metric
+
+FULL = Precision()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +41,11 @@ def evaluate(
     batch_size: int,
     seed: int,
     step: int,
+    precision: Precision = FULL,
 ) -> Evaluation:
     """Score `model` on inputs [n, ...] and targets [n], in eval mode, batch by batch.
 
+    The model computes in `precision`; loss and metrics are taken in float32, or float64 where the model gives that.
     A model that draws at evaluation (Monte-Carlo dropout) draws from the evaluation stream at `step`. The model is put
     back into the mode it was in; buffers such as batch statistics do not change in eval mode.
     """
@@ -50,8 +55,10 @@ def evaluate(
     losses, predictions = [], []
     with seeding.fork_torch(seed, "evaluation", step), guard.STREAMS.of(seed, "evaluation", step):
         for at in range(0, len(inputs), batch_size):
-            x, y = inputs[at : at + batch_size], targets[at : at + batch_size]
-            outputs = model(x)
+            x, y = precision.cast(inputs[at : at + batch_size]), targets[at : at + batch_size]
+            with precision.context(x.device):
+                outputs = readable(model(x))
+            y = y.to(outputs.dtype) if y.is_floating_point() else y
             losses.append(criterion(outputs, y).double() * len(x))
             predictions.append(
                 outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten()

@@ -17,6 +17,11 @@ from mlintern.engine import guard, seeding
 from mlintern.engine.inside import Inside
 from mlintern.engine.protocols import Augment
 
+BLOCK = 1 << 20
+"""Bytes that are gathered at once, at most, unless one batch has more."""
+ALIGNMENT = 64
+"""Bytes to a multiple of which torch aligns the tensors that it makes."""
+
 
 class Batch(NamedTuple):
     """One training batch."""
@@ -38,14 +43,38 @@ class Order:
     def epoch_of(self, step: int) -> int:
         return step // self.steps_per_epoch
 
-    def rows(self, step: int) -> np.ndarray:
-        """Row numbers [batch] of the given step."""
+    def rows(self, step: int, steps: int = 1) -> np.ndarray:
+        """Row numbers [batch] of the given step, or of that many steps from it on, as far as its epoch goes."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             fixed = self.kind == "fixed"
             self._rows = np.arange(self.n) if fixed else seeding.epoch_order(self.seed, epoch, self.n)
             self._epoch = epoch
-        return self._rows[position * self.batch_size : (position + 1) * self.batch_size]
+        return self._rows[position * self.batch_size : (position + steps) * self.batch_size]
+
+
+class _Gathered:
+    """The rows of one step after another, copied for several steps at a time: small copies cost less than their calls.
+
+    Each batch is a tensor of its own to autograd, and real numbers start where a new tensor's could: a matrix product
+    may round by how its inputs are aligned.
+    """
+
+    def __init__(self, values: torch.Tensor, order: Order):
+        self.values, self.order = values, order
+        size = order.batch_size * values[:1].numel() * values.element_size()
+        alike = size % ALIGNMENT == 0 or not values.is_floating_point()
+        self.steps = max(BLOCK // size, 1) if size and alike else 1
+        self.batches: Iterator[torch.Tensor] = iter(())
+
+    def at(self, step: int) -> torch.Tensor:
+        """[batch, ...]; steps are asked for one after another."""
+        batch = next(self.batches, None)
+        if batch is None:
+            rows = torch.from_numpy(self.order.rows(step, self.steps)).to(self.values.device)
+            self.batches = iter(self.values.index_select(0, rows).split(self.order.batch_size))
+            batch = next(self.batches)
+        return batch.data
 
 
 class TensorFeed:
@@ -57,9 +86,9 @@ class TensorFeed:
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches of the steps start … stop-1."""
+        of_inputs, of_targets = _Gathered(self.inputs, self.order), _Gathered(self.targets, self.order)
         for step in range(start, stop):
-            rows = torch.from_numpy(self.order.rows(step)).to(self.inputs.device)
-            yield Batch(self.inputs.index_select(0, rows), self.targets.index_select(0, rows))
+            yield Batch(of_inputs.at(step), of_targets.at(step))
 
     def take_down(self, step: int, batch: Batch, inside: Inside) -> None:
         """Note the step's rows, and its batch."""

@@ -57,15 +57,9 @@ class Streams:
         self.turn = 0
         self.thread = 0
 
-    @contextlib.contextmanager
-    def of(self, seed: int, name: str, *counters: int) -> Iterator[None]:
-        """Generated code in the block draws from this stream."""
-        before = self.key, self.turn, self.thread
-        self.key, self.turn, self.thread = (seed, name, *counters), 0, threading.get_ident()
-        try:
-            yield
-        finally:
-            self.key, self.turn, self.thread = before
+    def of(self, seed: int, name: str, *counters: int) -> "_Within":
+        """A context in which generated code draws from this stream."""
+        return _Within(self, (seed, name, *counters))
 
     def drawing(self) -> bool:
         """Is generated code running? Not between steps, and not in other threads (a logger's, say)."""
@@ -76,6 +70,24 @@ class Streams:
         assert self.key is not None
         self.turn += 1
         return (*self.key, "draw", self.turn)
+
+
+class _Within:
+    """One block's stream; a class, because a generator-based context costs as much as the rest of a step's guard."""
+
+    __slots__ = ("_before", "_key", "_streams")
+
+    def __init__(self, streams: Streams, key: tuple[Any, ...]):
+        self._streams, self._key = streams, key
+
+    def __enter__(self) -> None:
+        streams = self._streams
+        self._before = streams.key, streams.turn, streams.thread
+        streams.key, streams.turn, streams.thread = self._key, 0, threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        streams = self._streams
+        streams.key, streams.turn, streams.thread = self._before
 
 
 STREAMS = Streams()

@@ -21,8 +21,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from mlintern.engine.weights import Held
 from mlintern.files import write_problem
 
 LIVE_FILE = "checkpoint.live"
@@ -44,18 +46,17 @@ class Snapshot:
 
     def __init__(self, path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, groups: int, step: int):
         """Make the file for a run that has just written its checkpoint of `step`; digests have `groups` numbers."""
-        self.optimizer = optimizer
-        self.model = [tensor for tensor in model.state_dict().values() if isinstance(tensor, torch.Tensor)]
-        names = [name for name, tensor in model.state_dict().items() if isinstance(tensor, torch.Tensor)]
+        self.optimizer, self.held = optimizer, Held(model)
         entries = [
             [f"{kind}/{name}", str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
             for kind, name, tensor in (
-                *(("model", name, tensor) for name, tensor in zip(names, self.model, strict=True)),
+                *(("model", name, tensor) for name, tensor in zip(self.held.names, self.held.tensors(), strict=True)),
                 *(("optimizer", name, tensor) for name, tensor in _optimizer_tensors(optimizer)),
             )
         ]
         layout = json.dumps(entries).encode()
         tensors = self._tensors()
+        self.shapes = [tensor.shape for tensor in tensors]
         self.size = sum(_room(tensor) for tensor in tensors)
         start = -(-(_LAYOUT_AT + len(layout)) // _PAGE) * _PAGE
         length = start + 2 * self.size + MOST_STEPS * (4 + 8 * groups)
@@ -72,10 +73,10 @@ class Snapshot:
         self.first, self.turn = step, 0
         self.copies = [_views(self.map, start + self.size * half, tensors) for half in (0, 1)]
         at = start + 2 * self.size
-        self.losses = torch.frombuffer(self.map, dtype=torch.float32, count=MOST_STEPS, offset=at)
+        self.losses = np.frombuffer(self.map, dtype=np.float32, count=MOST_STEPS, offset=at)
         at += 4 * MOST_STEPS
-        self.digests = torch.frombuffer(self.map, dtype=torch.uint64, count=MOST_STEPS * groups, offset=at)
-        self.digests = self.digests.view(MOST_STEPS, groups)
+        self.digests = np.frombuffer(self.map, dtype=np.uint64, count=MOST_STEPS * groups, offset=at)
+        self.digests = self.digests.reshape(MOST_STEPS, groups)
         _HEAD.pack_into(self.map, 0, _MAGIC, len(layout), groups, step, self.size, _boot_id())
         self.every, self._cost, self._began, self._asked = 1, math.inf, time.perf_counter(), 0
 
@@ -88,31 +89,36 @@ class Snapshot:
         small = sum(_room(tensor) for tensor in kept) <= LARGEST
         return plain and small and len(kept) == len(tensors) and all(t.device.type == "cpu" for t in kept)
 
-    def full(self, step: int) -> bool:
-        """Is there no room for the losses of step `step`?"""
-        return step - self.first >= MOST_STEPS
+    def step_done(self, step: int, loss: float | torch.Tensor, digest: list[int] | torch.Tensor) -> bool:
+        """Note the loss and digest of the step that makes it `step` steps, and copy everything if it is time to.
 
-    def step_done(self, step: int, loss: torch.Tensor, digest: torch.Tensor) -> None:
-        """Note the loss and digest of the step that makes it `step` steps, and copy everything if it is time to."""
+        False where this file has no room for it, because its losses are full or the state has another shape by now.
+        """
         place = step - 1 - self.first
+        if place >= MOST_STEPS or len(digest) != self.digests.shape[1]:
+            return False
         self.losses[place] = loss
         self.digests[place] = digest
         self._asked += 1
         if self._asked % self.every:
-            return
+            return True
         began = time.perf_counter()
+        tensors = self._tensors()
+        if [tensor.shape for tensor in tensors] != self.shapes:
+            return False
         half = self.turn & 1
         at = _MARKS_AT + half * _MARK.size
         _MARK.pack_into(self.map, at, 0, 0)
         with torch.no_grad():
-            torch._foreach_copy_(self.copies[half], self._tensors())
+            torch._foreach_copy_(self.copies[half], tensors)
         self.turn += 1
         _MARK.pack_into(self.map, at, self.turn, step)
         now = time.perf_counter()
         self._budget(now - began, now - self._began)
+        return True
 
     def _tensors(self) -> list[torch.Tensor]:
-        return [*self.model, *(tensor for _, tensor in _optimizer_tensors(self.optimizer))]
+        return [*self.held.tensors(), *(tensor for _, tensor in _optimizer_tensors(self.optimizer))]
 
     def _budget(self, cost: float, elapsed: float) -> None:
         """Set `every` from the cheapest copy so far and the mean step, which `elapsed` seconds of all steps tell."""

@@ -25,6 +25,7 @@ from mlintern.engine.evaluate import Evaluation
 from mlintern.engine.feed import Batch, LoaderFeed, TensorFeed
 from mlintern.engine.inside import Inside
 from mlintern.engine.module import CellModule
+from mlintern.engine.precision import Precision
 from mlintern.engine.selection import better
 from mlintern.engine.shards import Shards
 from mlintern.engine.trace import FLUSH_EVERY, Trace
@@ -43,6 +44,7 @@ class Plan:
     clip_norm: float | None = None
     """Largest global gradient norm, or None for no clipping."""
     shards: Shards = dataclasses.field(default_factory=Shards)
+    precision: Precision = dataclasses.field(default_factory=Precision)
 
 
 @dataclasses.dataclass
@@ -92,6 +94,10 @@ class Loop:
         self.plain_optimizer = module.make_optimizer(module.model.parameters())
         self.needs_closure = needs_closure(self.plain_optimizer)
         self.module, self.optimizer = fabric.setup(module, self.plain_optimizer)
+        # not through Fabric's wrapper: with one device per process it adds nothing but a search at every access
+        self.training_step = module.training_step
+        self.has_own_zero_grad = type(self.plain_optimizer).zero_grad is not torch.optim.Optimizer.zero_grad
+        self.all_parameters = list(module.model.parameters())
         self.parameters = [p for p in module.model.parameters() if p.requires_grad]
         self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
         self.checkpoint_path, self.cadence = checkpoint_path, cadence or checkpoint.Cadence(math.inf)
@@ -134,8 +140,9 @@ class Loop:
                 loss = self.watched_step(batch, state.step, self.inside)
             else:
                 loss = self.train_step(batch, state.step)
+            noted = loss.item() if loss.device.type == "cpu" else loss  # a GPU is not asked to wait
             digest = self.digest()
-            state.trace.append(loss, digest)
+            state.trace.append(noted, digest)
             state.step += 1
             if state.step % FLUSH_EVERY == 0:
                 state.trace.flush()
@@ -144,7 +151,7 @@ class Loop:
             evaluated = state.step % plan.eval_every == 0 or state.step == plan.max_steps
             if evaluated:
                 self.evaluate_and_select()
-            self.keep(loss, digest, evaluated)
+            self.keep(noted, digest, evaluated)
             self.on_progress(state.step)
             if (stop := self.should_stop()) or self.due():
                 state.wall_s = time.monotonic() - began
@@ -152,14 +159,12 @@ class Loop:
                 if stop:
                     raise Interrupted
 
-    def keep(self, loss: torch.Tensor, digest: torch.Tensor, evaluated: bool) -> None:
+    def keep(self, loss: float | torch.Tensor, digest: list[int] | torch.Tensor, evaluated: bool) -> None:
         """Copy the step that was done into the live snapshot, if there is one that its checkpoint still fits."""
         if self.snapshot is not None:
-            if evaluated or self.snapshot.full(self.state.step):
-                self.snapshot = None  # what an evaluation chose is in the next checkpoint
-                self.wants_snapshot = True
-            else:
-                self.snapshot.step_done(self.state.step, loss, digest)
+            # what an evaluation chose is in the next checkpoint, and so is state of another shape
+            if evaluated or not self.snapshot.step_done(self.state.step, loss, digest):
+                self.snapshot, self.wants_snapshot = None, True
 
     def due(self) -> bool:
         """Is it time for a checkpoint, or is one wanted for a snapshot to continue, and affordable?"""
@@ -175,7 +180,7 @@ class Loop:
         else:
             loss = self.gradients(batch)
             self.optimizer.step()
-        self.plain_optimizer.zero_grad(set_to_none=True)
+        self.drop_gradients()
         return loss
 
     def gradients(self, batch: Batch) -> torch.Tensor:
@@ -188,12 +193,19 @@ class Loop:
             clip_gradients(self.parameters, self.plan.clip_norm)
         return loss
 
+    def drop_gradients(self) -> None:
+        """`zero_grad`, which an optimizer may have made its own; torch's costs more in bookkeeping than in work."""
+        if self.has_own_zero_grad:
+            self.plain_optimizer.zero_grad(set_to_none=True)
+        for parameter in self.all_parameters:
+            parameter.grad = None
+
     def step_with_closure(self, batch: Batch) -> torch.Tensor:
         """A step of an optimizer that asks for gradients at points of its own; the loss is that of the first point."""
         losses: list[torch.Tensor] = []
 
         def closure() -> torch.Tensor:
-            self.plain_optimizer.zero_grad(set_to_none=True)
+            self.drop_gradients()
             losses.append(self.gradients(batch))
             return losses[-1]
 
@@ -215,7 +227,12 @@ class Loop:
         step, self.shard = self.state.step, shard
         seeding.reseed_default(self.plan.seed, "dropout", step, shard)
         with guard.STREAMS.of(self.plan.seed, "step", step, shard):
-            loss = self.module.training_step(piece, step, shard)
+            if self.plan.precision.plain:
+                loss = self.training_step(piece, step, shard)
+            else:
+                piece = Batch(*map(self.plan.precision.cast, piece))
+                with self.plan.precision.context(piece.inputs.device):
+                    loss = self.training_step(piece, step, shard)
         if weight != 1.0:
             loss = loss * weight
         self.fabric.backward(loss)

@@ -9,6 +9,7 @@ The keys come from BLAKE2b (RFC 7693) over the seed, the stream's name and its c
 """
 
 import contextlib
+import functools
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ STREAMS = ("init", "order", "dropout", "augment", "data", "evaluation")
 
 MAX_SEED = 2**63 - 1
 
+_NUMBER = struct.Struct("<cIq")
+
 
 def check_seed(seed: object) -> int:
     """`seed` if it is a whole number from 0 to 2^63-1 (0 is a seed like any other); else a UserError."""
@@ -38,11 +41,15 @@ def check_seed(seed: object) -> int:
 
 def key_bytes(seed: int, name: str, *counters: int | str) -> bytes:
     """The 32-byte key of stream `name` at `counters`. Every part is length-prefixed, so no two paths collide."""
-    digest = hashlib.blake2b(digest_size=32, person=b"mlintern.stream")
-    for part in (seed, name, *counters):
-        data = part.encode() if isinstance(part, str) else struct.pack("<q", part)
-        digest.update(struct.pack("<cI", b"s" if isinstance(part, str) else b"i", len(data)) + data)
-    return digest.digest()
+    data = b"".join([_part(part) for part in (seed, name, *counters)])
+    return hashlib.blake2b(data, digest_size=32, person=b"mlintern.stream").digest()
+
+
+def _part(part: int | str) -> bytes:
+    if isinstance(part, str):
+        text = part.encode()
+        return b"s" + struct.pack("<I", len(text)) + text
+    return _NUMBER.pack(b"i", 8, part)
 
 
 def key(seed: int, name: str, *counters: int | str) -> int:
@@ -71,9 +78,16 @@ def reseed_default(seed: int, name: str, *counters: int | str) -> None:
 
     value = key(seed, name, *counters)
     torch.default_generator.manual_seed(value)
-    if torch.cuda.is_available():  # pragma: no cover - needs a GPU
+    if _has_gpu():  # pragma: no cover - needs a GPU
         for device in torch.cuda.default_generators:
             device.manual_seed(value)
+
+
+@functools.cache
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 @contextlib.contextmanager

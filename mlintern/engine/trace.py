@@ -5,6 +5,7 @@ previous link and the loss's four bytes: two runs whose chains agree at step k a
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +22,8 @@ class Trace:
     def __init__(self, losses: np.ndarray | None = None, digests: np.ndarray | None = None):
         self._blocks: list[np.ndarray] = []
         self._digests: list[np.ndarray] = []
-        self._pending: list[torch.Tensor] = []
-        self._pending_digests: list[torch.Tensor] = []
+        self._pending: list[float | torch.Tensor] = []
+        self._pending_digests: list[list[int] | torch.Tensor] = []
         self.links: list[str] = []
         self.link = GENESIS
         self.diverged_at: int | None = None
@@ -34,19 +35,19 @@ class Trace:
     def __len__(self) -> int:
         return len(self.links) + len(self._pending)
 
-    def append(self, loss: torch.Tensor, digest: torch.Tensor | None = None) -> None:
-        """Note one step's loss (scalar) and the digest [groups] of the weights after it, both still on their device."""
-        self._pending.append(loss.detach())
+    def append(self, loss: float | torch.Tensor, digest: list[int] | torch.Tensor | None = None) -> None:
+        """Note one step's loss and the digest [groups] of the weights after it; tensors stay on their device."""
+        self._pending.append(loss)
         if digest is not None:
             self._pending_digests.append(digest)
 
     def flush(self) -> None:
         """Bring what is pending to the CPU and into the chain."""
         if self._pending:
-            self._extend(torch.stack(self._pending).float().cpu().numpy())
+            self._extend(_together(self._pending, np.float32))
             self._pending.clear()
         if self._pending_digests:
-            self._digests.append(folded(torch.stack(self._pending_digests).cpu().numpy()))
+            self._digests.append(folded(_together(self._pending_digests, np.uint64)))
             self._pending_digests.clear()
 
     def losses(self) -> np.ndarray:
@@ -64,6 +65,14 @@ class Trace:
             self.link = hashlib.sha256(self.link + value.tobytes()).digest()
             self.links.append(self.link.hex())
         self._blocks.append(losses)
+
+
+def _together(values: list[Any], dtype: Any) -> np.ndarray:
+    """Numbers, lists of numbers or tensors as one array; a device is asked once."""
+    if isinstance(values[0], torch.Tensor):
+        stacked = torch.stack(values)
+        return (stacked.float() if stacked.is_floating_point() else stacked).cpu().numpy()
+    return np.array(values, dtype=dtype)
 
 
 def folded(hashes: np.ndarray) -> np.ndarray:

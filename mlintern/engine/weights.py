@@ -24,6 +24,35 @@ def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
+class Held:
+    """The tensors of a model's state dict, looked up where the modules hold them: a fraction of `state_dict()`'s cost.
+
+    They are looked up anew at every call: `module.buffer = …` and `parameter.data = …` put others in their place.
+    """
+
+    def __init__(self, model: torch.nn.Module):
+        self.names: list[str] = []
+        self._places: list[tuple[dict[str, Any], str]] = []
+        self._model = model
+        for prefix, module in model.named_modules(remove_duplicate=False):
+            persistent = [name for name in module._buffers if name not in module._non_persistent_buffers_set]
+            for holder, names in ((module._parameters, list(module._parameters)), (module._buffers, persistent)):
+                kept = [name for name in names if holder[name] is not None]
+                self.names += [f"{prefix}.{name}" if prefix else name for name in kept]
+                self._places += [(holder, name) for name in kept]
+        state = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+        self._by_place = set(self.names) == set(state)  # not so where a module writes its state dict by itself
+        if not self._by_place:
+            self.names = list(state)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """The tensors now, in the order of `names`; a module that shares one with another lends it twice."""
+        if self._by_place:
+            return [holder[name] for holder, name in self._places]
+        state = self._model.state_dict()
+        return [state[name] for name in self.names]
+
+
 def snapshot(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the model's state that later steps do not change."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

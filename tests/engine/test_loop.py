@@ -243,3 +243,25 @@ def test_a_closure_with_a_default_changes_nothing(reference):
     """Torch's own optimizers take a closure and need none; they are stepped as before."""
     assert not small.make_loop().needs_closure
     assert small.bits(run()) == reference
+
+
+class OwnZero(torch.optim.SGD):
+    """An optimizer that counts how often it is told to drop its gradients."""
+
+    count = 0
+
+    def zero_grad(self, set_to_none=True):
+        OwnZero.count += 1
+        super().zero_grad(set_to_none)
+
+
+def test_an_optimizers_own_zero_grad_is_called():
+    OwnZero.count = 0
+    small.make_loop(max_steps=10, optimizer=lambda p: OwnZero(p, lr=0.1)).run()
+    assert OwnZero.count == 10
+
+
+def test_gradients_do_not_add_up_over_steps():
+    loop = small.make_loop(max_steps=3, optimizer=lambda p: torch.optim.SGD(p, lr=0.0))
+    loop.run()
+    assert all(parameter.grad is None for parameter in loop.model.parameters())
