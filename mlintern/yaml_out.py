@@ -10,6 +10,8 @@ import yaml
 
 _MISREAD = re.compile(r"[-+.\d].*|yes|no|on|off|true|false|null|~|y|n|=|<<|", re.IGNORECASE | re.DOTALL)
 """What one YAML version or another reads as a number, a date, a truth value or nothing."""
+_FOLDED = re.compile("[\\r\x85\u2028\u2029]")
+"""Line breaks that some parsers fold into spaces where they are not written as escapes."""
 _ONE_LINE = 100  # characters
 
 
@@ -33,7 +35,7 @@ def _sequence(dumper: _Dumper, value: list[Any]) -> yaml.Node:
 
 
 def _string(dumper: _Dumper, value: str) -> yaml.Node:
-    style = "'" if _MISREAD.fullmatch(value) else None
+    style = '"' if _FOLDED.search(value) else "'" if _MISREAD.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -1,5 +1,6 @@
 """What is written reads back the same, in YAML 1.1 and in ours."""
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -32,3 +33,11 @@ def test_equal_objects_are_written_twice():
 
 def test_a_comment_stands_first():
     assert yaml_out.dump({"a": 1}, "what it is") == "# what it is\na: 1\n"
+
+
+@pytest.mark.parametrize("text", ["\x85", "a\u2028b", "a\u2029", "a\rb", "a\r\n b", "a\nb"])
+def test_line_breaks_of_all_kinds_are_kept(text):
+    for value in (text, [text], {text: text}):
+        written = yaml_out.dump(value)
+        assert strict_yaml.parse(written, "t").value == value
+        assert yaml.safe_load(written) == value

@@ -14,6 +14,11 @@ from mlintern.errors import UserError
 
 LEVELS = ("strict", "portable", "fast")
 
+NUMPY_PINS = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR", "OPENBLAS_CORETYPE": "Haswell"}
+"""For every worker, whatever its level: data are prepared and audited with numpy, whose AVX-512 kernels round otherwise
+than those for AVX2, and prepared data are to be the same bytes on any x86-64 CPU. The features are numpy's dispatched
+ones above x86-64-v3; a name that the CPU lacks is ignored."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Determinism:
@@ -35,7 +40,11 @@ class Determinism:
             raise UserError(f"determinism.threads={self.threads}: {self.level} needs 1 (more threads change the bits)")
 
     def pins(self) -> dict[str, str]:
-        """Every environment variable that this level sets, threads included."""
+        """Every environment variable that a worker of this level starts with."""
+        return {**NUMPY_PINS, **self.own_pins()}
+
+    def own_pins(self) -> dict[str, str]:
+        """The environment variables that the training of this level needs, threads included."""
         threads = str(self.threads)
         return {
             "OMP_NUM_THREADS": threads,
@@ -45,7 +54,7 @@ class Determinism:
 
     def check_pins(self) -> None:
         """Refuse a process that was started without this level's variables: after the import it is too late."""
-        for name, value in self.pins().items():
+        for name, value in self.own_pins().items():
             if os.environ.get(name) != value:
                 raise UserError(
                     f"determinism={self.level}: {name}={value} was not set before torch was imported; "
