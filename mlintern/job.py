@@ -32,7 +32,9 @@ def run_paper(slug: str, overrides: Sequence[str], console: Console) -> int:
     config = cells[0].config
     if drift := environment.check_drift(config["env"]["drift"]):
         console.print(f"[yellow]{environment.describe(drift)}[/]", highlight=False)
-    console.print(f"[bold]{config['paper']['title']}[/] · arXiv:{config['paper']['id']}", highlight=False)
+    paper = config["paper"]
+    name = paper["id"] if slug.startswith("local_") else f"arXiv:{paper['id']}"
+    console.print(f"[bold]{paper['title']}[/] · {name}", highlight=False)
     if one:
         run_one(pack, cells[0], console)
         return 0
@@ -145,6 +147,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     from mlintern.report.write import write_report
     from mlintern.spec import load_spec
     from mlintern.study.analyse import analyse, read_outcomes, read_steps
+    from mlintern.study.figures import read_maps
 
     rows = files.read_json(index)["cells"]
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
@@ -159,7 +162,8 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     cost = files.read_json(cost_path) if cost_path.exists() else {}
     spec = load_spec(pack.folder / "spec.yaml")
     outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
-    report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, read_plan(plan_path(index)))
+    kept_plan, maps = read_plan(plan_path(index)), read_maps(index.parent)
+    report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, kept_plan, maps)
     write_report(report, folder)
     print_report(report, console, shown(folder / "report.html"))
 

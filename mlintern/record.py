@@ -19,6 +19,7 @@ STEPS_FILE = "steps.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
 WEIGHTS_FILE = "weights.safetensors"
 INSIDE_FILE = "inside.parquet"
+MAPS_FILE = "maps.npz"
 
 
 class RunRecord(TypedDict, total=False):
@@ -50,6 +51,8 @@ class RunRecord(TypedDict, total=False):
     """First key of every named random stream, as hex."""
     loss_chain_sha256: str
     weights_sha256: str
+    probes: list[str]
+    """Those of `metrics` that are probes; absent where there are none."""
     metrics: dict[str, dict[str, float]]
     """{split: {name: value}} of the chosen checkpoint; accuracies are fractions in [0, 1]."""
     evaluations: list[dict[str, Any]]

@@ -7,7 +7,7 @@ from importlib import resources
 
 from mlintern.config import CONF
 
-GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "protocol", "trainer")
+GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "probe", "protocol", "trainer")
 
 
 def engine_facts() -> str:

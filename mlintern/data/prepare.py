@@ -26,13 +26,15 @@ def as_examples(part: str, columns: Mapping[str, Any]) -> Examples:
     unknown = set(columns) - set(Examples.__dataclass_fields__)
     if unknown or not {"features", "labels"} <= set(columns):
         raise UserError(
-            f"data.source: part {part!r} must hold features and labels, and may hold ids, groups, times, sources"
+            f"data.source: part {part!r} must hold features and labels, and may hold ids, groups, times, sources and "
+            "annotations"
         )
     features, labels = np.asarray(columns["features"]), np.asarray(columns["labels"])
     n = len(features)
     given = columns.get("ids")
     ids = np.array([f"{part}-{i:07d}" for i in range(n)]) if given is None else np.asarray(given).astype(str)
-    rest = {name: np.asarray(columns[name]) for name in ("groups", "times", "sources") if columns.get(name) is not None}
+    optional = ("groups", "times", "sources", "annotations")
+    rest = {name: np.asarray(columns[name]) for name in optional if columns.get(name) is not None}
     for name, column in {"labels": labels, "ids": ids, **rest}.items():
         if len(column) != n:
             raise UserError(f"data.source: part {part!r} has {n} features but {len(column)} {name}")

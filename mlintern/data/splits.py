@@ -41,6 +41,8 @@ class Examples:
     """[n] when it was taken, if known."""
     sources: np.ndarray | None = None
     """[n] path or record it was read from, if known."""
+    annotations: np.ndarray | None = None
+    """[n, ...] numbers that say where or what something is in the example (a lesion's mask), for probes only."""
 
     def __len__(self) -> int:
         return len(self.ids)

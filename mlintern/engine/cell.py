@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from mlintern import environment, files, record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.engine import ENGINE_VERSION, initialise, loggers, memory, ranks, seeding, weights
+from mlintern.engine import ENGINE_VERSION, initialise, loggers, memory, probes, ranks, seeding, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
@@ -65,7 +65,9 @@ class Cell:
         self.targets = {part: to_targets(examples.labels) for part, examples in splits.parts().items()}
         augment = build(config["augment"], "augment") if config["augment"] else None
         order = Order(len(splits.train), trainer["batch_size"], self.seed, trainer["order"])
-        self.metrics = [build(metric, f"metrics.{name}") for name, metric in config["metrics"].items()]
+        measures = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]
+        self.metrics = [item for item in measures if not probes.is_probe(item)]
+        self.probes = [item for item in measures if probes.is_probe(item)]
         known = [*(metric.name for metric in self.metrics), "loss"]
         if self.protocol.metric not in known:
             raise UserError(f"protocol.metric={self.protocol.metric}: choose {', '.join(known)}")
@@ -118,6 +120,26 @@ class Cell:
             step=step,
             precision=self.precision,
         )
+
+    def probed(self, part: str, step: int) -> dict[str, np.ndarray]:
+        """{probe: [n]} of the model as it is on one part."""
+        if not self.probes:
+            return {}
+        options: dict[str, Any] = {"seed": self.seed, "step": step, "precision": self.precision}
+        return probes.measure(
+            self.probes, self.module.model, self.probe_part(part), batch_size=self.eval_batch, **options
+        )
+
+    def drawn(self, step: int) -> dict[str, np.ndarray]:
+        """Maps of some test examples, for the report."""
+        options: dict[str, Any] = {"seed": self.seed, "step": step, "precision": self.precision}
+        return probes.maps(self.probes, self.module.model, self.probe_part("test"), **options) if self.probes else {}
+
+    def probe_part(self, part: str) -> probes.Part:
+        """One part as probes get it."""
+        device, notes = self.fabric.device, self.splits.parts()[part].annotations
+        annotations = None if notes is None else torch.from_numpy(np.ascontiguousarray(notes)).to(device)
+        return probes.Part(self.inputs[part].to(device), self.targets[part].to(device), annotations)
 
     def seen_while_training(self) -> list[str]:
         """Parts evaluated on the way: train, the hold-out, and test only where the protocol chooses on it."""
@@ -195,8 +217,15 @@ def run_cell(
     with loop.guarded():
         found = {part: cell.score(part, step) for part in splits.parts()}
     _note_readings(readings, cell.readings)
-    metrics = {part: {"loss": e.loss, **e.metrics} for part, e in found.items()}
-    write_predictions(folder, found["test"], splits)
+    with loop.guarded():
+        probed = {part: cell.probed(part, step) for part in found if part != "train"}
+        drawn = cell.drawn(step)
+    means = {part: {name: float(values.mean()) for name, values in of.items()} for part, of in probed.items()}
+    metrics = {part: {"loss": e.loss, **e.metrics, **means.get(part, {})} for part, e in found.items()}
+    write_predictions(folder, found["test"], splits, probed["test"])
+    if drawn:
+        with files.atomic_path(folder / record.MAPS_FILE) as draft, open(draft, "wb") as handle:
+            np.savez(handle, **drawn)  # type: ignore[arg-type]
     weights.save_tensors(folder / record.WEIGHTS_FILE, final, {"selected_step": state.selected_step})
     diverged = state.trace.diverged_at
     result: record.RunRecord = {
@@ -229,6 +258,8 @@ def run_cell(
         "started": started,
         "finished": _now(),
     }
+    if cell.probes:
+        result["probes"] = [probe.name for probe in cell.probes]
     logger.close(metrics)
     files.write_json(folder / record.RUN_FILE, result)
     for name in (CHECKPOINT_FILE, LIVE_FILE):
@@ -252,10 +283,10 @@ def write_steps(folder: Path, state: State, loop: Loop) -> None:
         loop.inside.write(folder / record.INSIDE_FILE)
 
 
-def write_predictions(folder: Path, test: Evaluation, splits: Splits) -> None:
+def write_predictions(folder: Path, test: Evaluation, splits: Splits, probed: Mapping[str, np.ndarray]) -> None:
     """predictions.parquet: what was predicted for every test example, and how it scored."""
     columns = {"id": splits.test.ids.astype(str), "target": splits.test.labels, "prediction": test.predictions}
-    _write_table(folder / record.PREDICTIONS_FILE, {**columns, **test.per_example})
+    _write_table(folder / record.PREDICTIONS_FILE, {**columns, **test.per_example, **probed})
 
 
 def _write_table(path: Path, columns: Mapping[str, Any]) -> None:

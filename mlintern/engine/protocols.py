@@ -70,9 +70,29 @@ class Metric(Protocol):
         ...
 
 
+class Probe(Protocol):
+    """Config group `probe`: what a figure shows as one number per test example, from inside the trained model.
+
+    A probe that also has `maps(model, inputs, targets)`, non-negative [n, height, width], is drawn in the report.
+    """
+
+    name: str
+
+    def measure(
+        self, model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor, annotations: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The model in eval mode, inputs [n, ...], targets [n] and the data's annotations [n, ...] to values [n].
+
+        Called without gradients; `torch.enable_grad()` gives them. The model must be left as it was.
+        """
+        ...
+
+
 class DatasetSource(Protocol):
     """Config group `data`, key `source`: builds or loads a dataset's published parts."""
 
     def __call__(self) -> Mapping[str, Mapping[str, Any]]:
-        """{part: {"features": [n, ...], "labels": [n], and optionally "ids", "groups", "times", "sources"}}."""
+        """{part: {"features": [n, ...], "labels": [n]}}; a part may also hold "ids", "groups", "times", "sources" [n]
+        and "annotations" [n, ...].
+        """
         ...

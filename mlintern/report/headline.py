@@ -88,10 +88,10 @@ def _cell_against(cell: TableCell) -> str:
 
 
 def _claim_against(claim: ClaimRow) -> str:
-    unit = claim.unit or "none"
-    effect = f" (effect {numbers.value(claim.effect, unit, sign=True, suffix=True)}" if claim.effect is not None else ""
+    unit, sign = claim.unit or "none", claim.unit == "points"
+    effect = f" (effect {numbers.value(claim.effect, unit, sign=sign, suffix=True)}" if claim.effect is not None else ""
     if effect:
-        effect += f" {numbers.interval(claim.ci_low, claim.ci_high, unit, sign=True)})"
+        effect += f" {numbers.interval(claim.ci_low, claim.ci_high, unit, sign=sign)})"
     return f"Contradicted: {claim.statement.rstrip('.')}{effect}."
 
 

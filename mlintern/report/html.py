@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mlintern.report import numbers, plots
+from mlintern.report import numbers, pictures, plots
 from mlintern.report.model import ClaimRow, Contrast, NotTested, ProtocolDifference, Report, Table, TableCell, Verdict
 from mlintern.report.signs import SIGNS
 from mlintern.report.smells import grouped
@@ -69,6 +69,7 @@ def render_html(report: Report) -> str:
         "spread": lambda item: numbers.interval(item.low, item.high, "none"),
         "p": numbers.p_value,
         "setting": numbers.setting,
+        "pairs": pictures.pairs,
         "stop": lambda text: text if text.endswith((".", "!", "?")) else f"{text}.",
         "where": numbers.where,
     }
@@ -164,6 +165,7 @@ def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str
     rows = [("claims", "Claims")] if report.claims else []
     rows += [("table", "Table"), ("smells", "Smells" if report.smells is None else f"Smells ({len(report.smells)})")]
     rows += [(f"contrast-{i}", group.title) for i, group in enumerate(groups, 1)]
+    rows += [("figures", "Figures")] if report.figures else []
     rows += [("curves", "Curves")] if report.curves else []
     return [
         *rows,

@@ -7,10 +7,13 @@ but `environment` and `cost` is a function of spec, records and audits: two mach
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from mlintern import files
 from mlintern.errors import UserError
+from mlintern.report.model_base import Model
+from mlintern.report.model_figures import Figure
+from mlintern.report.model_runs import Run, StudyPlan
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not tested"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive", "not tested")
@@ -19,11 +22,7 @@ POOLED = "mean of "
 """How the variant of a contrast begins that stands for several variants."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Paper(_Model):
+class Paper(Model):
     """The paper under test."""
 
     id: str
@@ -37,7 +36,7 @@ class Paper(_Model):
     """The paper's own scale, in words."""
 
 
-class Headline(_Model):
+class Headline(Model):
     """What a reader takes away if they read nothing else."""
 
     verdict: Verdict
@@ -49,7 +48,7 @@ class Headline(_Model):
     claims: dict[Verdict, int]
 
 
-class Printed(_Model):
+class Printed(Model):
     """A number as the paper prints it."""
 
     raw: str
@@ -61,7 +60,7 @@ class Printed(_Model):
     """Protocol that the paper's number was made under, where the spec says."""
 
 
-class Measured(_Model):
+class Measured(Model):
     """A mean over seeds with its interval."""
 
     mean: float
@@ -77,7 +76,7 @@ class Measured(_Model):
     seeds: list[int]
 
 
-class Judgement(_Model):
+class Judgement(Model):
     """A verdict and the test behind it."""
 
     verdict: Verdict
@@ -100,7 +99,7 @@ class Judgement(_Model):
     """What counted as the same number as the printed one."""
 
 
-class OtherProtocol(_Model):
+class OtherProtocol(Model):
     """The same cell under another protocol, and its own comparison with the printed number."""
 
     protocol: str
@@ -111,7 +110,7 @@ class OtherProtocol(_Model):
     cells: list[str]
 
 
-class TableCell(_Model):
+class TableCell(Model):
     """One cell of the paper's table beside ours."""
 
     table: str
@@ -143,14 +142,14 @@ class TableCell(_Model):
     others: list[OtherProtocol] = Field(default_factory=list)
 
 
-class Variant(_Model):
+class Variant(Model):
     """A model or method of the paper."""
 
     id: str
     name: str
 
 
-class Table(_Model):
+class Table(Model):
     """A results table of the paper: its shape, so that ours can be drawn alike."""
 
     id: str
@@ -161,7 +160,7 @@ class Table(_Model):
     columns: list[str]
 
 
-class StandardisedEffect(_Model):
+class StandardisedEffect(Model):
     """A difference in units of the spread over seeds, with its 95 % interval."""
 
     name: str
@@ -171,7 +170,7 @@ class StandardisedEffect(_Model):
     high: float | None
 
 
-class ClaimRow(_Model):
+class ClaimRow(Model):
     """A claim of the paper and its verdict."""
 
     id: str
@@ -198,7 +197,7 @@ class ClaimRow(_Model):
     marks: list[str] = Field(default_factory=list)
 
 
-class Difference(_Model):
+class Difference(Model):
     """A paired difference in points: level minus base."""
 
     over: Literal["seeds", "test examples", "seeds and test examples"]
@@ -209,7 +208,7 @@ class Difference(_Model):
     n: int
 
 
-class Contrast(_Model):
+class Contrast(Model):
     """One level of a factor against its base, for one variant: what a leak, or an ablation, is worth."""
 
     factor: str
@@ -227,7 +226,7 @@ class Contrast(_Model):
     marks: list[str]
 
 
-class ProtocolDifference(_Model):
+class ProtocolDifference(Model):
     """What another protocol sets differently from the main one; a difference in scores comes from all of it."""
 
     protocol: str
@@ -236,7 +235,7 @@ class ProtocolDifference(_Model):
     level: str
 
 
-class CurvePoint(_Model):
+class CurvePoint(Model):
     step: int
     mean: float
     low: float
@@ -244,7 +243,7 @@ class CurvePoint(_Model):
     n: int
 
 
-class Curve(_Model):
+class Curve(Model):
     """Mean over seeds of one metric over steps; the band runs from the lowest to the highest seed."""
 
     variant: str
@@ -257,7 +256,7 @@ class Curve(_Model):
     points: list[CurvePoint]
 
 
-class AuditSection(_Model):
+class AuditSection(Model):
     """The audit of one dataset under one protocol."""
 
     data: str
@@ -273,7 +272,7 @@ class AuditSection(_Model):
     """Cells in this report that were trained under it."""
 
 
-class SettingRow(_Model):
+class SettingRow(Model):
     """One value that training needs, and who says so."""
 
     key: str
@@ -288,13 +287,13 @@ class SettingRow(_Model):
     note: str | None = None
 
 
-class NotTested(_Model):
+class NotTested(Model):
     what: str
     printed: str | None
     reason: str
 
 
-class Smell(_Model):
+class Smell(Model):
     """Something a supervisor would ask about."""
 
     kind: str
@@ -304,73 +303,7 @@ class Smell(_Model):
     next_experiment: str
 
 
-class Run(_Model):
-    """One cell of the study: how it ended, and the command that repeats it."""
-
-    cell_id: str | None
-    variant: str
-    data: str
-    protocol: str
-    levels: dict[str, Any]
-    seed: int
-    status: str
-    """finished, diverged, failed, or not run."""
-    message: str
-    used: bool
-    """Whether the report's numbers rest on it."""
-    refused: str
-    """Why they do not; empty where they do."""
-    metrics: dict[str, dict[str, float]]
-    selection: dict[str, Any]
-    test_readings: int | None
-    weights_sha256: str | None
-    loss_chain_sha256: str | None
-    parameters: int | None
-    marks: list[str]
-    command: str
-    verify: str | None
-
-
-class Trimmed(_Model):
-    """A cell that the study's budget left out."""
-
-    cell_id: str
-    variant: str
-    levels: dict[str, Any]
-    seed: int
-    seconds: float
-    """What it was expected to take."""
-    reason: str
-    """What it is an instance of, in the order of the rule: an interaction, an ablation level, a seed …"""
-
-
-class Smaller(_Model):
-    """A cell that ran in smaller pieces than asked for, because memory did not suffice."""
-
-    cell_id: str
-    variant: str
-    levels: dict[str, Any]
-    seed: int
-    asked: str
-    """Id of the cell that was asked for."""
-    message: str
-    before: dict[str, int]
-    """Values of `trainer` that were asked for …"""
-    now: dict[str, int]
-    """… and those that it ran with."""
-
-
-class StudyPlan(_Model):
-    """Where the study is not what its pack plans."""
-
-    budget_hours: float | None = None
-    rule: str = ""
-    """In which order cells were left out; empty where none were."""
-    trimmed: list[Trimmed] = Field(default_factory=list)
-    smaller: list[Smaller] = Field(default_factory=list)
-
-
-class Report(_Model):
+class Report(Model):
     """Everything that a report shows."""
 
     schema_version: int = SCHEMA
@@ -397,6 +330,8 @@ class Report(_Model):
     environment: dict[str, Any]
     cost: dict[str, Any]
     plan: StudyPlan = Field(default_factory=StudyPlan)
+    figures: list[Figure] = Field(default_factory=list)
+    """What probes measured, in the place of the paper's figures."""
 
     def cells_by_place(self, table: str) -> dict[tuple[str, str], list[TableCell]]:
         """The cells of one table by (row, column); a place may hold several metrics."""

@@ -6,7 +6,8 @@ from typing import Any
 from mlintern import files
 from mlintern.report.card import render_card
 from mlintern.report.html import render_html
-from mlintern.report.model import Report, Run
+from mlintern.report.model import Report
+from mlintern.report.model_runs import Run
 
 REPORT_FILE = "report.json"
 PAGE_FILE = "report.html"

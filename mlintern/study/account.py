@@ -11,13 +11,10 @@ from mlintern.report.model import (
     ClaimRow,
     Contrast,
     NotTested,
-    Run,
     SettingRow,
-    Smaller,
-    StudyPlan,
     TableCell,
-    Trimmed,
 )
+from mlintern.report.model_runs import Run, Smaller, StudyPlan, Trimmed
 from mlintern.report.places import place_in_paper
 from mlintern.sourced import CodeLocator, PaperLocator, Setting
 from mlintern.spec import PaperSpec

@@ -30,6 +30,7 @@ from mlintern.study import contrasts as paired
 from mlintern.study.claim_rows import judge_all
 from mlintern.study.comparison import compare_tables
 from mlintern.study.evidence import Evidence, Place
+from mlintern.study.figures import Maps, no_maps, probe_figures
 from mlintern.study.observation import Outcomes
 from mlintern.study.smells import find_smells
 
@@ -68,14 +69,15 @@ def analyse(
     outcomes: Outcomes = _nothing,
     steps: Outcomes = _nothing,
     kept_plan: Mapping[str, Any] | None = None,
+    maps: Maps = no_maps,
 ) -> Report:
     """The report of one study.
 
     `audits` holds audit.json by `<data>__<protocol>`; `plan` lists the study's cells as {"cell_id", "variant",
     "levels", "seed"} (None: read off the records); `cost` goes into the report as it stands, with the sums over cells;
     its "failed" (rows with "cell_id" and "message") says why a planned cell has no record. `outcomes` and `steps` read
-    a cell's files; what only they can show is left out without them. `kept_plan` is the study's plan file: what a
-    budget left out.
+    a cell's files, and `maps` what its probes drew; what only they can show is left out without them. `kept_plan` is
+    the study's plan file: what a budget left out.
     """
     evidence = Evidence(spec, runs, audits, plan, {row["cell_id"]: row["message"] for row in cost.get("failed", [])})
     protocol = _main_protocol(evidence)
@@ -110,6 +112,7 @@ def analyse(
         environment=account.environment(evidence.all_counting),
         cost=account.costs(evidence, cost),
         plan=account.study_plan(evidence, kept_plan),
+        figures=probe_figures(groups, maps),
     )
 
 

@@ -13,6 +13,8 @@ from mlintern.vet import text
 from mlintern.vet.refusal import Refusal
 from mlintern.vet.targets import ENGINE_PREFIXES, TARGET, target_problems
 
+PROMISES = ({"override /determinism": "strict"}, {"override /determinism": "portable"})
+"""Defaults of a forbidden group that a pack may have: more of a promise than the user asked for, never less."""
 FORBIDDEN_ROOTS = ("hydra", "llm", "logger", "audit", "sandbox", "determinism", "run", "oc", "env")
 """Parts of the configuration that decide how a pack is run, checked and paid for; only the user sets them."""
 
@@ -180,6 +182,8 @@ class _Config:
                 first = [re.split(r"[/.]", name.removeprefix("_global_.").lstrip(":"))[0] for name in names]
                 good = group == "_self_" or bool(isinstance(group, str) and _DEFAULT.fullmatch(group))
                 good &= all(o is None or (isinstance(o, str) and bool(_OPTION.fullmatch(o))) for o in options)
+                if entry in PROMISES:
+                    continue
                 if not good or any(name in FORBIDDEN_ROOTS for name in first):
                     line = ("defaults", index)
                     yield self._refuse(line, "config-defaults", f"the default {entry!r} is not allowed in a pack")

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mlintern.report.html import render_html
-from mlintern.report.model import Report, Smaller, StudyPlan, Trimmed
+from mlintern.report.model import Report
+from mlintern.report.model_runs import Smaller, StudyPlan, Trimmed
 from tests.report import fake_runs
 from tests.report.conftest import make
 

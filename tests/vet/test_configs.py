@@ -197,3 +197,17 @@ def test_a_large_spec_is_no_reason_to_refuse_a_pack(tmp_path):
     assert check_config(spec, composed=False) == []
     [refusal] = check_config(spec, composed=True)
     assert "larger than 100,000 bytes" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("default", "rules"),
+    [
+        ("override /determinism: portable", {}),
+        ("override /determinism: strict", {}),
+        ("override /determinism: fast", {"config-defaults": 2}),
+        ("/determinism: portable", {"config-defaults": 2}),
+        ("override /determinism: [portable, fast]", {"config-defaults": 2}),
+    ],
+)
+def test_a_pack_may_promise_more_and_never_less(project: Path, default: str, rules: dict[str, int]) -> None:
+    assert refused(project, f"defaults:\n  - {default}\n") == rules
