@@ -72,6 +72,7 @@ class Study:
     design: str = MISSING
     budget_hours: float | None = MISSING
     probe_assumptions: bool = MISSING
+    controls: bool = MISSING
 
 
 @dataclasses.dataclass

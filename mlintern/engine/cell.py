@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from mlintern import environment, files, record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.engine import ENGINE_VERSION, initialise, loggers, memory, probes, ranks, seeding, weights
+from mlintern.engine import ENGINE_VERSION, controls, initialise, loggers, memory, probes, ranks, seeding, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
@@ -59,10 +59,14 @@ class Cell:
         device = 1 if world == 1 or trainer["accelerator"] == "cpu" else [shards_rank]
         self.precision = Precision(trainer["precision"])
         self.fabric = Fabric(accelerator=trainer["accelerator"], devices=device, precision=self.precision.name)
-        model = initialise.build(lambda: build(config["model"], "model"), self.seed)
-        self.parameters = sum(p.numel() for p in model.parameters())
         self.inputs = {part: to_inputs(features) for part, features in splits.transformed().items()}
         self.targets = {part: to_targets(examples.labels) for part, examples in splits.parts().items()}
+        if config["data"].get("shuffle_labels"):
+            dealt = controls.shuffled(self.targets["train"], seeding.generator(self.seed, "control"))
+            self.targets["train"] = dealt
+        sizes = controls.sizes(splits, self.inputs) if controls.is_control(config["model"]) else {}
+        model = initialise.build(lambda: build(config["model"], "model", **sizes), self.seed)
+        self.parameters = sum(p.numel() for p in model.parameters())
         augment = build(config["augment"], "augment") if config["augment"] else None
         order = Order(len(splits.train), trainer["batch_size"], self.seed, trainer["order"])
         measures = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]

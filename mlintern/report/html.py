@@ -123,7 +123,9 @@ def contrast_groups(report: Report) -> list[ContrastGroup]:
                 f"The same cells under the protocols {level} and {base}",
             )
         else:
-            title = {"ablation": "Ablations", "probe": "Assumptions probed"}.get(factor, f"Ablation: {factor}")
+            title = {"ablation": "Ablations", "probe": "Assumptions probed", "control": "Controls"}.get(
+                factor, f"Ablation: {factor}"
+            )
             first = f"Every level against the base ({factor} = {base})"
         groups.append(
             ContrastGroup(

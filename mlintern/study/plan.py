@@ -191,11 +191,17 @@ def study(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
                 place = (*chosen, f"seed={seed}")
                 seeded = {**config, "seed": seed}
                 cells[place] = CellPlan(choices["model"], levels, seed, seeded, (*place, *extra, *rest))
+    planned = list(cells.values())
+    beside: list[CellPlan] = []
     if base["study"]["probe_assumptions"]:
         from mlintern.study.probes import probes
 
-        return [*cells.values(), *probes(composer, list(cells.values()))]
-    return list(cells.values())
+        beside += probes(composer, planned)
+    if base["study"]["controls"]:
+        from mlintern.study.controls import controls
+
+        beside += controls(composer, planned)
+    return [*planned, *beside]
 
 
 def _own_values(block: Mapping[str, Any]) -> list[str]:

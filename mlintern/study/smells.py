@@ -1,8 +1,8 @@
 """What a supervisor would ask about: every smell of a study, from its records and their files.
 
 A smell is no verdict. Each names its evidence and the cheapest experiment that would settle it; the checks themselves
-stand in `smell_scores`, `smell_curves` and `smell_examples`. Not looked for here: label-shuffle controls and the
-nearest-neighbour ceiling, which need runs and distances that no record holds.
+stand in `smell_scores`, `smell_curves`, `smell_examples` and, for studies with `study.controls=true`,
+`smell_controls`. Not looked for here: the nearest-neighbour ceiling, which needs distances that no record holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from mlintern.audit.report import Kind, Severity
 from mlintern.record import RunRecord
 from mlintern.report.model import OtherProtocol, Smell, TableCell
 from mlintern.spec import PaperSpec
-from mlintern.study import smell_curves, smell_examples, smell_scores
+from mlintern.study import smell_controls, smell_curves, smell_examples, smell_scores
+from mlintern.study.controls import LEVEL, SHUFFLED
 from mlintern.study.smell_curves import Curve
 from mlintern.study.smell_examples import Predicted
 
@@ -79,7 +80,8 @@ def find_smells(
     beside ours; `audits` audit.json by `<data>__<protocol>`; `outcomes` and `steps` read predictions.parquet and
     steps.parquet of a cell. What a file is missing for is not looked at.
     """
-    studied = [Group(tuple(runs)) for runs in groups if runs]
+    everyone = [Group(tuple(runs)) for runs in groups if runs]
+    studied = [group for group in everyone if LEVEL not in group.coordinates]
     higher = _directions(spec, studied)
     found: list[Smell | None] = []
     for group in studied:
@@ -95,10 +97,38 @@ def find_smells(
     for cell in table:
         found.append(_better_than_paper(cell, cell))
         found += [_better_than_paper(cell, other) for other in cell.others]
+    found += _controls(studied, [group for group in everyone if LEVEL in group.coordinates], higher, outcomes)
     found += _unwired(studied)
     found += _test_readings(studied)
     smells = [smell for smell in found if smell is not None]
     return sorted(smells, key=lambda smell: (RANK[smell.severity], smell.kind, smell.where))
+
+
+def _controls(
+    studied: Sequence[Group], controlled: Sequence[Group], higher: Mapping[str, bool], outcomes: Tables
+) -> list[Smell | None]:
+    """What the control cells give away of those beside them."""
+    found: list[Smell | None] = []
+    for control in controlled:
+        name = str(control.coordinates[LEVEL])
+        place = {key: level for key, level in control.runs[0]["levels"].items() if key != LEVEL}
+        if name == SHUFFLED:
+            for run in control.runs:
+                examples = outcomes(run["cell_id"])
+                if examples is not None and {"target", "prediction"} <= set(examples.columns) and len(examples):
+                    predictions, targets = examples["prediction"].to_numpy(), examples["target"].to_numpy()
+                    found.append(smell_controls.learns_shuffled_labels(control.where, predictions, targets))
+            continue
+        for group in studied:
+            if group.runs[0]["levels"] != place:
+                continue
+            for metric in sorted(higher):
+                ours, simple = group.scores("test", metric), control.scores("test", metric)
+                if ours and simple:
+                    found.append(
+                        smell_controls.no_better_than(group.where, metric, name, ours, simple[0], higher[metric])
+                    )
+    return found
 
 
 def _directions(spec: PaperSpec, groups: Sequence[Group]) -> dict[str, bool]:

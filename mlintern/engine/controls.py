@@ -1,0 +1,64 @@
+"""Models for controls: what the data give away to no model at all, and to a linear one.
+
+They stand in for a paper's model under its own training, and are sized by the data rather than by a configuration.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mlintern.data.splits import Splits
+
+
+class Constant(nn.Module):
+    """The same outputs for every example: it learns the commonest class, or the mean of a target."""
+
+    def __init__(self, shape: Sequence[int], outputs: int, vocabulary: int | None = None):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """[n, ...] to [n, outputs]."""
+        return self.bias.expand(len(inputs), -1)
+
+
+class Linear(nn.Module):
+    """A linear map of the flattened inputs; of token ids, the mean of a vector per token."""
+
+    def __init__(self, shape: Sequence[int], outputs: int, vocabulary: int | None = None):
+        super().__init__()
+        self.tokens = nn.EmbeddingBag(vocabulary, outputs, mode="mean") if vocabulary else None
+        self.linear = None if vocabulary else nn.Linear(math.prod(shape), outputs)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """[n, ...] to [n, outputs]."""
+        if self.tokens is not None:
+            return self.tokens(inputs.flatten(1))
+        assert self.linear is not None
+        return self.linear(inputs.flatten(1))
+
+
+def is_control(model: Mapping[str, Any]) -> bool:
+    """Is this the configuration of one of the models above?"""
+    return str(model.get("_target_", "")).startswith(f"{__name__}.")
+
+
+def sizes(splits: Splits, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """What the models above are built with: the inputs' shape, the number of outputs, and how many tokens there are."""
+    labels = np.concatenate([part.labels for part in splits.parts().values()])
+    classes = splits.classes or (int(labels.max()) + 1 if labels.dtype.kind in "iu" else None)
+    tokens = not inputs["train"].is_floating_point()
+    return {
+        "shape": list(inputs["train"].shape[1:]),
+        "outputs": classes or math.prod(labels.shape[1:]),
+        "vocabulary": max(int(part.max()) for part in inputs.values()) + 1 if tokens else None,
+    }
+
+
+def shuffled(labels: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+    """Training labels [n], dealt anew: what is then learnt of the test part came by another way than the labels."""
+    return labels[torch.from_numpy(generator.permutation(len(labels)))]
