@@ -33,6 +33,7 @@ def config(subject: str, **options: Any) -> dict[str, Any]:
     start = base()
     data = {"name": "waves", "source": {"_target_": f"{module}.Waves"}, "view": None, "classes": 6}
     preprocess = {"_target_": "mlintern.data.preprocess.Standardise", "per_feature": False}
+    choice = {} if options.get("metrics", True) else {"metric": "loss", "mode": "min"}
     return {
         **start,
         "paper": {**start["paper"], "slug": SLUG},
@@ -41,7 +42,7 @@ def config(subject: str, **options: Any) -> dict[str, Any]:
         "optimizer": {**start["optimizer"], "lr": RATE},
         "augment": {**start["augment"], "scale": NOISE},
         "metrics": start["metrics"] if options.get("metrics", True) else {},
-        "protocol": {**start["protocol"], "valid_fraction": 0.2, "select_on": "last"},
+        "protocol": {**start["protocol"], **choice, "valid_fraction": 0.2, "select_on": "last"},
         "trainer": {
             **start["trainer"],
             "max_steps": STEPS,

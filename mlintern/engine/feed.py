@@ -91,8 +91,10 @@ class TensorFeed:
             yield Batch(of_inputs.at(step), of_targets.at(step))
 
     def take_down(self, step: int, batch: Batch, inside: Inside) -> None:
-        """Note the step's rows, and its batch."""
-        inside.note("rows", "row numbers", self.order.rows(step))
+        """Note the step's rows, the examples, and the batch that is made of them as they are."""
+        rows = self.order.rows(step)
+        inside.note("rows", "row numbers", rows)
+        inside.note("example", "inputs before augmentation", self.inputs[torch.from_numpy(rows)])
         _take_down(batch, inside)
 
 

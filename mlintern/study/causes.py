@@ -40,7 +40,7 @@ _REACH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("code", r"mlintern/engine/(feed|seeding)\.py", ("rows", "example", "batch", "weight", "output")),
     ("code", r"mlintern/engine/initialise\.py", ("weight",)),
     ("code", r"mlintern/engine/schedules\.py", ("setting",)),
-    ("code", r"mlintern/engine/(methods|module)\.py", ("input", "output", "loss", "gradient")),
+    ("code", r"mlintern/engine/(methods|module|precision)\.py", ("input", "output", "loss", "gradient")),
     ("code", r"mlintern/engine/(loop|shards|determinism)\.py", ("setting", *_COMPUTED, *_UPDATE)),
     ("code", r"mlintern/engine/(cell|ranks)\.py", _ANY),
     ("code", r"mlintern/engine/.*", ()),

@@ -36,6 +36,7 @@ if where == "step":
     loop.on_progress = lambda done: done == step and die()
 elif where == "copy":  # in the middle of a snapshot: its first tensor is written, the others are not
     loop.cadence.seconds = 1e6
+    loop.on_progress = lambda done: setattr(loop.snapshot, "every", 1) if loop.snapshot else None
     copy = torch._foreach_copy_
     def half(to, what):
         copy(to[:1], what[:1])
@@ -44,6 +45,7 @@ elif where == "copy":  # in the middle of a snapshot: its first tensor is writte
         copy(to[1:], what[1:])
     torch._foreach_copy_ = half
 elif where == "write":  # in the middle of writing a checkpoint
+    loop.due = lambda: True
     save = checkpoint.weights.save_file
     def torn(tensors, draft, metadata):
         save(tensors, draft, metadata=metadata)
@@ -53,6 +55,7 @@ elif where == "write":  # in the middle of writing a checkpoint
             die()
     checkpoint.weights.save_file = torn
 elif where == "rename":  # the checkpoint is written, its snapshot not yet begun
+    loop.due = lambda: True
     start = live.Snapshot
     live.Snapshot = lambda *a: die() if loop.state.step == step else start(*a)
     live.Snapshot.possible = start.possible
@@ -105,7 +108,7 @@ def test_a_kill_loses_the_running_step_at_most(reference, tmp_path, step, where,
     path = tmp_path / "checkpoint"
     killed(path, step, where)
     loop, at = resumed(path)
-    if where in ("step", "copy"):  # a copy may be put off when the machine is so slow that it takes 5 % of a step
+    if where == "step":  # a copy may be put off when the machine is so slow that it takes 5 % of a step
         assert at >= 1
     else:
         assert at >= least

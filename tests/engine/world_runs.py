@@ -44,7 +44,7 @@ with gradients clipped."""
 def compose(model: str, devices: int) -> dict:
     world = [f"trainer.devices={devices}", "trainer.shards=4", f"trainer.accumulate={4 // devices}"]
     with Composer(SLUG) as composer:
-        config, _ = composer.compose(["model=mlp", "seed=3", *world, *SHORT, *MODELS[model]])
+        config, _ = composer.compose(["model=mlp", "seed=3", "determinism=strict", *world, *SHORT, *MODELS[model]])
     if model != "everything":
         return dict(config)
     own = {"paper": {**config["paper"], "slug": "shards"}, "data": {**config["data"], "source": None}}

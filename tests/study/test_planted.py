@@ -201,7 +201,7 @@ def test_another_seed(planted):
             "the optimizer's setting lr (Adam): 0.01 | 0.011",
         ),
         (["augment=gaussian_noise"], "config: augment", "the batch's"),
-        (["determinism=portable"], "config: determinism", ""),
+        (["determinism=strict"], "config: determinism", ""),
         (["trainer.order=fixed"], "config: trainer.order: reshuffled | fixed", "which examples are in the batch"),
         (["data.preprocess.per_feature=true"], "config: data.preprocess", "the same examples"),
     ],
