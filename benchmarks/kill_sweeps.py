@@ -76,20 +76,22 @@ def sweep(
     done, gave_up, before = 0, 0, finished(folder)
     deadline = time.monotonic() + LONGEST_S
     while True:
-        process = tiny.start(folder, *argv)
-        out, ended = "", False
-        while not ended:
-            left_s = max(0.1, deadline - time.monotonic())
-            wait_s = min(left_s, draw.uniform(0.5, LONGEST_WAIT_S) if done < kills else left_s)
-            try:
-                out, _ = process.communicate(timeout=wait_s)
-                ended = True
-            except subprocess.TimeoutExpired:
-                if time.monotonic() > deadline:
-                    kill("everything", process.pid, folder, draw)
-                    return done, [*problems, f"not at its end after {LONGEST_S:.0f} s"]
-                kill(draw.choice(KINDS), process.pid, folder, draw)
-                done += 1
+        with open(folder / "printed.txt", "w+") as printed:  # no pipe: an orphan that idles on would hold it open
+            process, ended = tiny.start(folder, *argv, out=printed), False
+            while not ended:
+                left_s = max(0.1, deadline - time.monotonic())
+                wait_s = min(left_s, draw.uniform(0.5, LONGEST_WAIT_S) if done < kills else left_s)
+                try:
+                    process.wait(timeout=wait_s)
+                    ended = True
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > deadline:
+                        kill("everything", process.pid, folder, draw)
+                        return done, [*problems, f"not at its end after {LONGEST_S:.0f} s"]
+                    kill(draw.choice(KINDS), process.pid, folder, draw)
+                    done += 1
+            printed.seek(0)
+            out = printed.read()
         now = finished(folder)
         problems += [f"{cell} was trained again" for cell in before if now.get(cell) != before[cell]]
         before = now

@@ -20,6 +20,16 @@ draw = torch.Generator().manual_seed(0)
 x = torch.rand(5000, generator=draw) * 100
 torch.manual_seed(0)
 lstm = torch.nn.LSTM(4, 5)
+square = torch.randn(3, 12, 12, generator=draw)
+square = square @ square.mT + 12 * torch.eye(12)
+bad, leaf = square.clone(), square.clone().requires_grad_()
+bad[1, 4, 4] = -1.0
+torch.linalg.cholesky(leaf).sum().backward()
+factor = {
+    "cholesky": torch.linalg.cholesky(square),
+    "gradient": leaf.grad.clone(),
+    "info": torch.linalg.cholesky_ex(bad)[1].tolist(),
+}
 plain = {"sqrt": x.sqrt(), "atan": x.atan(), "lstm": lstm(x[:400].reshape(20, 5, 4) / 100)[0].detach()}
 level = Determinism(**yaml.safe_load((ROOT / "conf/determinism/portable.yaml").read_text()))
 level.check_pins()
@@ -29,6 +39,16 @@ root = torch.from_numpy(np.sqrt(x.numpy()))
 one, out, z = x.clone(), torch.empty(0), x.clone().requires_grad_()
 z.sqrt().sum().backward()
 hidden = lstm(x[:400].reshape(20, 5, 4) / 100)[0]
+lower, upper = torch.linalg.cholesky(square), torch.linalg.cholesky(square, upper=True)
+leaf.grad = None
+torch.linalg.cholesky(leaf).sum().backward()
+_, info = torch.linalg.cholesky_ex(bad)
+try:
+    torch.linalg.cholesky(bad)
+    refused = ""
+except torch.linalg.LinAlgError as error:
+    refused = str(error)
+hermitian = torch.complex(square, torch.zeros_like(square))
 names, waiting = set(), [hidden.grad_fn]
 while waiting:
     node = waiting.pop()
@@ -50,6 +70,12 @@ checks = {
         torch.allclose(found, plain[name], atol=1e-6)
         for name, found in {"sqrt": x.sqrt(), "atan": x.atan(), "lstm": hidden}.items()
     ),
+    "factors": torch.allclose(lower @ lower.mT, square, atol=1e-4) and torch.equal(lower, lower.tril())
+    and torch.allclose(upper, lower.mT, atol=1e-5) and torch.equal(upper, upper.triu())
+    and torch.allclose(lower, factor["cholesky"], atol=1e-5),
+    "factor of complex numbers": torch.allclose(torch.linalg.cholesky(hermitian).real, lower, atol=1e-5),
+    "gradient of the factor": torch.allclose(leaf.grad, factor["gradient"], atol=1e-5),
+    "not positive definite": info.tolist() == factor["info"] and "order 5" in refused,
     "no oneDNN in the LSTM": not any("Mkldnn" in name for name in names) and torch._C._get_mkldnn_enabled(),
 }
 print(json.dumps([name for name, holds in checks.items() if not holds]))

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from mlintern.config import ROOT
 from mlintern.pack import Pack
@@ -190,14 +191,14 @@ def write_pack(folder: Path, grid: str = BASE_GRID, claims: list[dict] | None = 
     return folder
 
 
-def start(folder: Path, *argv: str, **environment: str) -> subprocess.Popen:
-    """Start `python -m mlintern` in a project, in a process group of its own."""
+def start(folder: Path, *argv: str, out: int | IO[str] = subprocess.PIPE, **environment: str) -> subprocess.Popen:
+    """Start `python -m mlintern` in a project, in a process group of its own; what it prints goes to `out`."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH",)}
     return subprocess.Popen(
         [sys.executable, "-m", "mlintern", *argv],
         cwd=folder,
         env={**kept, "COLUMNS": "160", "PYTHONPATH": str(folder), **environment},
-        stdout=subprocess.PIPE,
+        stdout=out,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
