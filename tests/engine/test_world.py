@@ -7,9 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from torch import nn
 
 from mlintern.config import ROOT, Composer
@@ -18,7 +21,11 @@ from mlintern.engine.determinism import Determinism
 from mlintern.engine.feed import Batch
 from mlintern.engine.shards import Shards
 from mlintern.errors import UserError
+from mlintern.record import STEPS_FILE, WEIGHTS_FILE
 from tests.engine.world_runs import MODELS, SLUG
+
+WORLD_TOLERANCE = 1e-5
+"""Relative for losses, relative and absolute for weights: what 24 steps may make of another order of summation."""
 
 
 def start(folder: Path, model: str, *legs: str) -> subprocess.Popen:
@@ -42,6 +49,24 @@ def test_two_processes_and_a_resume_on_one_give_the_bits_of_one(tmp_path):
     assert stopped is None, "stopped at step 9 by the two processes"
     assert alone["status"] == "finished"
     assert resumed == alone
+
+
+@pytest.mark.slow
+def test_trainer_ddp_trains_on_the_samples_of_one_process_and_reaches_its_weights(tmp_path):
+    """Two gloo processes against one without shards: sums of float32 in another order, so no equal bits.
+
+    A step's loss is the mean over its global batch: it agrees at every step only if the samples do.
+    """
+    alone, both = results(tmp_path, "mlp", "whole:cpu", "whole:ddp")
+    assert alone["loss_chain_sha256"] != both["loss_chain_sha256"], "the two runs are one and the same"
+    one, two = (pd.read_parquet(tmp_path / f"whole-{name}" / STEPS_FILE)["loss"] for name in ("cpu", "ddp"))
+    assert np.allclose(one, two, rtol=WORLD_TOLERANCE, atol=0)
+    assert not np.isclose(one[1:], one[:-1], rtol=WORLD_TOLERANCE, atol=0).any(), "other samples would pass too"
+    assert alone["selection"]["step"] == both["selection"]["step"]
+    first, second = (load_file(tmp_path / f"whole-{name}" / WEIGHTS_FILE) for name in ("cpu", "ddp"))
+    assert first.keys() == second.keys()
+    for name, weight in first.items():
+        assert torch.allclose(weight, second[name], rtol=WORLD_TOLERANCE, atol=WORLD_TOLERANCE), name
 
 
 @pytest.mark.slow

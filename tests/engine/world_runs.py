@@ -1,8 +1,9 @@
 """Cells on several world sizes, in a process with the pins of determinism=strict: `python -m tests.engine.world_runs`.
 
 Arguments: a folder, a model of MODELS, then legs such as `whole:4` (4 processes to the end), `stop9:2` (2 processes,
-asked to stop at step 9) or `kill9:2` (kill -9 of rank 0 there, after printing the other ranks' process ids). Legs with
-one name before a `/` share a folder, so that the later continue the earlier. Prints what came out of each.
+asked to stop at step 9) or `kill9:2` (kill -9 of rank 0 there, after printing the other ranks' process ids). A
+trainer's name in place of the number, `whole:ddp`, takes processes and shards from conf/trainer. Legs with one name
+before a `/` share a folder, so that the later continue the earlier. Prints what came out of each.
 
 The batches of 22 rows make shards of 6, 6, 5 and 5; the last batch of an epoch has 16.
 """
@@ -41,8 +42,12 @@ MODELS: dict[str, list[str]] = {
 with gradients clipped."""
 
 
-def compose(model: str, devices: int) -> dict:
-    world = [f"trainer.devices={devices}", "trainer.shards=4", f"trainer.accumulate={4 // devices}"]
+def compose(model: str, trainer: str) -> dict:
+    """`trainer` is a number of processes that share four shards, or the name of a trainer of conf/trainer."""
+    if trainer.isdigit():
+        world = [f"trainer.devices={trainer}", "trainer.shards=4", f"trainer.accumulate={4 // int(trainer)}"]
+    else:
+        world = [f"trainer={trainer}"]
     with Composer(SLUG) as composer:
         config, _ = composer.compose(["model=mlp", "seed=3", "determinism=strict", *world, *SHORT, *MODELS[model]])
     if model != "everything":
@@ -65,10 +70,10 @@ def splits() -> Splits:
 
 def leg(text: str, folder: Path, model: str) -> dict | None:
     name, _, rest = text.rpartition("/")
-    what, devices = rest.split(":")
+    what, trainer = rest.split(":")
     out = folder / (name or rest.replace(":", "-"))
     out.mkdir(parents=True, exist_ok=True)
-    config = compose(model, int(devices))
+    config = compose(model, trainer)
     stop = int(what.removeprefix("stop")) if what.startswith("stop") else None
     kill = int(what.removeprefix("kill")) if what.startswith("kill") else None
     seen = [0]
