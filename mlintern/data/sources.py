@@ -77,7 +77,14 @@ class HuggingFace(Columns):
                     f"data.source.revision={self.revision}: {self.path} is a hub dataset and must be pinned "
                     "to a commit (40 hex digits, from its page's history); branches and tags move"
                 )
-            loaded = datasets.load_dataset(self.path, self.config_name, revision=self.revision)
+            try:
+                loaded = datasets.load_dataset(self.path, self.config_name, revision=self.revision)
+            except (OSError, ValueError, RuntimeError) as error:  # not there, not reachable, not readable
+                reason = " ".join(str(error).split())
+                raise UserError(
+                    f"data.source.path={self.path}: not to be had from the hub ({reason}); check the id, the revision "
+                    "and the network"
+                ) from error
         if not isinstance(loaded, datasets.DatasetDict):
             raise UserError(f"data.source.path={self.path}: has no splits; save it as a DatasetDict")
         parts = {}

@@ -20,7 +20,11 @@ from mlintern.config import ROOT
 from mlintern.errors import UserError
 
 STOP_TIMEOUT_S = 60.0
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE", "WANDB_API_KEY")
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE", "WANDB_API_KEY"),
+    *("HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy"),
+)
 """What a worker's environment takes over from ours; everything else that could matter is set by the level's pins."""
 
 
