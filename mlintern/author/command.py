@@ -18,7 +18,7 @@ from mlintern.paper.ids import PaperId
 
 WORK = Path("authoring")
 """Drafts, recorded dialogues and ledgers: authoring/<slug>/. Not part of the project."""
-EXAMPLE = "arxiv_2011_14439"
+EXAMPLE = "local_lesion_attention"
 """The pack that the writer is shown."""
 
 
@@ -105,7 +105,7 @@ def author_paper(
 
 
 def example_pack(packs: Path) -> str:
-    """The files of the bundled pack that a writer of packs should imitate; empty where it is not there."""
+    """The files of the example pack that a writer of packs should imitate; empty where it is not there."""
     folder = packs / EXAMPLE
     paths = [*sorted(folder.glob("conf/**/*.yaml")), folder / "modules.py"]
     return "\n\n".join(
