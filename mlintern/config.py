@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mlintern import record
 from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.training import LabelNoise
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.seeding import check_seed
 from mlintern.errors import UserError
@@ -33,6 +34,9 @@ DESIGNS = ("one_at_a_time", "full", "fraction", "none")
 
 COORDINATES = ("model", "data", "ablation", "protocol", "seed")
 """What tells one cell of a study from another. Naming one on the command line asks for that cell alone."""
+
+_OF_ANY_DATA = {"num_workers", "train_size", "label_noise"}
+"""Keys of `data` that stand in conf/config.yaml, whatever dataset is chosen."""
 
 
 @dataclasses.dataclass
@@ -73,6 +77,7 @@ class Study:
     budget_hours: float | None = MISSING
     probe_assumptions: bool = MISSING
     controls: bool = MISSING
+    sections: list[str] = MISSING
 
 
 @dataclasses.dataclass
@@ -217,7 +222,7 @@ def check(config: DictConfig, slug: str) -> dict[str, Any]:
     try:
         typed = OmegaConf.merge(OmegaConf.structured(Schema), config)
         for group, hint in (("model", "model=<variant>"), ("data", "data=<dataset>")):
-            if config.get(group) is None or not set(config[group]) - {"num_workers"}:
+            if config.get(group) is None or not set(config[group]) - _OF_ANY_DATA:
                 raise UserError(f"{group}: not chosen; the pack's paper config must set a default, or give {hint}")
         plain: dict[str, Any] = OmegaConf.to_container(typed, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
@@ -258,6 +263,11 @@ def check_values(config: Mapping[str, Any]) -> None:
     workers = config["data"]["num_workers"]
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise UserError(f"data.num_workers={workers}: must be a whole number, 0 or more")
+    size = config["data"].get("train_size")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise UserError(f"data.train_size={size}: must be a whole number, 1 or more, or null for all examples")
+    if config["data"].get("label_noise") is not None:
+        LabelNoise.from_config(config["data"]["label_noise"])
     study = config["study"]
     for seed in study["seeds"] or []:
         check_seed(seed)

@@ -91,7 +91,7 @@ def finish_study(
     folder = report_folder(cells[0].config, pack.slug, overrides)
     write_audits(folder, audits)
     index = index_path(cells[0].config, pack.slug, overrides)
-    write_index(index, pack, planned)
+    write_index(index, pack, planned, cells[0].config["study"]["sections"])
     write_cost(index, seconds, failed)
     report_study(pack, index, folder, console)
     if not overrides:
@@ -124,7 +124,7 @@ def read_audits(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.parent.name: files.read_json(path) for path in sorted((folder / "audit").glob("*/audit.json"))}
 
 
-def write_index(path: Path, pack: Pack, planned: Sequence[Planned]) -> None:
+def write_index(path: Path, pack: Pack, planned: Sequence[Planned], sections: Sequence[str]) -> None:
     """The study's index: its cells and what came out, in bytes that are equal wherever the bits are."""
     kept = ("status", "loss_chain_sha256", "weights_sha256", "metrics", "selection", "test_readings", "data")
     rows = []
@@ -132,6 +132,8 @@ def write_index(path: Path, pack: Pack, planned: Sequence[Planned]) -> None:
         run = files.read_json(item.folder / record.RUN_FILE) if item.finished() else {"status": "failed"}
         rows.append({**item.row(), **{name: run[name] for name in kept if name in run}})
     value = {"slug": pack.slug, "engine_version": ENGINE_VERSION, "code_sha256": pack.code_sha256(), "cells": rows}
+    if sections:
+        value["sections"] = list(sections)
     files.write_json(path, value)
 
 
@@ -149,7 +151,8 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     from mlintern.study.analyse import analyse, read_outcomes, read_steps
     from mlintern.study.figures import read_maps
 
-    rows = files.read_json(index)["cells"]
+    listed = files.read_json(index)
+    rows, sections = listed["cells"], listed.get("sections", [])
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
     records = [index.parent / row["cell_id"] / record.RUN_FILE for row in rows if row["status"] != "failed"]
     if lost := [path for path in records if not path.exists()]:
@@ -160,7 +163,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     runs = [files.read_json(path) for path in records]
     cost_path = index.with_suffix(".cost.json")
     cost = files.read_json(cost_path) if cost_path.exists() else {}
-    spec = load_spec(pack.folder / "spec.yaml")
+    spec = load_spec(pack.folder / "spec.yaml").for_study(sections)
     outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
     kept_plan, maps = read_plan(plan_path(index)), read_maps(index.parent)
     report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, kept_plan, maps)

@@ -103,7 +103,7 @@ def stable_hash(value: Any, where: str = "config") -> str:
 DETERMINING = ("seed", "model", "optimizer", "scheduler", "loss", "augment", "method", "metrics")
 """Keys of a composed config whose every value is part of a cell's id."""
 _DETERMINING_DATA = ("preprocess", "view", "classes")
-_DETERMINING_IF_THERE = ("shuffle_labels",)
+_DETERMINING_IF_SET = ("shuffle_labels", "train_size", "label_noise")
 _TRAINER_FREE = ("devices", "accumulate")
 _PROTOCOL_FREE = ("name",)
 
@@ -119,7 +119,7 @@ def determinants(config: Mapping[str, Any], engine_version: int) -> dict[str, An
         **{name: config[name] for name in DETERMINING},
         "data": {
             **{name: config["data"].get(name) for name in _DETERMINING_DATA},
-            **{name: config["data"][name] for name in _DETERMINING_IF_THERE if name in config["data"]},
+            **{name: value for name in _DETERMINING_IF_SET if (value := config["data"].get(name)) is not None},
         },
         "trainer": {name: value for name, value in config["trainer"].items() if name not in _TRAINER_FREE},
         "protocol": {name: value for name, value in config["protocol"].items() if name not in _PROTOCOL_FREE},

@@ -8,7 +8,7 @@ Claims and ablations are plain data here; their language is compiled by `mlinter
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -179,6 +179,8 @@ class Claim(Record):
     """The typed form (`kind` and what that kind asks for) that mlintern/study/claims.py compiles."""
     testable: StrictBool
     not_tested_reason: Text | None = None
+    section: Name | None = None
+    """The section of the paper whose own study (`paper.sections`) tests it; None for the main study."""
 
     @model_validator(mode="after")
     def _typed(self) -> Self:
@@ -190,12 +192,22 @@ class Claim(Record):
         return self
 
 
+class Section(Record):
+    """A section of the paper whose experiment is a study of its own, run by `study.sections=[<id>]`."""
+
+    id: Name
+    title: Text
+
+
 class Level(Record):
     """One level of a factor: what it changes in the configuration."""
 
     id: Name
     overrides: dict[Key, Value | None]
     locator: PaperLocator | None = None
+
+
+_OF_SECTION = "a section of the paper with a study of its own: run it with study.sections=[{section}]"
 
 
 def option_name(factor: str, level: str) -> str:
@@ -210,6 +222,8 @@ class Factor(Record):
     description: Text
     base: Name
     """The level that the paper's main variant has."""
+    where: Coordinates = Field(default_factory=dict)
+    """What it is varied for (`{variant: cnn}`), where that is not the pack's default model and data."""
     levels: list[Level] = Field(min_length=2)
 
     @model_validator(mode="after")
@@ -257,16 +271,21 @@ class PaperSpec(Record):
     tables: list[ResultTable]
     claims: list[Claim]
     ablations: list[Factor] = Field(default_factory=list)
+    sections: list[Section] = Field(default_factory=list)
     scale: Scale
     not_trainable: list[NotTrainable] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        for field in ("datasets", "variants", "tables", "claims", "ablations"):
+        for field in ("datasets", "variants", "tables", "claims", "ablations", "sections"):
             _unique((item.id for item in getattr(self, field)), field)
         options = (option_name(factor.id, level.id) for factor in self.ablations for level in factor.levels)
         _unique(options, "options of the group ablation")
         _unique((f"{s.key} {sorted(s.where.items())}" for s in self.settings), "settings")
+        sections = {section.id for section in self.sections}
+        for claim in self.claims:
+            if claim.section is not None and claim.section not in sections:
+                raise ValueError(f"claim {claim.id!r}: section {claim.section!r} is not one of {sorted(sections)}")
         variants = {variant.id for variant in self.variants}
         datasets = {dataset.id: dataset for dataset in self.datasets}
         for table in self.tables:
@@ -284,6 +303,28 @@ class PaperSpec(Record):
     def unsaid(self) -> list[AssumedSetting]:
         """The ledger of what neither the paper nor its code gives: value chosen, why, and what to probe."""
         return [setting for setting in self.settings if isinstance(setting, AssumedSetting)]
+
+    def for_study(self, sections: Sequence[str]) -> Self:
+        """What a study of these sections, or the main one where there are none, has to answer.
+
+        The main study keeps the claims of the sections, as not tested and with the command that tests them.
+        """
+        settings = [s for s in self.settings if s.where.get("section") in (None, *sections)]
+        if sections:
+            claims = [claim for claim in self.claims if claim.section in sections]
+            tables = [table.model_copy(update={"cells": []}) for table in self.tables]
+            run = [section for section in self.sections if section.id in sections]
+            own = {"claims": claims, "settings": settings, "tables": tables, "sections": run, "not_trainable": []}
+            return self.model_copy(update=own)
+        claims = [
+            claim
+            if claim.section is None or not claim.testable
+            else claim.model_copy(
+                update={"testable": False, "not_tested_reason": _OF_SECTION.format(section=claim.section)}
+            )
+            for claim in self.claims
+        ]
+        return self.model_copy(update={"claims": claims, "settings": settings, "sections": []})
 
     def testable_cells(self) -> Iterator[tuple[ResultTable, ResultCell]]:
         """The cells that the study measures, in the order of the tables."""

@@ -16,7 +16,7 @@ def study(pack: Pack, cells: list[CellPlan], console: Console) -> int:
     began = time.monotonic()
     index = index_path(cells[0].config, pack.slug, [])
     planned, _, seconds, failed = run_cells(pack, cells, console, plan_path(index))
-    write_index(index, pack, planned)
+    write_index(index, pack, planned, cells[0].config["study"]["sections"])
     write_cost(index, {**seconds, "total": time.monotonic() - began}, failed)
     return 1 if failed else 0
 

@@ -35,19 +35,24 @@ def test_the_eight_measurable_cells_are_table_1s(spec):
 def test_claims_are_well_typed_and_name_known_coordinates(spec):
     claims = parse_claims(spec.claims)
     assert sum(claim.kind != "not_testable" for claim in claims) >= 20
-    known = {"variant": {v.id for v in spec.variants}, "data": {d.id for d in spec.datasets}, "protocol": {"clean"}}
+    known = {"variant": {v.id for v in spec.variants}, "data": {d.id for d in spec.datasets}}
+    known["protocol"] = {"clean", "last"}
+    factors = {factor.id: {level.id for level in factor.levels} for factor in spec.ablations}
     for claim in spec.claims:
         if claim.testable:
             for part in ("a", "b", "where"):
                 for coordinate, level in claim.check.get(part, {}).items():
-                    assert level in known[coordinate], (claim.id, part)
-            assert {**claim.check["a"], **claim.check["where"]}.keys() == known.keys(), claim.id
+                    assert str(level) in {**known, **factors}[coordinate], (claim.id, part)
+            named = {**claim.check["a"], **claim.check["where"]}
+            assert named.keys() - factors.keys() == known.keys(), claim.id
+            assert claim.section is not None or named["protocol"] == "clean", claim.id
 
 
 def test_every_setting_is_what_the_pack_composes(spec):
     from mlintern.author.vetting import settings_that_differ
     from mlintern.config import Composer
 
+    spec = spec.for_study([])  # tests/study/test_sections.py has the sections'
     with Composer("arxiv_2011_14439") as composer:
         assert list(settings_that_differ(composer.compose, spec)) == []
         lr = next(i for i, setting in enumerate(spec.settings) if setting.key == "optimizer.lr")

@@ -14,11 +14,12 @@ def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
     """Claims and result cells that no planned run answers, and why."""
     rows = [{"cell_id": None, "variant": c.variant, "levels": dict(c.levels), "seed": c.seed} for c in cells]
     evidence = Evidence(spec, [], {}, rows)
-    known = [(evidence.coordinates(c.variant, c.levels), set(c.config["metrics"])) for c in cells]
+    all_known = [(c.section, evidence.coordinates(c.variant, c.levels), set(c.config["metrics"])) for c in cells]
     for claim in spec.claims:
         if not claim.testable:
             continue
         typed = parse_claim(claim)
+        known = [(at, metrics) for section, at, metrics in all_known if section == (claim.section or "")]
         if isinstance(typed, MeasuredClaim):
             sides = [typed.a, typed.b] if isinstance(typed, PairClaim) else [getattr(typed, "a", {})]
             selectors = [{**typed.where, **side} for side in sides]
@@ -27,6 +28,7 @@ def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
                 levels = {str(at.get(typed.factor)) for at, _ in known if _holds(selectors[0], at, {})}
                 if len(levels) < 2:
                     yield f"claim {claim.id}: paper.grid runs {len(levels)} level(s) of {typed.factor}; it needs more"
+    known = [(at, metrics) for section, at, metrics in all_known if not section]
     for table, cell in spec.testable_cells():
         selector = {**cell.levels, "variant": cell.variant, "data": cell.data}
         where = f"table {table.id}: {cell.row}, {cell.column}"

@@ -59,9 +59,13 @@ def _plan(drafts: "Drafts") -> tuple[list[CellPlan], list[str]]:
     """(one cell of each combination that the study runs, what is wrong with the plan)."""
     try:
         cells = plan.study(drafts, [])
+        for name in plan.sections_of(cells[0].config):
+            cells += plan.study(drafts, [f"study.sections=[{name}]"])
     except UserError as error:
         return [], [str(error)]
-    return list({(cell.variant, *cell.levels.values()): cell for cell in reversed(cells)}.values())[::-1], []
+    return list({(cell.section, cell.variant, *cell.levels.values()): cell for cell in reversed(cells)}.values())[
+        ::-1
+    ], []
 
 
 def _rehearsed(cells: Sequence[CellPlan]) -> list[dict[str, Any]]:
@@ -167,7 +171,7 @@ def _cells_with(setting: SettingBase, spec: PaperSpec, cells: Sequence[CellPlan]
     found = []
     for cell in cells:
         at: dict[str, Any] = {factor.id: factor.base for factor in spec.ablations}
-        at |= {"variant": cell.variant, **cell.levels}
+        at |= {"variant": cell.variant, "section": cell.section, **cell.levels}
         if any(setting.key in changes.get(item, {}) and item[0] not in setting.where for item in cell.levels.items()):
             continue
         if all(same(level, at.get(name)) for name, level in setting.where.items()):
@@ -185,11 +189,12 @@ def levels_that_differ(compose: Any, spec: PaperSpec) -> Iterator[str]:
 
     The base level's values must be those of the default configuration: it is the same model.
     """
-    base, base_choices = compose([])
     for factor in spec.ablations:
+        there = _choices(factor.where)
+        base, base_choices = compose(there)
         for level in factor.levels:
             option = f"ablation={option_name(factor.id, level.id)}"
-            config, choices = compose([option])
+            config, choices = compose([*there, option])
             for key, value in level.overrides.items():
                 found = choices.get(key, _MISSING) if "." not in key else _at(config, key)
                 if found is _MISSING or found != value:
@@ -224,15 +229,17 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def overrides_of(setting: SettingBase, spec: PaperSpec) -> tuple[str, ...]:
     """The Hydra overrides that compose a cell which the setting is for."""
     factors = {factor.id for factor in spec.ablations}
-    given = []
-    for coordinate, level in setting.where.items():
-        if coordinate in factors:
-            given.append(f"ablation={option_name(coordinate, str(level))}")
-        else:
-            given.append(f"{'model' if coordinate == 'variant' else coordinate}={level}")
+    given = _choices({name: level for name, level in setting.where.items() if name not in factors})
+    given += [f"ablation={option_name(name, str(level))}" for name, level in setting.where.items() if name in factors]
     if "variant" not in setting.where and setting.key.startswith("model.") and spec.variants:
         given.append(f"model={spec.variants[0].id}")
     return tuple(given)
+
+
+def _choices(where: Mapping[str, Any]) -> list[str]:
+    """The overrides that choose coordinates; a section has none, for it is a set of cells."""
+    group = {"variant": "model"}
+    return [f"{group.get(name, name)}={level}" for name, level in where.items() if name != "section"]
 
 
 _MISSING = object()
@@ -260,12 +267,15 @@ def _compositions(drafts: Drafts, spec: PaperSpec) -> Iterator[str]:
         return
     wanted = [f"model={variant.id}" for variant in spec.variants]
     wanted += [f"data={dataset.id}" for dataset in spec.datasets if dataset.available]
-    wanted += [f"ablation={option_name(factor.id, level.id)}" for factor in spec.ablations for level in factor.levels]
-    for override in wanted:
+    tried = [[override] for override in wanted]
+    for factor in spec.ablations:
+        there = _choices(factor.where)
+        tried += [[*there, f"ablation={option_name(factor.id, level.id)}"] for level in factor.levels]
+    for overrides in tried:
         try:
-            drafts.compose([override])
+            drafts.compose(overrides)
         except UserError as error:
-            yield f"{override}: {error}"
+            yield f"{' '.join(overrides)}: {error}"
 
 
 def _models(
@@ -281,18 +291,18 @@ def _models(
         return [], [], bad
     models = {v.id: model_of(v, drafts.compose([f"model={v.id}"])[0], known[v.id], spec) for v in spec.variants}
     factors = []
-    base, choices = drafts.compose([])
-    default = choices.get("model", "")
-    if default in models:
-        chosen = next(v for v in spec.variants if v.id == default)
-        for factor in spec.ablations:
-            for level in factor.levels:
-                if level.id == factor.base or not any(key.split(".")[0] == "model" for key in level.overrides):
-                    continue
-                changed, _ = drafts.compose([f"ablation={option_name(factor.id, level.id)}"])
-                name = f"{factor.id} {level.id}"
-                one, other = (model_of(chosen, config, known[default], spec) for config in (base, changed))
-                factors.append(Factor(name, one, other))
+    for factor in spec.ablations:
+        there = _choices(factor.where)
+        base, choices = drafts.compose(there)
+        chosen = next((v for v in spec.variants if v.id == choices.get("model")), None)
+        if chosen is None:
+            continue
+        for level in factor.levels:
+            if level.id == factor.base or not any(key.split(".")[0] == "model" for key in level.overrides):
+                continue
+            changed, _ = drafts.compose([*there, f"ablation={option_name(factor.id, level.id)}"])
+            one, other = (model_of(chosen, config, known[chosen.id], spec) for config in (base, changed))
+            factors.append(Factor(f"{factor.id} {level.id}", one, other))
     return list(models.values()), factors, []
 
 

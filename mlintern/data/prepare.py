@@ -14,6 +14,7 @@ import numpy as np
 from mlintern import files
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits
+from mlintern.data.training import LabelNoise, fewer
 from mlintern.engine import seeding
 from mlintern.errors import UserError
 
@@ -137,10 +138,22 @@ def make_splits(
     preprocessor: Preprocessor | None = None,
     view: Callable[[np.ndarray], np.ndarray] | None = None,
     classes: int | None = None,
+    train_size: int | None = None,
+    label_noise: LabelNoise | None = None,
 ) -> Splits:
-    """The splits of one dataset under one protocol: raw features, hold-out applied, preprocessing not yet fitted."""
+    """The splits of one dataset under one protocol: raw features, preprocessing not yet fitted.
+
+    Of the published training part `train_size` examples are kept, then labels are made wrong by `label_noise`, then a
+    hold-out is taken.
+    """
     import dataclasses
 
+    parts = dict(parts)
+    if train_size is not None:
+        parts["train"] = fewer(parts["train"], train_size)
+    if label_noise is not None:
+        count = classes or 1 + max(int(part.labels.max()) for part in parts.values())
+        parts = {name: label_noise.applied(name, part, count) for name, part in parts.items()}
     seen = {
         part: dataclasses.replace(examples, features=view(examples.features)) if view else examples
         for part, examples in parts.items()

@@ -68,13 +68,16 @@ def render_html(report: Report) -> str:
         "ci": lambda item, unit, sign=False: numbers.interval(item.ci_low, item.ci_high, unit, sign=sign),
         "spread": lambda item: numbers.interval(item.low, item.high, "none"),
         "p": numbers.p_value,
+        "p_is": lambda p: f" {text[0]} {text[1:]}" if (text := numbers.p_value(p)).startswith("<") else f" = {text}",
         "setting": numbers.setting,
         "pairs": pictures.pairs,
         "stop": lambda text: text if text.endswith((".", "!", "?")) else f"{text}.",
         "where": numbers.where,
+        "level": plots.level_of,
     }
     protocol = main_protocol(report)
     groups = contrast_groups(report)
+    drawn = [*((c.metric, c.unit) for c in report.curves), *((c.metric, c.unit) for c in report.level_curves)]
     environment.globals |= {"letters": _letters(report.marks), "meanings": report.marks}
     return environment.get_template("report.html.j2").render(
         report=report,
@@ -88,8 +91,9 @@ def render_html(report: Report) -> str:
         untested=_untested(report),
         example=next((run for run in report.runs if run.used and not run.marks), None),
         panels=plots.panels(report, protocol),
+        level_panels=plots.level_panels(report),
         datasets=plots.datasets_drawn(report, protocol),
-        curve_units=", ".join(sorted({f"{c.metric} in {c.unit}" for c in report.curves})),
+        curve_units=", ".join(sorted({f"{metric} in {unit}" for metric, unit in drawn})),
         names={variant.id: variant.name for variant in report.variants},
         sections=_sections(report, groups),
         environment=_environment(report),
@@ -98,8 +102,9 @@ def render_html(report: Report) -> str:
 
 
 def main_protocol(report: Report) -> str:
-    """The protocol of the table's numbers."""
-    return next((cell.protocol for cell in report.table if cell.protocol), "")
+    """The protocol of the table's numbers; without a table, the clean one where it was run."""
+    used = sorted({run.protocol for run in report.runs if run.used}, key=lambda name: (name != "clean", name))
+    return next((cell.protocol for cell in report.table if cell.protocol), used[0] if used else "")
 
 
 def ordered_claims(claims: Sequence[ClaimRow]) -> list[ClaimRow]:
@@ -165,10 +170,14 @@ def _source(report: Report) -> Markup | str:
 def _sections(report: Report, groups: Sequence[ContrastGroup]) -> list[tuple[str, str]]:
     """(anchor, title) of what the page has."""
     rows = [("claims", "Claims")] if report.claims else []
-    rows += [("table", "Table"), ("smells", "Smells" if report.smells is None else f"Smells ({len(report.smells)})")]
+    rows += [("table", "Table")] if report.tables or not report.paper.sections else []
+    rows += [("levels", "Levels")] if report.level_curves else []
+    rows += [("smells", "Smells" if report.smells is None else f"Smells ({len(report.smells)})")]
     rows += [(f"contrast-{i}", group.title) for i, group in enumerate(groups, 1)]
     rows += [("figures", "Figures")] if report.figures else []
-    rows += [("curves", "Curves")] if report.curves else []
+    rows += (
+        [("curves", "Curves")] if any(c.protocol == main_protocol(report) and c.points for c in report.curves) else []
+    )
     return [
         *rows,
         ("audit", "Audit"),

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from mlintern import files
 from mlintern.errors import UserError
 from mlintern.report.model_base import Model
-from mlintern.report.model_figures import Figure
+from mlintern.report.model_figures import Figure, LevelCurve
 from mlintern.report.model_runs import Run, StudyPlan
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not tested"]
@@ -34,6 +34,8 @@ class Paper(Model):
     licence: str | None = None
     scale: str = ""
     """The paper's own scale, in words."""
+    sections: dict[str, str] = Field(default_factory=dict)
+    """{id: title} of the sections that this study is of; empty for the main study."""
 
 
 class Headline(Model):
@@ -332,6 +334,8 @@ class Report(Model):
     plan: StudyPlan = Field(default_factory=StudyPlan)
     figures: list[Figure] = Field(default_factory=list)
     """What probes measured, in the place of the paper's figures."""
+    level_curves: list[LevelCurve] = Field(default_factory=list)
+    """Metrics over the levels of numeric factors."""
 
     def cells_by_place(self, table: str) -> dict[tuple[str, str], list[TableCell]]:
         """The cells of one table by (row, column); a place may hold several metrics."""

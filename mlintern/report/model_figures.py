@@ -36,3 +36,29 @@ class Figure(Model):
     seed: int | None
     """The seed that the examples are drawn from; None without examples."""
     examples: list[FigureExample]
+
+
+class LevelPoint(Model):
+    """The mean over seeds at one level, with its 95 % t interval (None where there is none)."""
+
+    level: float
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+
+
+class LevelCurve(Model):
+    """One metric over the levels of a numeric factor, everything else the same."""
+
+    factor: str
+    variant: str
+    data: str
+    protocol: str
+    levels: dict[str, Any]
+    """The other factors of the study."""
+    split: str
+    metric: str
+    unit: str
+    points: list[LevelPoint]
+    """By rising level."""

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from mlintern.report import numbers
 from mlintern.report.model import Contrast, Curve, Report, TableCell, Verdict
+from mlintern.report.model_figures import LevelCurve
 
 _MARGIN = 1.05  # of a forest plot's axis beyond its farthest end
+_WITH_TRAIN = 2  # more lines than this stand without their training parts
 _FAR = 3.0  # intervals that reach so many times farther than the middle one are cut
 
 
@@ -119,7 +121,7 @@ def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str], *, 
     rows = [
         ForestRow(
             label=names.get(c.variant, c.variant),
-            detail=f"{c.level}, {c.data}" if levels else c.data,
+            detail=f"{level_of(c)}, {c.data}" if levels else c.data,
             text=f"{numbers.value(group[0][0], unit, sign=True)} "
             f"{numbers.interval(group[0][1], group[0][2], unit, sign=True)}",
             bars=tuple(_bar(d.over, span, scale) for d, span in zip(differences, group, strict=True)),
@@ -130,6 +132,12 @@ def contrast_forest(contrasts: Sequence[Contrast], names: Mapping[str, str], *, 
         for c, differences, group in zip(contrasts, shown, spans, strict=True)
     ]
     return _forest(unit, scale, rows)
+
+
+def level_of(contrast: Contrast) -> str:
+    """The level of a contrast, and those of the other factors that both of its sides share."""
+    shared = {key: level for key, level in contrast.where.items() if key != "protocol"}
+    return ", ".join(part for part in (contrast.level, numbers.where(shared)) if part)
 
 
 def _axis(spans: Sequence[tuple[float, float | None, float | None]], bands: Sequence[float]) -> Axis:
@@ -209,6 +217,65 @@ def panels(report: Report, protocol: str) -> list[Panel]:
             if key[2] == metric
         ]
     return result
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelPanel:
+    """One metric over the levels of a factor; levels stand at equal distances, whatever their size."""
+
+    factor: str
+    panel: Panel
+    series: tuple[str, ...]
+    """Names of the lines, by series; empty where there is only one."""
+    with_train: bool
+
+
+def level_panels(report: Report) -> list[LevelPanel]:
+    """One panel per factor, variant, data and metric; its lines are the levels of the other factors."""
+    names = {variant.id: variant.name for variant in report.variants}
+    groups: dict[tuple[str, ...], list[LevelCurve]] = {}
+    for curve in report.level_curves:
+        key = (curve.factor, names.get(curve.variant, curve.variant), curve.data, curve.protocol, curve.metric)
+        groups.setdefault(key, []).append(curve)
+    found = []
+    for (factor, variant, data, protocol, metric), curves in groups.items():
+        series = list(dict.fromkeys(numbers.where(curve.levels) for curve in curves))
+        with_train = len(series) <= _WITH_TRAIN
+        drawn = [curve for curve in curves if with_train or curve.split != "train"]
+        levels = sorted({point.level for curve in drawn for point in curve.points})
+        x = [round(100 * i / (len(levels) - 1), 3) for i in range(len(levels))]
+        ends = [end for curve in drawn for p in curve.points for end in (p.mean, p.ci_low, p.ci_high)]
+        y = axis([end for end in ends if end is not None], most=5)
+        title = f"{metric} by {factor}: {variant}, {data}, {protocol}"
+        lines = [_level_line(curve, series, dict(zip(levels, x, strict=True)), y) for curve in drawn]
+        panel = Panel(
+            title=title,
+            x_ticks=tuple((at, _tick(level)) for at, level in zip(x, levels, strict=True)),
+            y_ticks=tuple((100 - y.at(tick), _tick(tick)) for tick in y.ticks),
+            lines=tuple(sorted(lines, key=lambda line: not line.faint)),
+            summary="; ".join(_level_words(curve) for curve in drawn),
+        )
+        found.append(LevelPanel(factor, panel, tuple(series) if series[1:] else (), with_train))
+    return found
+
+
+def _level_line(curve: LevelCurve, series: Sequence[str], x: Mapping[float, float], y: Axis) -> Line:
+    banded = [p for p in curve.points if p.ci_low is not None and p.ci_high is not None]
+    upper = [f"{x[p.level]:g},{100 - y.at(p.ci_high or 0.0):g}" for p in banded]
+    lower = [f"{x[p.level]:g},{100 - y.at(p.ci_low or 0.0):g}" for p in reversed(banded)]
+    where = numbers.where(curve.levels)
+    return Line(
+        name=", ".join(part for part in (where, curve.split) if part),
+        series=series.index(where),
+        faint=curve.split == "train",
+        points=" ".join(f"{x[p.level]:g},{100 - y.at(p.mean):g}" for p in curve.points),
+        band=" ".join(upper + lower),
+    )
+
+
+def _level_words(curve: LevelCurve) -> str:
+    values = ", ".join(f"{_tick(p.level)}: {numbers.value(p.mean, curve.unit)}" for p in curve.points)
+    return f"{numbers.where(curve.levels) or curve.variant} {curve.split} {values}"
 
 
 def datasets_drawn(report: Report, protocol: str) -> list[str]:

@@ -31,6 +31,9 @@ def print_report(report: Report, console: Console, page: Path | None = None) -> 
             f"{table.unit}: our mean under the protocol {protocol}, its 95 % interval over seeds, (the paper's number)"
         )
         console.print(Text(said, style="dim"))
+    if report.paper.sections and report.claims:
+        console.print(Text("; ".join(report.paper.sections.values()), style="bold"))
+        console.print(_claims(report))
     console.print(_sentence(report))
     for line in _lines(report):
         console.print(Padding(line, (0, 0, 0, 2)))
@@ -50,6 +53,21 @@ def _grid(report: Report, table: Table) -> Grid:
     for row in rows:
         cells = [Group(*map(_cell, places.get((row, column), []))) for column in columns]
         grid.add_row(Text(numbers.plain(row)), *cells)
+    return grid
+
+
+def _claims(report: Report) -> Grid:
+    """The claims of a section, which has no table of the paper's: verdict, effect with its interval, corrected p."""
+    grid = Grid("verdict", "claim", "effect, 95 % interval", "p")
+    for claim in report.claims:
+        unit, sign = claim.unit or "none", claim.unit == "points"
+        effect = "" if claim.effect is None else numbers.value(claim.effect, unit, sign=sign, suffix=True)
+        grid.add_row(
+            Text(f"{SIGNS[claim.verdict]} {claim.verdict}", style=_STYLES[claim.verdict]),
+            Text(numbers.plain(claim.statement)),
+            Text(f"{effect} {numbers.interval(claim.ci_low, claim.ci_high, unit, sign=sign)}".strip()),
+            Text(numbers.p_value(claim.p_adjusted)),
+        )
     return grid
 
 

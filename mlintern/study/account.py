@@ -18,6 +18,7 @@ from mlintern.report.model_runs import Run, Smaller, StudyPlan, Trimmed
 from mlintern.report.places import place_in_paper
 from mlintern.sourced import CodeLocator, PaperLocator, Setting
 from mlintern.spec import PaperSpec
+from mlintern.study.audit_names import parts_of
 from mlintern.study.evidence import Evidence, Planned
 
 _EVIDENCE = 5  # items of a list of evidence that the report keeps
@@ -28,12 +29,12 @@ def audit_sections(evidence: Evidence) -> list[AuditSection]:
     """Every audit at hand, without its timings."""
     sections = []
     for key, audit in evidence.audits.items():
-        data, _, protocol = key.rpartition("__")
+        data, protocol, levels = parts_of(key)
         under = [p for p in evidence.planned if p.run and evidence.audit_of(p.run["levels"]) is audit]
         value = audit.to_json()
         sections.append(
             AuditSection(
-                data=data,
+                data=" · ".join([data, *levels]),
                 protocol=protocol,
                 clean=audit.clean,
                 summary=audit.summary(),

@@ -31,6 +31,7 @@ from mlintern.study.claim_rows import judge_all
 from mlintern.study.comparison import compare_tables
 from mlintern.study.evidence import Evidence, Place
 from mlintern.study.figures import Maps, no_maps, probe_figures
+from mlintern.study.level_curves import level_curves
 from mlintern.study.observation import Outcomes
 from mlintern.study.smells import find_smells
 
@@ -92,10 +93,10 @@ def analyse(
     lost = sum(bool(planned.refused) for planned in evidence.planned)
     smells = find_smells(spec, groups, table=table, audits=audits, outcomes=outcomes, steps=steps)
     return Report(
-        paper=Paper(**paper, scale=spec.scale.published),
+        paper=Paper(**paper, scale=spec.scale.published, sections={s.id: s.title for s in spec.sections}),
         headline=headline(table, claims, contrasts, sections, smells, lost, len(reductions)),
         variants=[Variant(id=variant.id, name=variant.name) for variant in spec.variants],
-        tables=[Table(**t.model_dump(include=shape)) for t in spec.tables],
+        tables=[Table(**t.model_dump(include=shape)) for t in spec.tables if t.cells],
         table=table,
         claims=claims,
         contrasts=contrasts,
@@ -113,6 +114,7 @@ def analyse(
         cost=account.costs(evidence, cost),
         plan=account.study_plan(evidence, kept_plan),
         figures=probe_figures(groups, maps),
+        level_curves=level_curves(spec.ablations, evidence, _units(spec)),
     )
 
 
@@ -164,7 +166,12 @@ def _group_contrasts(
         if pairs:
             marks = sorted({*evidence.marks(base_place), *evidence.marks(place)})
             examples.append(paired.example_differences(pairs, metric, outcomes))
-            found.append(paired.contrast(pairs, examples[-1], factor=factor, metric=metric, unit=unit, marks=marks))
+            base = str(evidence.bases.get(factor, "none"))
+            found.append(
+                paired.contrast(
+                    pairs, examples[-1], factor=factor, base_level=base, metric=metric, unit=unit, marks=marks
+                )
+            )
     together = paired.pooled(found, examples)
     return found if together is None else [*found, together]
 

@@ -59,6 +59,7 @@ def contrast(
     examples: np.ndarray | None,
     *,
     factor: str,
+    base_level: str,
     metric: str,
     unit: str,
     marks: Sequence[str],
@@ -69,7 +70,7 @@ def contrast(
     first, levels = pairs[0][0], pairs[0][1]["levels"]
     return Contrast(
         factor=factor,
-        base=str(first["levels"].get(factor, "none")),
+        base=str(first["levels"].get(factor, base_level)),
         level=str(levels[factor]),
         variant=first["variant"],
         data=str(levels.get("data", "")),

@@ -35,4 +35,4 @@ def controls(composer: Composes, cells: Sequence[CellPlan]) -> Iterator[CellPlan
 def _control(composer: Composes, cell: CellPlan, name: str, override: str) -> CellPlan:
     overrides = (*cell.overrides, override)
     config, _ = composer.compose(overrides)
-    return CellPlan(cell.variant, {**cell.levels, LEVEL: name}, cell.seed, config, overrides)
+    return CellPlan(cell.variant, {**cell.levels, LEVEL: name}, cell.seed, config, overrides, cell.section)

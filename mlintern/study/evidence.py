@@ -6,6 +6,7 @@ does not count, so that a mean over two of three seeds says so.
 """
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from typing import Any
 from mlintern.audit.report import AuditReport, Severity
 from mlintern.record import RunRecord, stable_hash
 from mlintern.spec import PaperSpec
+from mlintern.study.audit_names import name_for
 
 Levels = tuple[tuple[str, Any], ...]
 NO_ABLATION = ("ablation", "none")
@@ -77,7 +79,7 @@ class Evidence:
                 )
             )
         order = [variant.id for variant in spec.variants] + sorted({p.variant for p in self.planned})
-        self.planned.sort(key=lambda p: (order.index(p.variant), [(k, str(v)) for k, v in p.place[1]], p.seed))
+        self.planned.sort(key=lambda p: (order.index(p.variant), [(k, _sorted_as(v)) for k, v in p.place[1]], p.seed))
 
     def place(self, variant: str, levels: Mapping[str, Any]) -> Place:
         """Where a run belongs; a factor at its base level is the same as no factor."""
@@ -113,7 +115,8 @@ class Evidence:
 
     def audit_of(self, levels: Mapping[str, Any]) -> AuditReport | None:
         """The audit of a run's data under its protocol."""
-        return self.audits.get(f"{levels.get('data')}__{levels.get('protocol')}")
+        name = name_for(self.audits, levels)
+        return None if name is None else self.audits[name]
 
     def _refusal(self, run: RunRecord | None) -> str:
         if run is None:
@@ -133,6 +136,14 @@ class Evidence:
         if audit is not None:
             kinds |= {str(finding.kind) for finding in audit.findings if finding.severity > Severity.INFO}
         return tuple(f"leak:{kind}" for kind in sorted(kinds))
+
+
+def _sorted_as(level: Any) -> tuple[float, str]:
+    """Numbers by size and before words, which are sorted as they are spelled."""
+    try:
+        return float(level), ""
+    except (TypeError, ValueError):
+        return math.inf, str(level)
 
 
 def _from_runs(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:

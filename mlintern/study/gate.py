@@ -8,20 +8,18 @@ from mlintern import files
 from mlintern.audit.report import AuditReport
 from mlintern.errors import LeakRefused
 from mlintern.record import stable_hash
+from mlintern.study.audit_names import name_for
 from mlintern.study.plan import CellPlan
 
 AUDIT_VERSION = 3
 """Raise when a check changes what it finds, so that audits on disk are made anew."""
 
 
-def audit_name(cell: CellPlan) -> str:
-    """`<data>__<protocol>`: the audits' names in reports and on disk."""
-    return f"{cell.levels['data']}__{cell.levels['protocol']}"
-
-
 def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
     """Hash of everything that an audit's outcome depends on."""
-    data = {k: cell.config["data"].get(k) for k in ("preprocess", "view", "classes")}
+    given = cell.config["data"]
+    data = {k: given.get(k) for k in ("preprocess", "view", "classes")}
+    data |= {k: given[k] for k in ("train_size", "label_noise") if given.get(k) is not None}
     options = {
         k: v for k, v in cell.config["audit"].items() if k not in ("fail_on", "acknowledge", "threads", "memory")
     }
@@ -42,11 +40,21 @@ def audit_path(folder: Path, cell: CellPlan, fingerprints: Mapping[str, str]) ->
     return folder / "audits" / audit_key(cell, fingerprints) / "audit.json"
 
 
+def audit_name(audits: Mapping[str, Any], cell: CellPlan) -> str:
+    """Which of the audits is that of a cell's data under its protocol."""
+    name = name_for(audits, cell.levels)
+    assert name is not None, f"{cell.name}: no audit"
+    return name
+
+
 def pass_gate(cells: Sequence[CellPlan], audits: Mapping[str, AuditReport]) -> dict[str, dict[str, Any]]:
-    """{audit name: what the record says of it}; raises LeakRefused at the first cell that may not train."""
+    """{audit name: what the record says of it}; raises LeakRefused at the first cell that may not train.
+
+    `audits` by name, as `Session.audit` gives them.
+    """
     passed: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        name = audit_name(cell)
+        name = audit_name(audits, cell)
         report = audits[name]
         blocking = report.blocking(cell.config["audit"]["fail_on"], cell.acknowledged)
         if blocking:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +42,8 @@ class CellPlan:
     config: Mapping[str, Any]
     overrides: tuple[str, ...]
     """What reproduces the cell on the command line, beside `paper=`."""
+    section: str = ""
+    """The section of the paper that it belongs to; empty for the main study."""
 
     @property
     def name(self) -> str:
@@ -154,43 +156,34 @@ BLOCK = {"model", "data", "protocol", "ablation", "acknowledge", "factors", "des
 
 
 def study(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
-    """Every cell of the pack's grid, for every seed, with the overrides applied to each."""
+    """Every cell of the pack's grid, or of the sections that `study.sections` names, for every seed, with the overrides
+    applied to each."""
     base, choices = composer.compose(overrides)
-    seeds = base["study"]["seeds"] or base["paper"].get("seeds") or [0]
-    grid = base["paper"].get("grid")
-    if not grid:
-        raise UserError(f"papers/{composer.slug}/conf/paper/{composer.slug}.yaml: paper.grid: names no cells to run")
-    blocks = [*grid, *_unnamed_factors(composer.folder, grid, choices, base["study"]["design"])]
     rest = [o for o in overrides if not o.lstrip("+").startswith("paper=")]
     cells: dict[tuple[str, ...], CellPlan] = {}
     set_by: dict[tuple[Any, ...], list[str]] = {}
-    for block in blocks:
-        acknowledge = block.get("acknowledge", [])
-        if unknown := sorted(set(block) - BLOCK):
-            raise UserError(f"paper.grid: a block may name {', '.join(sorted(BLOCK))}; not {unknown}")
-        if "model" not in block or "data" not in block:
-            raise UserError("paper.grid: a block must name model and data")
-        own = _own_values(block)
-        if "factors" in block and "ablation" in block:
-            raise UserError("paper.grid: a block names either factors (a design over them) or ablation (options)")
-        given = {name: block[name] for name in COORDINATES if name in block}
-        if "factors" in block:
-            given["ablation"] = _options_of_block(composer.folder, block, base["study"]["design"])
-        for options in itertools.product(*given.values()):
-            pairs = zip(given, options, strict=True)
-            chosen = [f"{name}={option}" for name, option in pairs if option is not None]
-            extra = [*own, *([f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else [])]
-            config, choices = composer.compose([*chosen, *extra, *rest])
-            levels = levels_of(composer.folder, choices, option_of(chosen, "ablation"))
-            if set_by.setdefault((choices["model"], *sorted(levels.items())), own) != own:
-                raise UserError(
-                    f"paper.grid: {' '.join(chosen)} stands in two blocks that set different values; a cell of a study "
-                    "has one configuration: name the difference as an ablation"
-                )
-            for seed in seeds:
-                place = (*chosen, f"seed={seed}")
-                seeded = {**config, "seed": seed}
-                cells[place] = CellPlan(choices["model"], levels, seed, seeded, (*place, *extra, *rest))
+    for section in base["study"]["sections"] or [""]:
+        grid, seeds = _grid_of(composer.slug, base, section)
+        blocks = list(grid)
+        if not section:
+            named = [*grid, *(block for part in sections_of(base).values() for block in part["grid"])]
+            blocks += _unnamed_factors(composer.folder, named, choices, base["study"]["design"])
+        for block in blocks:
+            own = _own_values(block)
+            for chosen in _combinations(composer.folder, block, base["study"]["design"]):
+                acknowledge = block.get("acknowledge", [])
+                extra = [*own, *([f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else [])]
+                config, choices = composer.compose([*chosen, *extra, *rest])
+                levels = levels_of(composer.folder, choices, option_of(chosen, "ablation"))
+                if set_by.setdefault((choices["model"], *sorted(levels.items())), own) != own:
+                    raise UserError(
+                        f"paper.grid: {' '.join(chosen)} stands in two blocks that set different values; a cell of a "
+                        "study has one configuration: name the difference as an ablation"
+                    )
+                for seed in seeds:
+                    place = (*chosen, f"seed={seed}")
+                    seeded, said = {**config, "seed": seed}, (*place, *extra, *rest)
+                    cells[place] = CellPlan(choices["model"], levels, seed, seeded, said, section)
     planned = list(cells.values())
     beside: list[CellPlan] = []
     if base["study"]["probe_assumptions"]:
@@ -202,6 +195,41 @@ def study(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
 
         beside += controls(composer, planned)
     return [*planned, *beside]
+
+
+def sections_of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """{name: {"grid", "seeds", …}} of the sections of the paper that the pack gives studies of their own."""
+    return config["paper"].get("sections") or {}
+
+
+def _grid_of(slug: str, base: Mapping[str, Any], section: str) -> tuple[Sequence[Mapping[str, Any]], Sequence[int]]:
+    """The blocks and the seeds of a section, or of the main study; raises UserError where there are none."""
+    part, key = base["paper"], "paper.grid"
+    if section:
+        known = sections_of(base)
+        if section not in known:
+            there = ", ".join(known) or "none"
+            raise UserError(f"study.sections={section}: papers/{slug} has no such section (there are: {there})")
+        part, key = known[section], f"paper.sections.{section}.grid"
+    if not part.get("grid"):
+        raise UserError(f"papers/{slug}/conf/paper/{slug}.yaml: {key}: names no cells to run")
+    return part["grid"], base["study"]["seeds"] or part.get("seeds") or base["paper"].get("seeds") or [0]
+
+
+def _combinations(pack: Path, block: Mapping[str, Any], design: str) -> Iterator[list[str]]:
+    """The overrides of every combination that a block of a grid names; raises UserError for a block that is off."""
+    if unknown := sorted(set(block) - BLOCK):
+        raise UserError(f"paper.grid: a block may name {', '.join(sorted(BLOCK))}; not {unknown}")
+    if "model" not in block or "data" not in block:
+        raise UserError("paper.grid: a block must name model and data")
+    if "factors" in block and "ablation" in block:
+        raise UserError("paper.grid: a block names either factors (a design over them) or ablation (options)")
+    given = {name: block[name] for name in COORDINATES if name in block}
+    if "factors" in block:
+        given["ablation"] = _options_of_block(pack, block, design)
+    for options in itertools.product(*given.values()):
+        pairs = zip(given, options, strict=True)
+        yield [f"{name}={option}" for name, option in pairs if option is not None]
 
 
 def _own_values(block: Mapping[str, Any]) -> list[str]:

@@ -35,7 +35,8 @@ def _cells_of(setting: AssumedSetting, cells: Sequence[CellPlan]) -> list[CellPl
         for cell in cells
         if "ablation" not in cell.levels
         and all(
-            same(level, {"variant": cell.variant, **cell.levels}.get(name)) for name, level in setting.where.items()
+            same(level, {"variant": cell.variant, "section": cell.section, **cell.levels}.get(name))
+            for name, level in setting.where.items()
         )
     ]
     return [cell for cell in fitting if (cell.variant, cell.levels) == (fitting[0].variant, fitting[0].levels)]
@@ -50,7 +51,7 @@ def _probe(composer: Composes, setting: AssumedSetting, value: Any, cells: Seque
         except UserError as error:
             raise UserError(f"study.probe_assumptions: {override}: {error}") from error
         if any(config[group] != cell.config[group] for group in config if group not in _NO_RESULT):
-            yield CellPlan(cell.variant, {**cell.levels, LEVEL: override}, cell.seed, config, overrides)
+            yield CellPlan(cell.variant, {**cell.levels, LEVEL: override}, cell.seed, config, overrides, cell.section)
 
 
 def _text(value: Any) -> str:

@@ -21,6 +21,7 @@ from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.study import budget, failures, gate, smaller
+from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, standing_pool
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
@@ -90,8 +91,10 @@ class Session:
         return fingerprints(self.prepared(cell))
 
     def audit(self) -> dict[str, AuditReport]:
-        """{<data>__<protocol>: report}: made where there is none for this very data, protocol and depth."""
-        wanted = {gate.audit_name(cell): cell for cell in self.cells}
+        """{name (see `audit_names`): report}: made where there is none for this very data, protocol and depth."""
+        keyed = [(cell, gate.audit_key(cell, self.fingerprints(cell))) for cell in self.cells]
+        names = names_of([(cell.levels, key) for cell, key in keyed])
+        wanted = {names[key]: cell for cell, key in keyed}
         paths = {name: gate.audit_path(self.runs, cell, self.fingerprints(cell)) for name, cell in wanted.items()}
         tasks = [
             Task(
@@ -271,7 +274,7 @@ class Session:
                 "pack_sha256": self.pack.sha256(),
                 "code_sha256": self.code_sha256,
                 "prepared": self.fingerprints(cell),
-                "audit": marks[gate.audit_name(cell)],
+                "audit": marks[gate.audit_name(marks, cell)],
                 **({"out_of_memory": self._story(item)} if item.asked else {}),
             },
         }
@@ -337,6 +340,7 @@ def run_cells(
 def show_audits(console: Console, audits: Mapping[str, AuditReport]) -> None:
     """One line per audited split."""
     for name, report in sorted(audits.items()):
-        data, protocol = name.split("__", 1)
+        data, protocol, levels = parts_of(name)
+        data = " · ".join([data, *levels])
         colour = "green" if report.clean else "red" if report.blocking() else "yellow"
         console.print(f"  {data}, protocol {protocol}: [{colour}]{report.summary()}[/]", highlight=False)

@@ -19,7 +19,9 @@ from mlintern.record import RunRecord
 from mlintern.report.model import OtherProtocol, Smell, TableCell
 from mlintern.spec import PaperSpec
 from mlintern.study import smell_controls, smell_curves, smell_examples, smell_scores
+from mlintern.study.audit_names import name_for
 from mlintern.study.controls import LEVEL, SHUFFLED
+from mlintern.study.plan import level_names
 from mlintern.study.smell_curves import Curve
 from mlintern.study.smell_examples import Predicted
 
@@ -46,7 +48,7 @@ class Group:
 
     @property
     def where(self) -> str:
-        return " · ".join(str(level) for level in self.coordinates.values())
+        return " · ".join([self.runs[0]["variant"], *level_names(self.runs[0]["levels"])])
 
     def scores(self, split: str, metric: str) -> list[float]:
         """The metric at the chosen checkpoint, one per seed; empty unless every seed has it."""
@@ -168,8 +170,8 @@ def _score_smells(
     if train and metric == "accuracy":
         found.append(smell_scores.above_train(where, metric, "test", train, test, tested.outcomes.shape[1]))
         levels = group.runs[0]["levels"]
-        audit = audits.get(f"{levels.get('data')}__{levels.get('protocol')}", {})
-        share = _conflicting(audit)
+        name = name_for(audits, levels)
+        share = _conflicting({} if name is None else audits[name])
         found.append(smell_examples.above_label_ceiling(where, metric, tested.outcomes, float(np.mean(train)), share))
     return found
 

@@ -92,6 +92,7 @@ class Worker:
         """The splits of a config; the last few are kept, because a study's cells share them."""
         from mlintern.data.prepare import load_parts, make_splits
         from mlintern.data.protocol import EvaluationProtocol
+        from mlintern.data.training import LabelNoise
         from mlintern.engine.instantiate import allowed_prefixes, build
         from mlintern.vet.targets import check_targets
 
@@ -108,6 +109,8 @@ class Worker:
                 preprocessor=build(data["preprocess"], "data.preprocess") if data.get("preprocess") else None,
                 view=build(data["view"], "data.view") if data.get("view") else None,
                 classes=data.get("classes"),
+                train_size=data.get("train_size"),
+                label_noise=LabelNoise.from_config(noise) if (noise := data.get("label_noise")) else None,
             )
         return self.splits[key]
 

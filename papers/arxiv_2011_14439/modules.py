@@ -56,6 +56,36 @@ class CNN(nn.Module):
         return self.head(h.flatten(1))  # [batch, classes]
 
 
+class PooledCNN(nn.Module):
+    """The CNN's three convolutions, made coarser by `pooling` after each: none, stride, max or average, by two."""
+
+    def __init__(self, length: int = 40, channels: int = 25, classes: int = 10, pooling: str = "none"):
+        super().__init__()
+        if pooling not in ("none", "stride", "max", "average"):
+            raise ValueError(f"pooling={pooling}: choose none, stride, max or average")
+        self.pooling = pooling
+        stride = 2 if pooling == "stride" else 1
+        self.conv1 = nn.Conv1d(1, channels, kernel_size=5, stride=stride, padding=1)
+        self.conv2 = nn.Conv1d(channels, channels, kernel_size=3, stride=stride, padding=1)
+        self.conv3 = nn.Conv1d(channels, channels, kernel_size=3, stride=stride, padding=1)
+        for kernel in (5, 3, 3):
+            length = (length + 2 - kernel) // stride + 1
+            length = length // 2 if pooling in ("max", "average") else length
+        self.head = nn.Linear(channels * length, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = x.unsqueeze(1)  # [batch, 1, length]
+        for convolution in (self.conv1, self.conv2, self.conv3):
+            h = self._pooled(F.relu(convolution(h)))
+        return self.head(h.flatten(1))  # [batch, classes]
+
+    def _pooled(self, h: torch.Tensor) -> torch.Tensor:
+        """[batch, channels, length] to half the length, where it pools."""
+        if self.pooling == "max":
+            return F.max_pool1d(h, 2)
+        return F.avg_pool1d(h, 2) if self.pooling == "average" else h
+
+
 class GRU(nn.Module):
     """A bidirectional GRU over the positions; every step's state goes to the head."""
 

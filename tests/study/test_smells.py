@@ -103,7 +103,7 @@ def test_seed_that_is_not_wired():
         run["weights_sha256"] = "same"
         run["metrics"]["test"] = dict(study.groups[0][0]["metrics"]["test"])
     found = [smell for smell in study.find() if smell.kind == "zero_variance"]
-    assert [(smell.severity, smell.where) for smell in found] == [("high", "small · toy · clean · base")]
+    assert [(smell.severity, smell.where) for smell in found] == [("high", "small · toy · clean · width=base")]
     assert "weights" in found[0].evidence
 
 
@@ -182,7 +182,7 @@ def test_majority_is_found_through_the_records():
         study.outcomes[run["cell_id"]] = examples
         run["metrics"]["test"]["accuracy"] = float(examples["accuracy"].mean())
     found = {smell.kind: smell for smell in study.find()}
-    assert found["below_constant_guess"].where == "large · toy · clean · base"
+    assert found["below_constant_guess"].where == "large · toy · clean · width=base"
 
 
 def test_gap_between_train_and_test():
@@ -202,7 +202,7 @@ def test_held_out_above_train():
     for run in study.groups[0]:
         run["metrics"]["train"]["accuracy"] = 0.5
     found = [smell for smell in study.find() if smell.kind == "above_train"]
-    assert {smell.where for smell in found} == {"small · toy · clean · base"}
+    assert {smell.where for smell in found} == {"small · toy · clean · width=base"}
     assert any("400 examples" in smell.evidence for smell in found)
 
 
@@ -283,7 +283,7 @@ def test_metric_that_is_not_the_mean_of_its_examples():
     record["valid"]["accuracy"] = record["test"]["accuracy"]
     record["test"]["accuracy"] = 0.9
     found = [smell for smell in study.find() if smell.kind == "not_the_stated_metric"]
-    assert [smell.where for smell in found] == ["small · toy · clean · base · seed 0"]
+    assert [smell.where for smell in found] == ["small · toy · clean · width=base · seed 0"]
     assert "that is the valid score" in found[0].evidence
     targets, outcomes = np.array([0] * 90 + [1] * 10), np.array([1.0] * 90 + [0.0] * 10)
     macro = not_its_examples("w", "accuracy", {"test": 0.5}, outcomes, targets)
@@ -382,7 +382,7 @@ def test_saturated_at_the_first_evaluation():
     for run in study.groups[0]:
         run["evaluations"].append({"step": 0, "split": "valid", "accuracy": 0.7})
     found = [smell for smell in study.find() if smell.kind == "saturates_at_start"]
-    assert [smell.where for smell in found] == ["small · toy · clean · base"]
+    assert [smell.where for smell in found] == ["small · toy · clean · width=base"]
 
 
 def test_still_improving_rarely_cries_wolf():

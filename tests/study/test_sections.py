@@ -1,0 +1,92 @@
+"""Sections of a paper as studies of their own: what they plan, what they are judged on, what the main study says."""
+
+import json
+
+import pytest
+
+from mlintern.config import PACKS, Composer
+from mlintern.errors import UserError
+from mlintern.spec import load_spec
+from mlintern.study import plan
+from tests.end_to_end.runs import PAPER, SLUG, run
+
+
+@pytest.fixture(scope="module")
+def composer():
+    with Composer(SLUG) as composer:
+        yield composer
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return load_spec(PACKS / SLUG / "spec.yaml")
+
+
+def test_the_main_study_has_no_cell_of_a_section(composer):
+    cells = plan.study(composer, [])
+    assert {cell.section for cell in cells} == {""}
+    assert {cell.variant for cell in cells} == {"logistic", "mlp", "cnn", "gru"}
+
+
+def test_a_section_runs_its_own_grid_with_its_own_seeds(composer):
+    cells = plan.study(composer, ["study.sections=[pooling]"])
+    assert {cell.section for cell in cells} == {"pooling"}
+    assert len({cell.place for cell in cells}) == 16  # four ways of pooling by four sizes
+    assert {cell.seed for cell in cells} == {0, 1, 2, 3, 4}
+    few = next(cell for cell in cells if cell.levels.get("examples") == "100")
+    assert few.config["data"]["train_size"] == 100
+    assert {cell.seed for cell in plan.study(composer, ["study.sections=[pooling]", "study.seeds=[7]"])} == {7}
+
+
+def test_an_unknown_section_is_named_with_those_there_are(composer):
+    with pytest.raises(UserError, match=r"study\.sections=lottery: .*double_descent, pooling"):
+        plan.study(composer, ["study.sections=[lottery]"])
+
+
+def test_the_packs_own_checks_hold_in_its_sections(composer, spec):
+    from mlintern.author.planned import without_runs
+    from mlintern.author.vetting import levels_that_differ, settings_that_differ
+
+    cells = plan.study(composer, [])
+    for section in plan.sections_of(cells[0].config):
+        cells += plan.study(composer, [f"study.sections=[{section}]"])
+    assert list(without_runs(spec, cells)) == []
+    assert list(levels_that_differ(composer.compose, spec)) == []
+    assert list(settings_that_differ(composer.compose, spec, cells)) == []
+    wrong = [s.model_copy(update={"value": 7}) if s.where.get("section") == "pooling" else s for s in spec.settings]
+    found = list(settings_that_differ(composer.compose, spec.model_copy(update={"settings": wrong}), cells))
+    assert any("trainer.max_steps" in line and "7" in line for line in found)
+
+
+def test_the_main_study_says_how_a_sections_claims_are_tested(spec):
+    main = {claim.id: claim for claim in spec.for_study([]).claims}
+    assert not main["double_descent_peak_at_50"].testable
+    assert "study.sections=[double_descent]" in main["double_descent_peak_at_50"].not_tested_reason
+    assert main["cnn_above_mlp"].testable
+    section = spec.for_study(["double_descent"])
+    assert {claim.section for claim in section.claims} == {"double_descent"}
+    assert list(section.testable_cells()) == []
+    assert not [s for s in section.settings if s.where.get("section") == "pooling"]
+
+
+@pytest.mark.slow
+def test_a_section_ends_in_a_report_of_its_own(tmp_path):
+    short = ["study.sections=[pooling]", "study.seeds=[0,1]", "trainer.max_steps=12", "trainer.eval_every=6"]
+    out = run(tmp_path, PAPER, *short)
+    assert "Benchmarking pooling methods" in out
+    (folder,) = (tmp_path / "reports" / SLUG).glob("with-*")
+    report = json.loads((folder / "report.json").read_text())
+    assert report["paper"]["sections"] == {"pooling": "Benchmarking pooling methods"}
+    assert report["table"] == []
+    assert len(report["claims"]) == 8
+    assert "not tested" not in {claim["verdict"] for claim in report["claims"]}
+    assert all(row["used"] for row in report["runs"])
+    assert {row["data"] for row in report["audit"]} == {
+        "mnist1d",
+        *(f"mnist1d · examples={size}" for size in (100, 400, 1000)),
+    }
+    sizes = {tuple(point["level"] for point in curve["points"]) for curve in report["level_curves"]}
+    assert sizes == {(100.0, 400.0, 1000.0, 4000.0)}
+    page = (folder / "report.html").read_text()
+    assert "study.sections=[pooling]" in page.replace("&#39;", "'")
+    assert "The paper's table beside ours" not in page.replace("&#39;", "'")
