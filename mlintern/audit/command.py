@@ -120,6 +120,9 @@ def show(report: AuditReport, console: "Console") -> None:
     for finding in sorted(report.findings, key=lambda f: f.severity, reverse=True):
         _show_finding(finding, console)
     console.print(f"[bold]{_escaped(report.summary())}[/]")
+    if report.ceiling is not None:
+        said = f"nearest neighbours leave room for an accuracy of at most {report.ceiling.accuracy:.3f} on test"
+        console.print(f"[dim]{said}[/]", highlight=False)
 
 
 def _show_finding(finding: Finding, console: "Console") -> None:

@@ -169,6 +169,23 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
+class Ceiling:
+    """The highest accuracy that the nearest neighbours leave room for; see `mlintern.audit.ceiling`."""
+
+    accuracy: float
+    """In (0, 1)."""
+    nearest: float
+    """Error of the nearest neighbour on the test rows, with all training rows looked at."""
+    extrapolated: float
+    """The same for endless training rows."""
+    dimension: float
+    """Intrinsic dimension of the training rows."""
+    train: int
+    test: int
+    """Rows looked at."""
+
+
+@dataclasses.dataclass(frozen=True)
 class AuditReport:
     """Everything the audit of one split came to."""
 
@@ -176,6 +193,8 @@ class AuditReport:
     findings: tuple[Finding, ...]
     data: dict[str, str]
     """{part: sha256} of the raw data that was audited."""
+    ceiling: Ceiling | None = None
+    """What the test rows' nearest neighbours leave room for; None where they say nothing."""
 
     @property
     def clean(self) -> bool:
@@ -211,20 +230,22 @@ class AuditReport:
         return f"clean: {passed} checks passed"
 
     def to_json(self) -> dict[str, Any]:
-        """The audit.json of DESIGN.md."""
-        return {
+        """The audit.json of DESIGN.md, with the ceiling where there is one."""
+        value = {
             "clean": self.clean,
             "checks": [{**dataclasses.asdict(check), "status": check.status.value} for check in self.checks],
             "findings": [finding.to_json() for finding in self.findings],
             "data": dict(self.data),
         }
+        return value if self.ceiling is None else {**value, "ceiling": dataclasses.asdict(self.ceiling)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "AuditReport":
         """The report of an audit.json; raises UserError where a key is missing or unknown."""
         try:
             checks = tuple(Check(**{**check, "status": Status(check["status"])}) for check in value["checks"])
-            return cls(checks, tuple(map(Finding.from_json, value["findings"])), dict(value["data"]))
+            ceiling = Ceiling(**value["ceiling"]) if value.get("ceiling") else None
+            return cls(checks, tuple(map(Finding.from_json, value["findings"])), dict(value["data"]), ceiling)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"audit.json: not an audit report ({error}); run the audit again") from None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlintern.audit.canaries import with_recall
+from mlintern.audit.ceiling import nearest_neighbour_ceiling
 from mlintern.audit.chosen import selection_before_split
 from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
@@ -104,7 +105,8 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
         if progress is not None:
             progress("price", len(CHECKS), len(CHECKS))
         findings = [priced(subject, finding) for finding in findings]
-    return AuditReport(tuple(checks), tuple(findings), subject.splits.fingerprints())
+    ceiling = nearest_neighbour_ceiling(subject)
+    return AuditReport(tuple(checks), tuple(findings), subject.splits.fingerprints(), ceiling)
 
 
 def priced(subject: Subject, finding: Finding) -> Finding:

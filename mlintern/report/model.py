@@ -270,6 +270,8 @@ class AuditSection(Model):
     checks: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     fingerprints: dict[str, Any]
+    ceiling: float | None = None
+    """Accuracy on test that the nearest neighbours leave room for; None where they say nothing."""
     runs: int
     """Cells in this report that were trained under it."""
 

@@ -42,6 +42,7 @@ def audit_sections(evidence: Evidence) -> list[AuditSection]:
                 checks=[{k: v for k, v in check.items() if k != "seconds"} for check in value["checks"]],
                 findings=[{**finding, "evidence": _short(finding["evidence"])} for finding in value["findings"]],
                 fingerprints=value["data"],
+                ceiling=audit.ceiling.accuracy if audit.ceiling else None,
                 runs=sum(not p.refused for p in under),
             )
         )

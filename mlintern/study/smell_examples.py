@@ -100,6 +100,29 @@ def above_label_ceiling(
     )
 
 
+def above_neighbour_ceiling(
+    where: str, metric: str, outcomes: np.ndarray, ceiling: Mapping[str, float]
+) -> Smell | None:
+    """Accuracy above what the audit's nearest-neighbour ceiling leaves room for, by more than three standard errors.
+
+    `outcomes` [seeds, examples] are right or wrong; `ceiling` is that of audit.json (`mlintern.audit.ceiling`).
+    """
+    highest, score = ceiling["accuracy"], float(outcomes.mean())
+    error = math.sqrt(max(highest * (1 - highest), 1e-12) / outcomes.shape[1])
+    if metric != "accuracy" or score <= highest + 3 * error:
+        return None
+    return Smell(
+        kind="above_neighbour_ceiling",
+        severity="medium",
+        where=where,
+        evidence=f"accuracy {score:.4g} on test, although its rows' nearest neighbours in train leave room for "
+        f"{highest:.4g} to any model (they err on {ceiling['nearest']:.3g}, and on {ceiling['extrapolated']:.3g} with "
+        f"endless rows, in {ceiling['dimension']:.2g} dimensions)",
+        next_experiment="score fresh test rows, and train without what is no feature (ids, order, file names): the "
+        "model knows something that the features do not say",
+    )
+
+
 def not_its_examples(
     where: str,
     metric: str,

@@ -2,7 +2,7 @@
 
 A smell is no verdict. Each names its evidence and the cheapest experiment that would settle it; the checks themselves
 stand in `smell_scores`, `smell_curves`, `smell_examples` and, for studies with `study.controls=true`,
-`smell_controls`. Not looked for here: the nearest-neighbour ceiling, which needs distances that no record holds.
+`smell_controls`.
 """
 
 from __future__ import annotations
@@ -171,8 +171,11 @@ def _score_smells(
         found.append(smell_scores.above_train(where, metric, "test", train, test, tested.outcomes.shape[1]))
         levels = group.runs[0]["levels"]
         name = name_for(audits, levels)
-        share = _conflicting({} if name is None else audits[name])
+        audit = {} if name is None else audits[name]
+        share = _conflicting(audit)
         found.append(smell_examples.above_label_ceiling(where, metric, tested.outcomes, float(np.mean(train)), share))
+        if audit.get("ceiling"):
+            found.append(smell_examples.above_neighbour_ceiling(where, metric, tested.outcomes, audit["ceiling"]))
     return found
 
 

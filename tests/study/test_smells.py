@@ -10,7 +10,13 @@ from mlintern.report.model import Printed, TableCell
 from mlintern.spec import PaperSpec
 from mlintern.study.contrasts import measured
 from mlintern.study.smell_curves import Curve, flat_from_start, leaps, loss_spikes, saturates_at_start, still_improving
-from mlintern.study.smell_examples import Predicted, above_label_ceiling, below_constant_guess, not_its_examples
+from mlintern.study.smell_examples import (
+    Predicted,
+    above_label_ceiling,
+    above_neighbour_ceiling,
+    below_constant_guess,
+    not_its_examples,
+)
 from mlintern.study.smell_scores import (
     above_train,
     better_than_paper,
@@ -302,6 +308,19 @@ def test_score_above_the_label_ceiling():
     assert "above_label_ceiling" in study.kinds(audits={"toy__clean": audit})
     audit["findings"][0]["severity"] = "info"
     assert "above_label_ceiling" not in study.kinds(audits={"toy__clean": audit})
+
+
+def test_score_above_the_neighbours_ceiling():
+    right = np.ones((3, 500))
+    right[:, :50] = 0
+    ceiling = {"accuracy": 0.8, "nearest": 0.31, "extrapolated": 0.3, "dimension": 2.0, "train": 4000, "test": 500}
+    assert "0.9 on test" in above_neighbour_ceiling("w", "accuracy", right, ceiling).evidence
+    assert above_neighbour_ceiling("w", "accuracy", right, {**ceiling, "accuracy": 0.88}) is None
+    assert above_neighbour_ceiling("w", "squared_error", right, ceiling) is None
+    study = Study()
+    audit = {"findings": [], "ceiling": {**ceiling, "accuracy": 0.3}}
+    assert "above_neighbour_ceiling" in study.kinds(audits={"toy__clean": audit})
+    assert "above_neighbour_ceiling" not in study.kinds(audits={"toy__clean": {"findings": []}})
 
 
 def losses(rng, tau=200.0, noise=0.08, steps=2000, low=0.3):
