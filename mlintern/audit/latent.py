@@ -149,6 +149,19 @@ def _sorted_by_a_column(subject: Subject, places_train: np.ndarray) -> bool:
     return False
 
 
+def runs(one: np.ndarray, two: np.ndarray, n: int, length: int) -> np.ndarray:
+    """[n] number of the run that each row of a file belongs to: runs of about `length` rows, cut where fewest of the
+    links between rows one[i] and two[i] cross, so that a source with fewer rows than that stays whole."""
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    short = high - low <= length
+    step = np.bincount(low[short] + 1, minlength=n + 1) - np.bincount(high[short] + 1, minlength=n + 1)
+    crossing = np.cumsum(step)[:n]  # links over the gap before each row
+    cuts = [
+        start + int(crossing[start : start + length].argmin()) for start in range(length // 2, n - length // 2, length)
+    ]
+    return np.searchsorted(np.array(cuts), np.arange(n), side="right")
+
+
 def groups_in_order(subject: Subject) -> Groups | None:
     """Groups as runs of rows in the original file, where neighbours in the features are neighbours in the file."""
     where = places(subject)
@@ -179,8 +192,10 @@ def groups_in_order(subject: Subject) -> Groups | None:
         return None
     joint = np.concatenate([where["train"], where["test"]])
     rank = np.argsort(np.argsort(joint, kind="stable"), kind="stable")
-    length = max(20, reach)
-    blocks = rank // length
+    border = len(where["train"])
+    rows = np.concatenate([hood.rows["train"], border + asked])
+    linked = np.concatenate([hood.rows["train"][hood.own[1][:, :5]], near])
+    blocks = runs(np.repeat(rank[rows], linked.shape[1]), rank[linked].ravel(), len(joint), max(20, 2 * reach))[rank]
     units = Units(blocks[: len(where["train"])], blocks[len(where["train"]) :])
     evidence = {"neighbours_nearby": round(seen, 4), "expected": round(expected, 4), "reach": reach}
     how = (

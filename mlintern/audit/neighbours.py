@@ -16,8 +16,9 @@ _BLOCK = 1 << 22  # entries of a distance block
 def quantile_space(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
     """Columns mapped to their place in [0, 1] among the training values: [n, d] float32 for train and each of `others`.
 
-    Units, monotone rescalings and heavy tails do not matter there. A missing value lies half a range away from all
-    others; columns that are constant in train are left out.
+    Units, monotone rescalings and heavy tails do not matter there. A value beyond all training values lies just
+    beyond theirs and equals none of them. A missing value lies half a range away from all others; columns that are
+    constant in train are left out.
     """
     blocks: list[list[np.ndarray]] = [[] for _ in range(1 + len(others))]
     for column in range(train.shape[1]):
@@ -27,9 +28,10 @@ def quantile_space(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, 
             continue
         distinct, first, counts = np.unique(known, return_index=True, return_counts=True)
         places = (first + counts / 2) / len(known)
+        below, above = places[0] - 0.5 / len(known), places[-1] + 0.5 / len(known)
         for block, rows in zip(blocks, (train, *others), strict=True):
             raw = rows[:, column].astype(np.float64)
-            place = np.interp(np.nan_to_num(raw, nan=distinct[0]), distinct, places)
+            place = np.interp(np.nan_to_num(raw, nan=distinct[0]), distinct, places, left=below, right=above)
             place[np.isnan(raw)] = 1.5
             block.append(place.astype(np.float32))
     empty = [np.zeros((len(rows), 0), np.float32) for rows in (train, *others)]

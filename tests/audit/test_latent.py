@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 
 from mlintern.audit.command import main
 from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.latent import latent_groups, stable_groups
+from mlintern.audit.latent import latent_groups, runs, stable_groups
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.probe import Units, price_of
 from mlintern.audit.repair import reassigned, units_of_pairs
@@ -68,7 +68,21 @@ def test_faint_groups_are_found_by_the_order_of_rows_and_by_nothing_else():
     outcome = latent_groups(cut(x, ill[patient], test, positions=rows))
     assert outcome.status is Status.FAIL
     assert outcome.findings[0].evidence["neighbours_nearby"] > 3 * outcome.findings[0].evidence["expected"]
+    # runs are cut between patients, so that a repair by them leaves no patient on both sides
+    units = outcome.findings[0].evidence["units"]
+    run = np.concatenate([units["train"], units["test"]])[np.argsort(np.concatenate([rows["train"], rows["test"]]))]
+    whole = [len(set(run[patient == person])) == 1 for person in range(80)]
+    assert np.mean(whole) > 0.8
     assert latent_groups(cut(x, ill[patient], test)).status is Status.INCONCLUSIVE
+
+
+def test_runs_are_cut_where_no_links_cross():
+    sizes = np.random.default_rng(0).integers(10, 30, 40)
+    source = np.repeat(np.arange(40), sizes)
+    one, two = np.nonzero(source[:, None] == source)
+    found = runs(one, two, len(source), 40)
+    assert all(len(set(found[source == group])) == 1 for group in range(40))
+    assert len(set(found)) >= 15
 
 
 @pytest.mark.parametrize("loader", [load_wine, load_breast_cancer])

@@ -63,6 +63,16 @@ def test_copies_are_named_with_their_twins(change, name):
     assert all(pairs[row] == twins[row] for row in pairs)
 
 
+def test_a_cell_edited_beyond_all_training_values_is_no_exact_duplicate():
+    x, y = datasets.make_classification(600, 12, n_informative=8, random_state=3)
+    train, test = cut(x, y)
+    twins = train[0].argmax(0)[:8]  # the largest value of a column, made larger still
+    test[0][:8] = train[0][twins]
+    test[0][np.arange(8), np.arange(8)] += 1
+    (finding,) = near_duplicates(subject(train, test)).findings
+    assert {b: a for a, b in finding.evidence["pairs"]} == dict(enumerate(twins.tolist()))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_one_measured_column_among_codes_is_no_copy(seed):
     rng = np.random.default_rng(seed)
