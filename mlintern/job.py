@@ -145,6 +145,7 @@ def write_cost(index: Path, seconds: Mapping[str, float], failed: Sequence[Mappi
 
 def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> None:
     """From a study's index, its records and its audits to the report's files and the table on the terminal."""
+    from mlintern.report.opinions import with_opinions
     from mlintern.report.terminal import print_report
     from mlintern.report.write import write_report
     from mlintern.spec import load_spec
@@ -167,6 +168,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
     kept_plan, maps = read_plan(plan_path(index)), read_maps(index.parent)
     report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, kept_plan, maps)
+    report = with_opinions(report, index.parent)
     write_report(report, folder)
     print_report(report, console, shown(folder / "report.html"))
 

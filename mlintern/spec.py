@@ -181,6 +181,8 @@ class Claim(Record):
     not_tested_reason: Text | None = None
     section: Name | None = None
     """The section of the paper whose own study (`paper.sections`) tests it; None for the main study."""
+    figure: Text | None = None
+    """The figure that it rests on, by the Document's id or label; None where it rests on none, or nobody said."""
 
     @model_validator(mode="after")
     def _typed(self) -> Self:

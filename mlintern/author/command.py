@@ -14,6 +14,7 @@ from mlintern.author.authoring import Authored, Authoring, Say, Vet
 from mlintern.author.providers.base import Progress
 from mlintern.author.settings import LlmSettings, make_asker
 from mlintern.errors import UserError
+from mlintern.paper.document import Document
 from mlintern.paper.ids import PaperId
 
 WORK = Path("authoring")
@@ -73,10 +74,6 @@ def author_paper(
     """
     from mlintern.author.vetting import vet_pack
     from mlintern.config import PACKS
-    from mlintern.paper.fetch.fetch import fetch
-    from mlintern.paper.figures import draw_figures
-    from mlintern.paper.read import read_fetched
-    from mlintern.paper.settings import PaperSettings
 
     packs, folder = packs or PACKS, work / paper.slug
     llm = LlmSettings.from_mapping(settings["llm"])
@@ -84,11 +81,7 @@ def author_paper(
         asker = make_asker(llm, folder, lambda text: None)
         asker.progress, say = _live(asker, console, status)
         say("read: fetching and parsing")
-        fetched = fetch(paper, PaperSettings.from_mapping(settings["paper"]))
-        document = read_fetched(fetched)
-        if document.road == "latex" and document.figures:
-            source = fetched.path if fetched.path.is_dir() else fetched.path.parent
-            document = draw_figures(document, source, folder / "figures")
+        document = read_with_figures(paper, settings["paper"], folder)
         authoring = Authoring(
             document=document,
             paper=dataclasses.replace(paper, version=paper.version or _version(document.version)),
@@ -102,6 +95,21 @@ def author_paper(
             say=say,
         )
         return authoring.run()
+
+
+def read_with_figures(paper: PaperId, settings: dict[str, Any], folder: Path) -> Document:
+    """The paper, fetched and read, with its figures drawn below `folder`, which their paths are relative to."""
+    from mlintern.paper.fetch.fetch import fetch
+    from mlintern.paper.figures import draw_figures
+    from mlintern.paper.read import read_fetched
+    from mlintern.paper.settings import PaperSettings
+
+    fetched = fetch(paper, PaperSettings.from_mapping(settings))
+    document = read_fetched(fetched)
+    if document.road == "latex" and document.figures:
+        source = fetched.path if fetched.path.is_dir() else fetched.path.parent
+        document = draw_figures(document, source, folder / "figures")
+    return document
 
 
 def example_pack(packs: Path) -> str:

@@ -31,8 +31,8 @@ def paper_block(document: Document) -> TextBlock:
     tables = "\n\n".join(table_text(table) for table in document.tables)
     figures = "\n".join(f"{figure.id}: {figure.caption}" for figure in document.figures)
     return TextBlock(
-        f"<paper>\n{_defused(document.text)}\n</paper>\n\n"
-        f"<tables>\n{_defused(tables)}\n</tables>\n\n<figures>\n{_defused(figures)}\n</figures>",
+        f"<paper>\n{defused(document.text)}\n</paper>\n\n"
+        f"<tables>\n{defused(tables)}\n</tables>\n\n<figures>\n{defused(figures)}\n</figures>",
         cache=True,
     )
 
@@ -60,7 +60,7 @@ def figure_blocks(document: Document, ids: list[str], folder: Path) -> list[Bloc
     return blocks[:MOST_FIGURES]
 
 
-def _defused(text: str) -> str:
+def defused(text: str) -> str:
     """`text` with tags that look like ours broken, so that it cannot step out of its fence."""
     for tag in (
         "paper",
@@ -75,6 +75,7 @@ def _defused(text: str) -> str:
         "passed_over",
         "engine",
         "example_pack",
+        "claims",
     ):
         for form in (f"</{tag}", f"<{tag}"):
             text = text.replace(form, form.replace("<", "‹"))

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from mlintern import files
 from mlintern.errors import UserError
 from mlintern.report.model_base import Model
-from mlintern.report.model_figures import Figure, LevelCurve
+from mlintern.report.model_figures import Figure, LevelCurve, Opinion
 from mlintern.report.model_runs import Run, StudyPlan
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not tested"]
@@ -197,6 +197,8 @@ class ClaimRow(Model):
     """Of a difference over seeds; None for other claims, and where the spread is unknown."""
     assumed: str | None = None
     marks: list[str] = Field(default_factory=list)
+    opinion: Opinion | None = None
+    """Of a language model on the paper's figure, where one was asked; it has no part in the verdict."""
 
 
 class Difference(Model):

@@ -1,6 +1,6 @@
 """The report's figures: what probes measured on trained models, and what it looks like on some examples."""
 
-from typing import Any
+from typing import Any, Literal
 
 from mlintern.report.model_base import Model
 
@@ -36,6 +36,16 @@ class Figure(Model):
     seed: int | None
     """The seed that the examples are drawn from; None without examples."""
     examples: list[FigureExample]
+
+
+class Opinion(Model):
+    """What a language model saw in the paper's own figure; no evidence, and no part of any verdict."""
+
+    verdict: Literal["shows it", "shows otherwise", "cannot tell"]
+    seen: str
+    figure: str
+    model: str
+    prompt_sha256: str
 
 
 class LevelPoint(Model):

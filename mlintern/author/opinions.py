@@ -1,0 +1,158 @@
+"""`mlintern opinions ID`: a language model looks at the paper's own figures and says whether they show what is claimed.
+
+An opinion is no evidence: it moves no verdict, and the report prints it as what it is, beside what was measured.
+"""
+
+import argparse
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from rich.console import Console
+
+from mlintern import files
+from mlintern.author.asking import Asker
+from mlintern.author.command import WORK, parse_settings, read_with_figures
+from mlintern.author.forms import Form
+from mlintern.author.messages import Request, TextBlock
+from mlintern.author.prompting import prompt
+from mlintern.author.rendering import defused, figure_blocks
+from mlintern.author.settings import LlmSettings, make_asker
+from mlintern.errors import UserError
+from mlintern.job import INDEX_FILE, report_study
+from mlintern.pack import Pack
+from mlintern.paper.document import Document
+from mlintern.paper.ids import PaperId
+from mlintern.paper.parts import Figure
+from mlintern.report.opinions import OPINIONS_FILE
+from mlintern.spec import Claim, PaperSpec, load_spec
+
+_MENTION = re.compile(r"\bFig(?:ure|\.)?s?\.?[\s~]*\(?([A-Z]?\d+(?:\.\d+)?)", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(])|\n{2,}")
+
+
+class Look(Form):
+    """What the figure shows of one claim."""
+
+    claim: str = Field(description="Its id.")
+    seen: str
+    verdict: Literal["shows it", "shows otherwise", "cannot tell"]
+
+
+class Looks(Form):
+    """One entry for each claim."""
+
+    claims: list[Look]
+
+
+@dataclasses.dataclass(frozen=True)
+class Resting:
+    """A figure and the claims that rest on it."""
+
+    figure: Figure
+    claims: tuple[Claim, ...]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `mlintern opinions`; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="mlintern opinions", description=__doc__)
+    parser.add_argument("paper", help="arXiv id or slug of a paper that has a pack")
+    parser.add_argument("settings", nargs="*", metavar="key=value", help="such as llm.budget_usd=1")
+    parser.add_argument("--source", type=Path, help="the paper itself, where it is not to be fetched: .tex, folder, …")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where reports go (default: reports)")
+    arguments = parser.parse_intermixed_args(list(argv))
+    settings = parse_settings(arguments.settings)
+    paper = PaperId.parse(arguments.paper)
+    pack = Pack(paper.slug)
+    spec = load_spec(pack.folder / "spec.yaml")
+    folder = WORK / paper.slug
+    asker = make_asker(LlmSettings.from_mapping(settings["llm"]), folder, lambda text: None)
+    source = PaperId.parse(str(arguments.source)) if arguments.source else _pinned(paper, spec)
+    document = read_with_figures(source, settings["paper"], folder)
+    resting = figures_of(spec, document)
+    if not resting:
+        print(f"no claim of {pack.slug} rests on a figure that the paper's files hold; nothing was asked")
+        return 0
+    opinions = ask(asker, resting, document, folder)
+    files.write_json(arguments.runs / pack.slug / OPINIONS_FILE, opinions)
+    for name, opinion in opinions.items():
+        print(f"{name}: {opinion['figure']} {opinion['verdict']} (opinion of {opinion['model']}): {opinion['seen']}")
+    index = arguments.runs / pack.slug / INDEX_FILE
+    if index.exists():
+        report_study(pack, index, arguments.reports / pack.slug, Console())
+    return 0
+
+
+def figures_of(spec: PaperSpec, document: Document) -> list[Resting]:
+    """The figures with pixels that claims rest on: those that the spec names, else those that the claim's sentence or
+    the one before it speaks of, or whose caption it is."""
+    found: dict[str, list[Claim]] = {}
+    for claim in spec.claims:
+        for figure in document.figures:
+            if any(figure.pixels) and _rests_on(claim, figure, document):
+                found.setdefault(figure.id, []).append(claim)
+    return [Resting(figure, tuple(found[figure.id])) for figure in document.figures if figure.id in found]
+
+
+def _rests_on(claim: Claim, figure: Figure, document: Document) -> bool:
+    if claim.figure is not None:
+        return claim.figure in (figure.id, figure.label, figure.number)
+    if claim.locator.span is None:
+        return False
+    start, end = claim.locator.span
+    if figure.start <= start and end <= figure.end:
+        return True
+    text = document.text
+    paragraph = text.rfind("\n\n", 0, start) + 1
+    breaks = [paragraph, *(match.end() for match in _SENTENCE.finditer(text, paragraph)), len(text)]
+    before = [place for place in breaks if place <= start][-2:]  # the claim's sentence and the one that leads to it
+    last = min(place for place in breaks if place >= end)
+    return bool(figure.number) and figure.number in _MENTION.findall(text[before[0] : last])
+
+
+def ask(asker: Asker, resting: Sequence[Resting], document: Document, folder: Path) -> dict[str, Any]:
+    """{claim id: {"verdict", "seen", "figure", "model", "prompt_sha256"}}, one request for each figure."""
+    opinions: dict[str, Any] = {}
+    for item in resting:
+        wanted = {claim.id: claim.statement for claim in item.claims}
+        looks = asker.ask(_request(item, wanted, document, folder), Looks, functools.partial(_complaint, wanted))
+        for look in looks.claims:
+            opinions[look.claim] = {
+                "verdict": look.verdict,
+                "seen": look.seen,
+                "figure": f"figure {item.figure.number}" if item.figure.number else item.figure.id,
+                "model": ", ".join(sorted(asker.models)),
+                "prompt_sha256": hashlib.sha256(prompt("look").encode()).hexdigest(),
+            }
+    return opinions
+
+
+def _request(item: Resting, wanted: Mapping[str, str], document: Document, folder: Path) -> Request:
+    images = figure_blocks(document, [item.figure.id], folder)
+    if not images:
+        raise UserError(f"{item.figure.id}: its image is too large to be shown; give a smaller one")
+    claims = json.dumps(wanted, ensure_ascii=False, indent=1)
+    text = TextBlock(
+        f"<figures>\n{item.figure.id}: {defused(item.figure.caption)}\n</figures>\n\n<claims>\n{claims}\n</claims>"
+    )
+    blocks = (*images, text, TextBlock(prompt("look")))
+    return Request("look", prompt("system"), blocks, Looks.model_json_schema(), max_tokens=8_000)
+
+
+def _complaint(wanted: Mapping[str, str], found: Looks) -> str:
+    given = [look.claim for look in found.claims]
+    if sorted(given) == sorted(wanted):
+        return ""
+    return f"give each of these claims one entry, and no others: {', '.join(wanted)}"
+
+
+def _pinned(paper: PaperId, spec: PaperSpec) -> PaperId:
+    """The paper in the version that the pack was made from."""
+    return dataclasses.replace(paper, version=paper.version or spec.paper.version)
