@@ -44,6 +44,7 @@ class Trainer:
     """Config group `trainer`."""
 
     accelerator: str = MISSING
+    strategy: str = MISSING
     devices: int = MISSING
     shards: int = MISSING
     accumulate: int | None = MISSING
@@ -246,6 +247,13 @@ def check_values(config: Mapping[str, Any]) -> None:
         if trainer[name] < 1:
             raise UserError(f"trainer.{name}={trainer[name]}: must be at least 1")
     accumulate, devices, shards = trainer["accumulate"], trainer["devices"], trainer["shards"]
+    if trainer["strategy"] not in ("replicated", "fsdp"):
+        raise UserError(f"trainer.strategy={trainer['strategy']}: choose replicated or fsdp")
+    if trainer["strategy"] == "fsdp" and not 1 < devices == shards:
+        raise UserError(
+            f"trainer.strategy=fsdp: each process trains one shard, so that trainer.devices={devices} and "
+            f"trainer.shards={shards} must be the same, and at least 2"
+        )
     if accumulate is not None and accumulate * devices != shards:
         raise UserError(
             f"trainer.accumulate={accumulate}: {devices} process{'es' * (devices > 1)} with {accumulate} shards each "

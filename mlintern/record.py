@@ -121,10 +121,17 @@ def determinants(config: Mapping[str, Any], engine_version: int) -> dict[str, An
             **{name: config["data"].get(name) for name in _DETERMINING_DATA},
             **{name: value for name in _DETERMINING_IF_SET if (value := config["data"].get(name)) is not None},
         },
-        "trainer": {name: value for name, value in config["trainer"].items() if name not in _TRAINER_FREE},
+        "trainer": _trainer(config["trainer"]),
         "protocol": {name: value for name, value in config["protocol"].items() if name not in _PROTOCOL_FREE},
         "determinism": config["determinism"],
     }
+
+
+def _trainer(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the trainer is part of a cell's id: the processes only where their number can show in the bits."""
+    if trainer.get("strategy", "replicated") == "replicated":
+        return {name: value for name, value in trainer.items() if name not in (*_TRAINER_FREE, "strategy")}
+    return {name: value for name, value in trainer.items() if name != "accumulate"}
 
 
 def cell_id(config: Mapping[str, Any], engine_version: int, code_sha256: str, data: Mapping[str, str]) -> str:

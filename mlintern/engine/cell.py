@@ -108,6 +108,15 @@ class Cell:
             self.feed = LoaderFeed(*arrays, order, self.seed, augment, workers)
         self.readings: set[str] = set()
 
+    @property
+    def loop_type(self) -> type[Loop]:
+        """The loop of `trainer.strategy`."""
+        if self.config["trainer"]["strategy"] != "fsdp":
+            return Loop
+        from mlintern.engine.fsdp import FullyShardedLoop
+
+        return FullyShardedLoop
+
     def score(self, part: str, step: int) -> Evaluation:
         """Evaluate the model as it is on one part; a look at test is counted by the weights that took it."""
         if part == "test":
@@ -197,7 +206,7 @@ def run_cell(
             _note_readings(readings, cell.readings)
         return found
 
-    loop = Loop(
+    loop = cell.loop_type(
         cell.fabric,
         cell.module,
         cell.feed,

@@ -82,8 +82,8 @@ def _odd(device: torch.device) -> torch.Tensor:
 class StateDigest:
     """The digest of one model's floating-point parameters and buffers; made once, called after every step."""
 
-    def __init__(self, model: torch.nn.Module):
-        self._held = Held(model)
+    def __init__(self, model: torch.nn.Module | Held):
+        self._held = model if isinstance(model, Held) else Held(model)
         self._where: list[int] = []
         self._groups: list[_Group] = []
 

@@ -141,7 +141,7 @@ class Loop:
             else:
                 loss = self.train_step(batch, state.step)
             noted = loss.item() if loss.device.type == "cpu" else loss  # a GPU is not asked to wait
-            digest = self.digest()
+            digest = self.step_digest()
             state.trace.append(noted, digest)
             state.step += 1
             if state.step % FLUSH_EVERY == 0:
@@ -158,6 +158,10 @@ class Loop:
                 self.save()
                 if stop:
                     raise Interrupted
+
+    def step_digest(self) -> list[int] | torch.Tensor:
+        """Digest of the weights as the step left them."""
+        return self.digest()
 
     def keep(self, loss: float | torch.Tensor, digest: list[int] | torch.Tensor, evaluated: bool) -> None:
         """Copy the step that was done into the live snapshot, if there is one that its checkpoint still fits."""

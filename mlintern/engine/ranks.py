@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from mlintern.data.splits import Splits
+from mlintern.errors import Interrupted
 
 HOST = "127.0.0.1"
 START_S = 600.0
@@ -113,15 +114,14 @@ def _run_rank(
 ) -> None:
     """One further rank, from start to end: it trains along and writes nothing."""
     from mlintern.engine.cell import Cell  # which imports this module
-    from mlintern.engine.loop import Loop
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 decides when to stop
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     cell = Cell(config, splits, rank, size)
-    loop = Loop(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan, checkpoint)
+    loop = cell.loop_type(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan, checkpoint)
     store = torch.distributed.TCPStore(HOST, port, size, is_master=False)
     store.set(f"ready/{rank}", "")
-    with _group(store, rank, size, config["trainer"]["accelerator"]):
+    with _group(store, rank, size, config["trainer"]["accelerator"]), contextlib.suppress(Interrupted):
         loop.run(until)
 
 

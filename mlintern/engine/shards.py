@@ -109,13 +109,13 @@ class Shards:
         copies = buffers.copies
         if self.world > 1:
             total = _tree_sum(self._gather(total))
-            copies = self._gather_copies(copies)
+            copies = self.gather_copies(copies)
         buffers.join(copies, [len(piece.inputs) for piece in pieces])
         for parameter, gradient in zip(parameters, total[:-1], strict=True):
             parameter.grad = gradient
         return total[-1]
 
-    def _gather_copies(self, copies: list[list[torch.Tensor]]) -> list[list[torch.Tensor]]:
+    def gather_copies(self, copies: list[list[torch.Tensor]]) -> list[list[torch.Tensor]]:
         """Every shard's buffers, in the order of the shards."""
         if not any(tensor.numel() for copy in copies for tensor in copy):
             return copies * self.world

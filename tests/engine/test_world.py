@@ -19,6 +19,7 @@ from mlintern.config import ROOT, Composer
 from mlintern.engine.buffers import from_bytes, to_bytes
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.feed import Batch
+from mlintern.engine.fsdp import layers
 from mlintern.engine.shards import Shards
 from mlintern.errors import UserError
 from mlintern.record import STEPS_FILE, WEIGHTS_FILE
@@ -67,6 +68,51 @@ def test_trainer_ddp_trains_on_the_samples_of_one_process_and_reaches_its_weight
     assert first.keys() == second.keys()
     for name, weight in first.items():
         assert torch.allclose(weight, second[name], rtol=WORLD_TOLERANCE, atol=WORLD_TOLERANCE), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_trainer_fsdp_divides_the_model_and_reaches_the_weights_of_whole_ones(tmp_path, model):
+    """Two processes that hold half of the model each, against two that hold all of it: the same samples, to rounding.
+
+    Stopped and continued it repeats its own bits, and either strategy continues from the other's checkpoint.
+    """
+    legs = [
+        "whole:ddp",
+        "whole:fsdp",
+        "a/stop9:fsdp",
+        "a/whole:fsdp",
+        "b/stop9:fsdp",
+        "b/whole:ddp",
+        "c/stop9:ddp",
+        "c/whole:fsdp",
+    ]
+    whole, divided, _, again, _, to_whole, _, to_divided = results(tmp_path, model, *legs)
+    assert again == divided
+    assert divided["cell_id"] != whole["cell_id"]
+    assert divided["loss_chain_sha256"] != whole["loss_chain_sha256"], "the two runs are one and the same"
+    losses = {
+        name: pd.read_parquet(tmp_path / name / STEPS_FILE)["loss"] for name in ("whole-ddp", "whole-fsdp", "b", "c")
+    }
+    for name in ("whole-fsdp", "b", "c"):
+        assert np.allclose(losses["whole-ddp"], losses[name], rtol=WORLD_TOLERANCE, atol=0), name
+    assert to_whole["status"] == to_divided["status"] == "finished"
+    if model != "everything":  # a bias before a batch norm has no gradient but rounding, which Adam makes steps of
+        first, second = (load_file(tmp_path / f"whole-{name}" / WEIGHTS_FILE) for name in ("ddp", "fsdp"))
+        for name, weight in first.items():
+            assert torch.allclose(weight, second[name], rtol=WORLD_TOLERANCE, atol=WORLD_TOLERANCE), name
+
+
+def test_blocks_of_module_lists_are_gathered_one_at_a_time():
+    model = nn.ModuleDict(
+        {
+            "encoder": nn.Sequential(nn.ModuleList([nn.Linear(2, 2), nn.Sequential(nn.ModuleList([nn.Linear(2, 2)]))])),
+            "frozen": nn.ModuleList([nn.Linear(2, 2).requires_grad_(False), nn.ReLU()]),
+            "head": nn.Linear(2, 2),
+        }
+    )
+    blocks = model["encoder"][0]
+    assert list(layers(model)) == [blocks[0], blocks[1]]
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ SHORT = ["trainer.max_steps=24", "trainer.eval_every=6", "trainer.batch_size=22"
 
 MODELS: dict[str, list[str]] = {
     "mlp": [],
+    "stack": ["optimizer=adamw", "trainer.clip_norm=1.0"],
     "everything": [
         "augment=gaussian_noise",
         "augment.scale=0.1",
@@ -38,8 +39,8 @@ MODELS: dict[str, list[str]] = {
         "trainer.clip_norm=0.5",
     ],
 }
-"""{name: overrides}: the bundled pack's MLP, and a model of batch statistics and all, augmented in a loader process,
-with gradients clipped."""
+"""{name: overrides}: the bundled pack's MLP, blocks in a module list with gradients clipped, and a model of batch
+statistics and all, augmented in a loader process, with gradients clipped."""
 
 
 def compose(model: str, trainer: str) -> dict:
@@ -50,10 +51,10 @@ def compose(model: str, trainer: str) -> dict:
         world = [f"trainer={trainer}"]
     with Composer(SLUG) as composer:
         config, _ = composer.compose(["model=mlp", "seed=3", "determinism=strict", *world, *SHORT, *MODELS[model]])
-    if model != "everything":
+    if model == "mlp":
         return dict(config)
     own = {"paper": {**config["paper"], "slug": "shards"}, "data": {**config["data"], "source": None}}
-    return {**config, **own, "model": {"_target_": "papers.shards.modules.Everything"}}
+    return {**config, **own, "model": {"_target_": f"papers.shards.modules.{model.capitalize()}"}}
 
 
 def splits() -> Splits:

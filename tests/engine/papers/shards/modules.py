@@ -24,3 +24,22 @@ class Everything(nn.Module):
         h, _ = self.gru(h)  # [batch, 10, 8]
         h = h + self.attention(h, h, h, need_weights=False)[0]
         return self.head(self.dropout(self.cumulative(h.flatten(1))))
+
+
+class Stack(nn.Module):
+    """Residual blocks in a module list, as a transformer has them, and a parameter of the whole."""
+
+    def __init__(self, width: int = 24):
+        super().__init__()
+        self.embed = nn.Linear(40, width)
+        self.scale = nn.Parameter(torch.ones(width))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU()) for _ in range(3)
+        )
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.embed(x) * self.scale
+        for block in self.blocks:
+            h = h + block(h)
+        return self.head(h)
