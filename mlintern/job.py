@@ -189,7 +189,8 @@ def composed(cells: Sequence[CellPlan]) -> str:
     for cell in cells:
         group = groups.setdefault("_".join([cell.variant, *plan.level_names(cell.levels)]), {"seeds": []})
         group["seeds"].append(cell.seed)
-        group["source"], group["audit"] = cell.config["data"]["source"], cell.config["audit"]
+        group["source"] = cell.config["data"]["source"]
+        group["audit"] = {k: v for k, v in cell.config["audit"].items() if k != "backend"}  # findings agree
         group["determinants"] = {
             k: v for k, v in record.determinants(cell.config, ENGINE_VERSION).items() if k != "seed"
         }

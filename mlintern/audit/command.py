@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--score", type=float, help="the score just read off test: noted in --ledger after the audit")
     made.add_argument("--memory", default="4GiB", help="bound for the audit's working arrays (default: 4GiB)")
+    made.add_argument("--backend", default="local", choices=["local", "ray"], help="where large checks are computed")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--out", type=Path, help="write the report as JSON")
     made.add_argument("--repair", type=Path, metavar="FOLDER", help="write a repaired split and its certificate there")
@@ -82,6 +83,7 @@ def read_subject(args: argparse.Namespace) -> "Subject":
         price=args.price,
         memory=args.memory,
         seed=args.seed,
+        backend=args.backend,
         horizon=horizon_of(args.horizon),
         independent_rows=args.independent_rows,
         ledger=args.ledger,

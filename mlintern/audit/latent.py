@@ -15,6 +15,7 @@ import re
 
 import numpy as np
 
+from mlintern.audit.index import index_of
 from mlintern.audit.neighbourhood import neighbourhood
 from mlintern.audit.neighbours import nearest
 from mlintern.audit.probe import Units, price_of
@@ -25,6 +26,8 @@ from mlintern.audit.subject import Outcome, Subject, not_applicable, row_numbers
 _LADDER = (4, 6, 9, 13, 19, 28, 42)  # neighbourhood sizes at which groups must stay the same
 _ROWS = 4000
 _STABLE = 0.3  # share of rows in groups that stay the same from one size to the next
+_MOST = 0.08  # share of the rows looked at that one group may have
+_STEP = 9  # neighbours of a row that a region grows to
 _WIDTH = 256
 _LEVELS = 10  # a column with fewer values is a code, and codes make cells of their own
 _STRADDLING = 0.6  # share of the test rows whose group has training rows, below which the split keeps groups apart
@@ -40,6 +43,8 @@ class Groups:
     """[test rows] bool: rows whose group is certain; the split is judged by them."""
     how: str
     evidence: dict[str, float | int]
+    rows: dict[str, np.ndarray] | None = None
+    """{part: row numbers} that were looked at; None: all."""
 
 
 def _points(subject: Subject, rows: dict[str, np.ndarray]) -> np.ndarray | None:
@@ -59,24 +64,31 @@ def _points(subject: Subject, rows: dict[str, np.ndarray]) -> np.ndarray | None:
     return np.ascontiguousarray(block)
 
 
-def stable_groups(points: np.ndarray, most: float = 0.08) -> tuple[np.ndarray, float]:
+def stable_groups(points: np.ndarray, most: float = _MOST) -> tuple[np.ndarray, float]:
     """Group number per row [n] (-1: none) and the share of rows in groups that stay from one ladder step to the next.
 
     Groups are connected components of the graph that joins rows whose k nearest neighbours are shared by half (Jarvis
     & Patrick 1973). A group has at least 4 rows, at most the share `most` of all, and keeps 80 % of itself.
     """
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
-
     n = len(points)
     ladder = [k for k in _LADDER if k < n // 4]
     if len(ladder) < 2:
         return np.full(n, -1), 0.0
     _, found = nearest(points, points, ladder[-1], itself=True, city_block=False)
+    return _stable(found, n, most)
+
+
+def _stable(found: np.ndarray, total: int, most: float) -> tuple[np.ndarray, float]:
+    """Stable groups of the rows whose nearest [n, k] of `total` rows are given, as `stable_groups` has them."""
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(found)
+    ladder = [k for k in _LADDER if k <= found.shape[1]]
     best, best_share, before = np.full(n, -1), 0.0, None
     for k in ladder:
         rows = np.repeat(np.arange(n), k)
-        near = csr_matrix((np.ones(n * k, np.float32), (rows, found[:, :k].ravel())), (n, n))
+        near = csr_matrix((np.ones(n * k, np.float32), (rows, found[:, :k].ravel())), (n, total))
         common = (near @ near.T).tocoo()
         joined = common.data >= 0.5 * k
         edges = csr_matrix((np.ones(int(joined.sum())), (common.row[joined], common.col[joined])), (n, n))
@@ -92,13 +104,61 @@ def stable_groups(points: np.ndarray, most: float = 0.08) -> tuple[np.ndarray, f
     return best, best_share
 
 
+def _region(subject: Subject) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray] | None:
+    """Rows {part: row numbers}, their points, and their nearest among all rows [m, k]: a region of the features, grown
+    from a row to its neighbours and on, so that small groups, of which a sample of all rows has a row each, are whole
+    in it. None where the sample has all rows, or all rows do not fit the memory."""
+    every = {part: np.arange(len(subject.parts()[part])) for part in ("train", "test")}
+    n = sum(map(len, every.values()))
+    if n <= 2 * _ROWS or 16 * n * subject.flat("train").shape[1] > subject.options.memory_bytes():
+        return None
+    points = _points(subject, every)
+    if points is None:
+        return None
+    index = index_of(points, subject.options, city_block=False)
+    starts = iter(generator(subject.options.seed, "latent", "region").permutation(n))
+    seen, most = np.zeros(n, bool), _ROWS + _ROWS // 2
+    grown, found = [np.zeros(0, np.int64)], [np.zeros((0, _LADDER[-1]), np.int64)]
+    front = grown[0]
+    while (number := sum(map(len, grown))) < most:
+        if not len(front):  # a group that keeps to itself: go on elsewhere
+            front = np.array([next(start for start in starts if not seen[start])])
+            seen[front] = True
+        front = front[: most - number]
+        near = index.search(points[front], _LADDER[-1], front)[1]
+        grown.append(front)
+        found.append(near)
+        _, first = np.unique(near[:, :_STEP], return_index=True)
+        reached = near[:, :_STEP].ravel()[np.sort(first)]
+        front = reached[~seen[reached]]
+        seen[front] = True
+    kept, order = np.unique(np.concatenate(grown), return_index=True)
+    border = len(every["train"])
+    rows = {"train": kept[kept < border], "test": kept[kept >= border] - border}
+    return rows, points[kept], np.concatenate(found)[order]
+
+
 def groups_in_features(subject: Subject) -> Groups | None:
-    """Groups that the features show by themselves, whatever the order of rows."""
+    """Groups that the features show by themselves, whatever the order of rows: in a sample of all rows, or, of many
+    rows, in one region of the features too."""
     rows = {part: subject.sample(part, _ROWS // 2 if part == "test" else _ROWS, "latent") for part in ("train", "test")}
     points = _points(subject, rows)
     if points is None:
         return None
-    groups, share = stable_groups(points)
+    groups = _groups_among(subject, rows, points, *stable_groups(points))
+    if groups is not None or (region := _region(subject)) is None:
+        return groups
+    rows, points, found = region
+    n = sum(len(subject.parts()[part]) for part in rows)
+    groups = _groups_among(subject, rows, points, *_stable(found, n, _MOST))
+    how = f"in a region of {len(points):,} of {n:,} rows, "
+    return None if groups is None else dataclasses.replace(groups, how=how + groups.how)
+
+
+def _groups_among(
+    subject: Subject, rows: dict[str, np.ndarray], points: np.ndarray, groups: np.ndarray, share: float
+) -> Groups | None:
+    """Stable groups [n] of the rows looked at, of which the `share` is in one; None where they are no finding."""
     number = len(np.unique(groups[groups >= 0]))
     classes = len(np.unique(subject.train.labels)) if subject.classification else 1
     if share < _STABLE or number < max(10, 4 * classes):
@@ -116,7 +176,8 @@ def groups_in_features(subject: Subject) -> Groups | None:
     sure = np.zeros(len(subject.test), bool)
     sure[rows["test"][known[known >= border] - border]] = True
     evidence = {"groups": number, "rows_in_stable_groups": round(share, 3)}
-    return Groups(units, sure, f"rows form {number} tight groups, the same at every neighbourhood size", evidence)
+    how = f"rows form {number} tight groups, the same at every neighbourhood size"
+    return Groups(units, sure, how, evidence, rows)
 
 
 def places(subject: Subject) -> dict[str, np.ndarray] | None:
@@ -193,7 +254,7 @@ def groups_in_order(subject: Subject) -> Groups | None:
     joint = np.concatenate([where["train"], where["test"]])
     rank = np.argsort(np.argsort(joint, kind="stable"), kind="stable")
     border = len(where["train"])
-    rows = np.concatenate([hood.rows["train"], border + asked])
+    rows = np.concatenate([hood.rows["train"][hood.asked], border + asked])
     linked = np.concatenate([hood.rows["train"][hood.own[1][:, :5]], near])
     blocks = runs(np.repeat(rank[rows], linked.shape[1]), rank[linked].ravel(), len(joint), max(20, 2 * reach))[rank]
     units = Units(blocks[: len(where["train"])], blocks[len(where["train"]) :])
@@ -223,7 +284,8 @@ def latent_groups(subject: Subject) -> Outcome:
             notes.append(f"{groups.how}, and the split keeps them apart")
             apart = True
             continue
-        price = price_of(subject, groups.units, "latent")
+        price = price_of(subject, groups.units, "latent", groups.rows)
+        looked_at = n if groups.rows is None else len(groups.rows["test"])
         if price is None or price.points < _WORTH:
             worth = "no probe could price it" if price is None else f"it is worth {price.points:+.1f} points"
             notes.append(f"{groups.how}, but {worth}")
@@ -233,7 +295,7 @@ def latent_groups(subject: Subject) -> Outcome:
             severity=Severity.HIGH if price.points >= 2 and price.low > 0 else Severity.MEDIUM,
             splits=("train", "test"),
             count=len(affected),
-            fraction=len(affected) / n,
+            fraction=len(affected) / looked_at,
             examples=(),
             evidence={
                 **groups.evidence,
@@ -248,8 +310,10 @@ def latent_groups(subject: Subject) -> Outcome:
             repair="find out who the rows come from and give every source to one part only; --repair does it with the "
             "groups that were inferred",
         )
-        return Outcome(Status.FAIL, groups.how, n, (finding,))
+        return Outcome(Status.FAIL, groups.how, looked_at, (finding,))
     seen = "; ".join(notes) or "neither the order of rows nor the features show groups"
+    if len(subject.train) > _ROWS:
+        seen += f" ({_ROWS:,} train rows drawn at random, and a region grown among all rows)"
     if apart:
         return Outcome(Status.PASS, seen, n)
     if subject.options.independent_rows:

@@ -11,8 +11,9 @@ import functools
 import numpy as np
 
 from mlintern.audit.duplicates import severity_of_share
-from mlintern.audit.neighbourhood import Neighbourhood, neighbourhood
-from mlintern.audit.neighbours import discoveries, nearest, spacing_of
+from mlintern.audit.neighbourhood import Neighbourhood, neighbourhood, own_and_other
+from mlintern.audit.neighbours import discoveries, spacing_of
+from mlintern.audit.options import AuditOptions
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
@@ -46,8 +47,9 @@ def _surprise(points: np.ndarray, base: np.ndarray, found: np.ndarray) -> tuple[
     return best, partner
 
 
-def _pervasive_copies(hood: Neighbourhood, part: str) -> np.ndarray | None:
-    """Chance of a neighbour this near over the measured columns alone, by the spacing beyond any copies.
+def _pervasive_copies(hood: Neighbourhood, options: AuditOptions) -> tuple[np.ndarray, np.ndarray] | None:
+    """Chance of a neighbour this near over the measured columns alone, by the spacing beyond any copies: of the
+    training rows asked, and of the test rows.
 
     Where most rows have copies the training rows' own spacing is theirs. The wide spacing is not moved by them, but
     coded columns make knots of their own: it is read off measured columns only, None where there are under three.
@@ -57,14 +59,16 @@ def _pervasive_copies(hood: Neighbourhood, part: str) -> np.ndarray | None:
     if len(measured) < 3:
         return None
     base = np.ascontiguousarray(train[:, measured])
-    own, _ = nearest(base, base, hood.own[0].shape[1], itself=True)
-    spacing = spacing_of(own)
+    test = np.ascontiguousarray(hood.points["test"][:, measured])
+    own, other, _ = own_and_other(base, test, hood.own[0].shape[1], hood.asked, options)
+    spacing = spacing_of(own[0])
     if spacing is None:
         return None
-    distances = own if part == "train" else nearest(np.ascontiguousarray(hood.points[part][:, measured]), base, 30)[0]
-    chances = spacing.chance(distances, spacing.wide)
-    chances[distances[:, 0] > 0.25 * distances[:, spacing.k - 1]] = 1.0
-    return chances
+    chances = []
+    for distances in (own[0], other[0]):
+        chances.append(spacing.chance(distances, spacing.wide))
+        chances[-1][distances[:, 0] > 0.25 * distances[:, spacing.k - 1]] = 1.0
+    return chances[0], chances[1]
 
 
 @functools.lru_cache(maxsize=2)
@@ -80,11 +84,10 @@ def tabular_twins(subject: Subject) -> Twins | str:
     named, in_train = named_rows(spacing, distances), named_rows(spacing, hood.own[0])
     partner = found[:, 0].copy()
     if spacing.narrow < 0.7 * spacing.wide:
-        for part, flags in (("train", in_train), ("test", named)):
-            chances = _pervasive_copies(hood, part)
-            if chances is not None and discoveries(chances, STRICT).any():
+        for chances, flags in zip(_pervasive_copies(hood, subject.options) or (), (in_train, named), strict=False):
+            if discoveries(chances, STRICT).any():
                 flags |= discoveries(chances, WIDE)
-    own_bits, _ = _surprise(hood.points["train"], hood.points["train"], hood.own[1])
+    own_bits, _ = _surprise(hood.points["train"][hood.asked], hood.points["train"], hood.own[1])
     bits, twin = _surprise(hood.points["test"], hood.points["train"], found)
     middle, tail = np.quantile(own_bits, (0.5, 0.9))  # twice the tail's own reach beyond it
     enough = max(float(tail + 2 * (tail - middle)), np.log2(len(own_bits) * len(bits))) + _SURPRISE
@@ -99,6 +102,7 @@ def tabular_twins(subject: Subject) -> Twins | str:
         float(in_train.mean()),
         round(spacing.wide, 1),
         {part: len(rows) for part, rows in hood.rows.items()},
+        note=hood.note,
     )
 
 

@@ -6,7 +6,10 @@ import functools
 import numpy as np
 
 from mlintern.audit.duplicates import id_like
+from mlintern.audit.index import index_of
 from mlintern.audit.neighbours import nearest, quantile_space
+from mlintern.audit.options import AuditOptions
+from mlintern.audit.randomness import drawn
 from mlintern.audit.subject import Subject
 
 _NEIGHBOURS = 30
@@ -19,12 +22,27 @@ class Neighbourhood:
     rows: dict[str, np.ndarray]
     """{part: row numbers looked at}."""
     points: dict[str, np.ndarray]
+    asked: np.ndarray
+    """Places in points["train"] of the training rows whose own neighbours were sought: all, or `max_rows` drawn."""
     own: tuple[np.ndarray, np.ndarray]
-    """Training rows among themselves: distances [n, k], rows [n, k] (places in points["train"])."""
+    """Those among all training rows: distances [asked, k], rows [asked, k] (places in points["train"])."""
     other: tuple[np.ndarray, np.ndarray]
     """Test rows to training rows."""
     columns: np.ndarray
     """The feature columns that were compared."""
+    note: str = ""
+    """How neighbours were sought, where that was not pair by pair."""
+
+
+def own_and_other(
+    train: np.ndarray, test: np.ndarray, k: int, asked: np.ndarray, options: AuditOptions
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], str]:
+    """Neighbours among train of its rows `asked` and of test, as `nearest` has them, and how they were sought: pair by
+    pair up to `max_rows` per part, through an index beyond."""
+    if max(len(train), len(test)) > options.max_rows:
+        index = index_of(train, options)
+        return index.search(train[asked], k, asked), index.search(test, k), index.note()
+    return nearest(train, train, k, itself=True), nearest(test, train, k), ""
 
 
 @functools.lru_cache(maxsize=2)
@@ -34,15 +52,15 @@ def neighbourhood(subject: Subject) -> Neighbourhood | str:
         return "features are no numbers"
     ignored = id_like(subject)
     columns = np.flatnonzero(~ignored)
-    limit = subject.options.max_rows
     room = subject.options.memory_bytes() // 4 // max(1, 12 * len(columns))
     if room < 200:
         return f"{len(columns)} columns do not fit audit.memory={subject.options.memory}"
-    rows = {part: subject.sample(part, min(limit, room), "near") for part in ("train", "test")}
+    rows = {part: subject.sample(part, room, "near") for part in ("train", "test")}
     train, test = quantile_space(
         subject.flat("train")[rows["train"]][:, columns], subject.flat("test")[rows["test"]][:, columns]
     )
     if len(train) < 40 or train.shape[1] < 2:
         return f"{len(train)} training rows with {train.shape[1]} varying columns tell nothing about spacing"
-    own = nearest(train, train, min(_NEIGHBOURS, len(train) // 4), itself=True)
-    return Neighbourhood(rows, {"train": train, "test": test}, own, nearest(test, train, own[0].shape[1]), columns)
+    asked = drawn(len(train), subject.options.max_rows, subject.options.seed, "sample", "train", "near", "own")
+    own, other, note = own_and_other(train, test, min(_NEIGHBOURS, len(train) // 4), asked, subject.options)
+    return Neighbourhood(rows, {"train": train, "test": test}, asked, own, other, columns, note)

@@ -24,13 +24,16 @@ class AuditOptions:
     canaries: bool = True
     """Plant copies in a copy of the data and report what share of them the duplicate checks name."""
     memory: str = "4GiB"
-    """Upper bound for the audit's own working arrays; a check that would need more says so."""
+    """Upper bound for the audit's own working arrays: larger tables are streamed, a check that needs more says so."""
+    backend: Literal["local", "ray"] = "local"
+    """Where shards of the large checks are computed: in this process, or as Ray tasks (an extra). Findings agree."""
     seed: int = 0
     """Seed of the audit's own generators (Philox): permutations, probes, canaries."""
     permutations: int = 19
     """Permutations of a permutation test; p-values are at least 1 / (permutations + 1)."""
     max_rows: int = 20_000
-    """Rows per part that the quadratic checks (neighbours, probes) look at; beyond it they sample, and say so."""
+    """Rows per part that are compared pair by pair. Beyond it tables and texts are searched through an index, whose
+    recall is measured and stated; images, series and graphs are sampled, and the check says so."""
     horizon: float = 0.0
     """Length of the forecast horizon, in the unit of the time column: train must end this long before test begins."""
     independent_rows: bool = False
@@ -45,6 +48,8 @@ class AuditOptions:
         kinds_of(self.acknowledge)
         if self.price not in ("none", "probe", "model"):
             raise UserError(f"audit.price={self.price}: choose none, probe or model")
+        if self.backend not in ("local", "ray"):
+            raise UserError(f"audit.backend={self.backend}: choose local or ray")
         if self.permutations < 5:
             raise UserError(f"audit.permutations={self.permutations}: at least 5 are needed for a permutation test")
         if self.max_rows < 100:

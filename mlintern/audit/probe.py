@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlintern.audit.randomness import generator
+from mlintern.audit.randomness import drawn, generator
 from mlintern.audit.report import Price
 from mlintern.audit.subject import Subject
 
@@ -72,8 +72,9 @@ def _predictor(subject: Subject, rows: dict[str, np.ndarray]) -> Callable[[np.nd
     return lambda chosen, asked: fitted_trees(x[chosen], y[chosen], classify, seed).predict(test[asked])
 
 
-def price_of(subject: Subject, units: Units, purpose: str) -> Price | None:
-    """Price of the units' straddling the split, or None where no probe can be trained."""
+def price_of(subject: Subject, units: Units, purpose: str, among: dict[str, np.ndarray] | None = None) -> Price | None:
+    """Price of the units' straddling the split, or None where no probe can be trained. A probe is trained and asked
+    `among` these rows {part: row numbers} (default: all), or a sample of them."""
     by_model = subject.options.price == "model" and subject.fit is not None
     if not subject.numeric and not by_model:
         return None
@@ -82,6 +83,8 @@ def price_of(subject: Subject, units: Units, purpose: str) -> Price | None:
         return None
     classify = subject.classification
     rows = {part: subject.sample(part, _ROWS, "price", purpose) for part in ("train", "test")}
+    if among is not None and any(len(rows[part]) < len(subject.parts()[part]) for part in rows):
+        rows = {part: among[part][drawn(len(among[part]), _ROWS, subject.options.seed, purpose)] for part in among}
     if by_model:
         rows = {part: np.arange(len(subject.parts()[part])) for part in rows}
     y, truth = (subject.parts()[part].labels[rows[part]] for part in ("train", "test"))

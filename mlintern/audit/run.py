@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlintern.audit.backend import backend
 from mlintern.audit.canaries import with_recall
 from mlintern.audit.ceiling import nearest_neighbour_ceiling
 from mlintern.audit.chosen import selection_before_split
@@ -17,7 +18,7 @@ from mlintern.audit.near import augmented_before_split, near_duplicates
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.probe import price_of
 from mlintern.audit.repair import units_of
-from mlintern.audit.report import AuditReport, Check, Finding, Kind, Severity
+from mlintern.audit.report import AuditReport, Check, Finding, Kind, Severity, Status
 from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.reuse import reuse_of_test
 from mlintern.audit.scope import preprocessing_scope
@@ -46,6 +47,15 @@ CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.TEST_REUSE, reuse_of_test),
     (Kind.SHIFT, shift),
 )
+
+_DRAWS = {
+    Kind.RESAMPLED_BEFORE_SPLIT: "resampled",
+    Kind.TARGET_LEAK: "target",
+    Kind.METADATA_LEAK: "metadata",
+    Kind.SELECTION_ON_TEST: "selection",
+    Kind.SHIFT: "shift",
+}
+"""The purpose that a check's random rows are drawn for; the others look at all rows, or speak of it themselves."""
 
 
 def audit(
@@ -91,22 +101,32 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
             raise UserError(f"audit: {name} has features of shape {widths[0]}, train has {widths[1]}; they must agree")
     checks: list[Check] = []
     findings: list[Finding] = []
-    for index, (kind, check) in enumerate(CHECKS):
-        if progress is not None:
-            progress(kind.value, index, len(CHECKS))
-        started = time.perf_counter()
-        outcome = check(subject)
-        if subject.options.canaries:
-            outcome = with_recall(subject, kind, check, outcome)
-        seconds = round(time.perf_counter() - started, 4)
-        checks.append(Check(kind.value, outcome.status, outcome.reason, outcome.n, seconds))
-        findings.extend(outcome.findings)
-    if subject.options.price != "none":
-        if progress is not None:
-            progress("price", len(CHECKS), len(CHECKS))
-        findings = [priced(subject, finding) for finding in findings]
+    with backend(subject.options):
+        for index, (kind, check) in enumerate(CHECKS):
+            if progress is not None:
+                progress(kind.value, index, len(CHECKS))
+            started = time.perf_counter()
+            outcome = _with_rows_drawn(subject, kind, check(subject))
+            if subject.options.canaries:
+                outcome = with_recall(subject, kind, check, outcome)
+            seconds = round(time.perf_counter() - started, 4)
+            checks.append(Check(kind.value, outcome.status, outcome.reason, outcome.n, seconds))
+            findings.extend(outcome.findings)
+        if subject.options.price != "none":
+            if progress is not None:
+                progress("price", len(CHECKS), len(CHECKS))
+            findings = [priced(subject, finding) for finding in findings]
     ceiling = nearest_neighbour_ceiling(subject)
     return AuditReport(tuple(checks), tuple(findings), subject.splits.fingerprints(), ceiling)
+
+
+def _with_rows_drawn(subject: Subject, kind: Kind, outcome: Outcome) -> Outcome:
+    """The outcome with a word on the rows that its check drew, where it did not look at all of them."""
+    parts = subject.drawn.get(_DRAWS.get(kind, ""), {})
+    if not parts or outcome.status is Status.NOT_APPLICABLE:
+        return outcome
+    told = " and ".join(f"{rows:,} of {len(subject.parts()[part]):,} {part} rows" for part, rows in parts.items())
+    return dataclasses.replace(outcome, reason=f"{outcome.reason} (looked at {told}, drawn at random)")
 
 
 def priced(subject: Subject, finding: Finding) -> Finding:

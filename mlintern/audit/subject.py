@@ -57,6 +57,8 @@ class Subject:
     """The model that price=model retrains."""
     modality: Modality | None = None
     """Stated by the caller; None infers it from the shape."""
+    drawn: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    """{purpose: {part: rows}}: where a check drew rows instead of looking at all; the report says so."""
 
     @property
     def train(self) -> Examples:
@@ -152,12 +154,12 @@ class Subject:
 
     def sample(self, part: str, limit: int, *purpose: str | int) -> np.ndarray:
         """Sorted row numbers of a part, at most `limit` of them, drawn with the audit's own generator."""
-        from mlintern.audit.randomness import generator
+        from mlintern.audit.randomness import drawn
 
-        n = len(self.parts()[part])
-        if n <= limit:
-            return np.arange(n)
-        return np.sort(generator(self.options.seed, "sample", part, *purpose).choice(n, limit, replace=False))
+        rows = drawn(len(self.parts()[part]), limit, self.options.seed, "sample", part, *purpose)
+        if len(rows) < len(self.parts()[part]):
+            self.drawn.setdefault(str(purpose[0]), {})[part] = limit
+        return rows
 
 
 def pair_examples(

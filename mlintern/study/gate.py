@@ -11,7 +11,7 @@ from mlintern.record import stable_hash
 from mlintern.study.audit_names import name_for
 from mlintern.study.plan import CellPlan
 
-AUDIT_VERSION = 4
+AUDIT_VERSION = 5
 """Raise when a check changes what it finds, so that audits on disk are made anew."""
 
 
@@ -21,7 +21,9 @@ def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
     data = {k: given.get(k) for k in ("preprocess", "view", "classes")}
     data |= {k: given[k] for k in ("train_size", "label_noise") if given.get(k) is not None}
     options = {
-        k: v for k, v in cell.config["audit"].items() if k not in ("fail_on", "acknowledge", "threads", "memory")
+        k: v
+        for k, v in cell.config["audit"].items()
+        if k not in ("fail_on", "acknowledge", "threads", "memory", "backend")
     }
     parts = {
         "version": AUDIT_VERSION,
