@@ -9,13 +9,16 @@ import itertools
 
 import numpy as np
 
+from mlintern.audit.backend import mapped
 from mlintern.audit.canonical import canonical_rows, common_type, row_hashes, text_hashes
+from mlintern.audit.options import AuditOptions
 from mlintern.audit.randomness import generator
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.subject import Outcome, Subject, pair_examples, pair_numbers, row_numbers
 
 _CHANCE_P = 1e-3
 _CHANCE_ROWS = 20_000
+_SHARD = 100_000  # rows that are hashed at a time: whatever hashes them, they are the same
 
 
 def severity_of_share(count: int, fraction: float) -> Severity:
@@ -66,8 +69,10 @@ def id_like(subject: Subject) -> np.ndarray:
     return found if found.sum() <= width - 2 else np.zeros(width, bool)
 
 
-def expected_by_chance(rows: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int) -> float:
-    """How many of the rows `others` [m, d] would have a twin among `rows` [n, d] by chance.
+def expected_by_chance(
+    rows: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int, columns: slice | np.ndarray = slice(None)
+) -> float:
+    """How many of the rows `others` [m, d] would have a twin among `rows` [n, d] by chance, in these columns.
 
     The largest of three estimates: columns shuffled within each class; rows that agree in all columns but one, times
     the chance that this last column agrees too; and, where the training rows take few distinct values and no column
@@ -77,11 +82,11 @@ def expected_by_chance(rows: np.ndarray, labels: np.ndarray, others: np.ndarray,
     n = min(len(rows), _CHANCE_ROWS)
     taken = np.sort(rng.choice(len(rows), n, replace=False))
     dtype = common_type({"a": rows, "b": others})
-    base, tags = canonical_rows(rows[taken], dtype), labels[taken]
+    base, tags = canonical_rows(rows[taken][:, columns], dtype), labels[taken]
     groups = (
         [np.flatnonzero(tags == tag) for tag in np.unique(tags)] if len(np.unique(tags)) <= n // 10 else [np.arange(n)]
     )
-    sample = others[np.sort(rng.choice(len(others), min(len(others), _CHANCE_ROWS), replace=False))]
+    sample = others[np.sort(rng.choice(len(others), min(len(others), _CHANCE_ROWS), replace=False))][:, columns]
     other_hashes = row_hashes(sample, dtype)
     rounds = max(1, min(10, _CHANCE_ROWS // (n * max(1, base.shape[1] // 8))))
     by_columns = 0.0
@@ -133,22 +138,35 @@ def _repeats(subject: Subject, hashes: np.ndarray) -> float:
     return 0.0
 
 
+def _shard_hashes(shared: tuple[np.dtype | None, np.ndarray | None], rows: np.ndarray) -> np.ndarray:
+    dtype, keep = shared
+    return text_hashes(rows) if dtype is None else row_hashes(rows, dtype, keep)
+
+
+def hashes_of(
+    options: AuditOptions, rows: np.ndarray, dtype: np.dtype | None = None, keep: np.ndarray | None = None
+) -> np.ndarray:
+    """[n] hashes of rows, or of texts where there is no `dtype`; shard by shard."""
+    shards = [rows[start : start + _SHARD] for start in range(0, len(rows), _SHARD)]
+    return np.concatenate(mapped(options, _shard_hashes, shards, (dtype, keep)))
+
+
 def duplicate_rows(subject: Subject, part_a: str, part_b: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Confirmed pairs (rows of part_a, rows of part_b) with equal features, and how many to expect by chance."""
     a, b = subject.parts()[part_a], subject.parts()[part_b]
     if not subject.numeric:
-        hashes = text_hashes(a.features)
-        rows_a, rows_b = matches(hashes, text_hashes(b.features))
+        hashes = hashes_of(subject.options, a.features)
+        rows_a, rows_b = matches(hashes, hashes_of(subject.options, b.features))
         return rows_a, rows_b, _repeats(subject, hashes) * len(b)
     flat_a, flat_b = subject.flat(part_a), subject.flat(part_b)
     dtype = common_type({"a": flat_a, "b": flat_b})
     ignored = id_like(subject)
     keep = np.flatnonzero(~ignored) if ignored.any() else None
-    hashes_a, hashes_b = row_hashes(flat_a, dtype, keep), row_hashes(flat_b, dtype, keep)
+    hashes_a, hashes_b = (hashes_of(subject.options, flat, dtype, keep) for flat in (flat_a, flat_b))
     if subject.texts is not None:
         mix = np.uint64(0x9E3779B97F4A7C15)
-        hashes_a = hashes_a * mix ^ text_hashes(subject.texts[part_a])
-        hashes_b = hashes_b * mix ^ text_hashes(subject.texts[part_b])
+        hashes_a = hashes_a * mix ^ hashes_of(subject.options, subject.texts[part_a])
+        hashes_b = hashes_b * mix ^ hashes_of(subject.options, subject.texts[part_b])
     rows_a, rows_b = matches(hashes_a, hashes_b)
     if not len(rows_a):
         return rows_a, rows_b, 0.0
@@ -159,7 +177,7 @@ def duplicate_rows(subject: Subject, part_a: str, part_b: str) -> tuple[np.ndarr
     rows_a, rows_b = rows_a[equal], rows_b[equal]
     if subject.texts is not None:
         return rows_a, rows_b, 0.0
-    return rows_a, rows_b, expected_by_chance(flat_a[:, columns], a.labels, flat_b[:, columns], subject.options.seed)
+    return rows_a, rows_b, expected_by_chance(flat_a, a.labels, flat_b, subject.options.seed, columns)
 
 
 def exact_duplicates(subject: Subject) -> Outcome:
