@@ -117,7 +117,20 @@ def levels_of(pack: Path, choices: Mapping[str, str], ablation: str | None) -> d
         if option and option != "null":
             factor, level = known.get(option, ("ablation", option))
             levels[factor] = level
+    _check_where(pack, levels, choices)
     return levels
+
+
+def _check_where(pack: Path, levels: Mapping[str, str], choices: Mapping[str, str]) -> None:
+    """Refuse a factor's level on what the factor is not for, before a model is built with keys that it does not know."""
+    there = {"variant": choices.get("model"), **levels}
+    for factor in factors_of(pack):
+        for name, level in factor.where.items() if factor.id in levels else ():
+            if there.get(name) != level:
+                group = "model" if name == "variant" else name
+                raise UserError(
+                    f"ablation={factor.id}_{levels[factor.id]}: is for {group}={level}; add {group}={level}"
+                )
 
 
 def ablation_levels(pack: Path) -> dict[str, tuple[str, str]]:

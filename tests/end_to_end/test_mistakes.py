@@ -33,6 +33,7 @@ def fails(capsys, *argv):
         ([PAPER, "seed=null"], "seed=null: needs a whole number"),
         ([PAPER, "model=3"], "model=3: Config group override must be a string"),
         ([PAPER, "ablation=none"], "ablation=none: no such option; choose examples_100,"),
+        ([PAPER, "ablation=pooling_max"], "ablation=pooling_max: is for model=cnn_pooled; add model=cnn_pooled"),
         (["paper=local_lesion_attention", "ablation=none"], "ablation: the pack has no options for it"),
         ([PAPER, "optimizer.lr=nan"], "optimizer.lr=nan: a NaN"),
         ([PAPER, "audit.fail_on=never"], "audit.fail_on=never: choose info"),
