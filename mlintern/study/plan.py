@@ -122,7 +122,7 @@ def levels_of(pack: Path, choices: Mapping[str, str], ablation: str | None) -> d
 
 
 def _check_where(pack: Path, levels: Mapping[str, str], choices: Mapping[str, str]) -> None:
-    """Refuse a factor's level on what the factor is not for, before a model is built with keys that it does not know."""
+    """Refuse a factor's level where the factor is not for it, before a model is built with unknown keys."""
     there = {"variant": choices.get("model"), **levels}
     for factor in factors_of(pack):
         for name, level in factor.where.items() if factor.id in levels else ():
