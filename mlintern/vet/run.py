@@ -99,7 +99,8 @@ def check_models(
 ) -> list[Check]:
     """Runs the dynamic checks in a sandbox that sees `pack` (papers/<slug> below `project`) and mlintern.
 
-    A sandbox that ends early is a FAIL of the check `sandbox`, not an error. Raises UserError when there is no sandbox.
+    A sandbox that ends early is a FAIL of the check `sandbox`, not an error. Raises UserError when there is no sandbox,
+    and when the checks themselves fail.
     """
     return _sandboxed("mlintern.vet.dynamic", job(variants, factors, [str(project)]), pack, backend, limits)
 
@@ -142,7 +143,14 @@ def _sandboxed(
             input=json.dumps(work).encode(),
         )
     if done.returncode != 0 or done.ended_by is not None:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        said = done.stderr.decode(errors="replace")
+        last = said.strip().splitlines()[-1:] or ["no message"]
+        in_pack = f"{pack.parent.name}/{pack.name}/" in said or re.search(r"MemoryError|allocate|memory", last[0])
+        if done.ended_by is None and done.returncode > 0 and not in_pack:
+            raise UserError(
+                f"{module}: ended with code {done.returncode} ({last[0][:300]}) outside the pack's code: a fault of this "
+                "tool, which no change of the pack mends; please report it with what --debug prints"
+            )
         reason = (
             f"passed the limit {done.ended_by}" if done.ended_by else f"exit code {done.returncode}: {last[0][:300]}"
         )

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mlintern.errors import UserError
 from mlintern.sandbox import GIB, Limits, capabilities
 from mlintern.vet import Example, Factor, Variant, check_models
 from mlintern.vet.dynamic import _factor, check_variant
+from mlintern.vet.run import VETTING_LIMITS, _sandboxed
 
 MODELS = """
 import random
@@ -261,3 +263,10 @@ def test_a_sandbox_that_ends_early_is_a_failed_check(project: Path) -> None:
     limits = Limits(cpu_s=60, wall_s=0.2, memory_bytes=4 * GIB, processes=64, file_size_bytes=1 << 20)
     (check,) = check_models([variant("Sound")], [], project=project, pack=pack, limits=limits)
     assert (check.name, check.status) == ("sandbox", "FAIL") and "wall_s" in check.reason
+
+
+@pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox")
+def test_a_fault_of_the_checks_themselves_is_not_laid_at_the_packs_door(project: Path) -> None:
+    pack = project / "papers_of_test" / "demo"
+    with pytest.raises(UserError, match=r"mlintern\.vet\.missing: ended with code 1 .*a fault of this tool"):
+        _sandboxed("mlintern.vet.missing", {}, pack, "auto", VETTING_LIMITS)
