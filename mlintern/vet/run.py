@@ -148,8 +148,8 @@ def _sandboxed(
         in_pack = f"{pack.parent.name}/{pack.name}/" in said or re.search(r"MemoryError|allocate|memory", last[0])
         if done.ended_by is None and done.returncode > 0 and not in_pack:
             raise UserError(
-                f"{module}: ended with code {done.returncode} ({last[0][:300]}) outside the pack's code: a fault of this "
-                "tool, which no change of the pack mends; please report it with what --debug prints"
+                f"{module}: ended with code {done.returncode} ({last[0][:300]}) outside the pack's code: a fault of "
+                "this tool, which no change of the pack mends; please report it with what --debug prints"
             )
         reason = (
             f"passed the limit {done.ended_by}" if done.ended_by else f"exit code {done.returncode}: {last[0][:300]}"
