@@ -18,6 +18,7 @@ _KEYWORDS = frozenset(
 )
 _CHUNK = 2000
 _TOKEN = r"\w+|[^\w\s]"
+_BITS = 23  # buckets of shingles, by their first bits
 _RARE = 12  # texts that share a shingle, up to which it is rare
 
 
@@ -45,14 +46,33 @@ def tokens(code: str) -> list[str]:
 
 def shingled(train: list[str], test: list[str]) -> tuple[Any, Any]:
     """Sparse unit rows of shingles for both parts; weights come from both, as boilerplate may stand in one only."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    import pandas as pd
+    from scipy.sparse import csr_matrix
 
     pattern = r"\w+"
     if looks_like_code(train):
         train, test, pattern = [without_names(t) for t in train], [without_names(t) for t in test], _TOKEN
-    vectors = TfidfVectorizer(ngram_range=(1, 3), token_pattern=pattern, sublinear_tf=True, dtype=np.float32)
-    vectors.fit(train + test)
-    return vectors.transform(train), vectors.transform(test)
+    found = [re.findall(pattern, text.lower()) for text in train + test]
+    n = len(found)
+    owner = np.repeat(np.arange(n), [len(words) for words in found])
+    words = pd.factorize(np.array([word for words in found for word in words], dtype=object))[0].astype(np.int64)
+    grams, columns, owners, width = words, [words], [owner], int(words.max(initial=0)) + 1
+    distinct = width
+    for size in (1, 2):  # a longer shingle is a shorter one and the word after it
+        whole = owner[: len(owner) - size] == owner[size:]
+        grams = np.where(whole, grams[: len(whole)] * distinct + words[size:], -1)
+        known, place = np.unique(grams[whole], return_inverse=True)
+        grams[whole] = place
+        columns.append(width + place)
+        owners.append(owner[: len(whole)][whole])
+        width += len(known)
+    cells, counts = np.unique(np.concatenate(owners) * width + np.concatenate(columns), return_counts=True)
+    rows, cols = np.divmod(cells, width)
+    rarity = np.log((1 + n) / (1 + np.bincount(cols, minlength=width))) + 1
+    weights = (1 + np.log(counts)) * rarity[cols]
+    length = np.sqrt(np.bincount(rows, weights**2, minlength=n))
+    vectors = csr_matrix(((weights / length[rows]).astype(np.float32), (rows, cols)), (n, width))
+    return vectors[: len(train)], vectors[len(train) :]
 
 
 def nearest_texts(queries: Any, base: Any, k: int, *, itself: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +114,11 @@ def sharing(texts: list[str]) -> np.ndarray:
     whole = ~(border[:-2] | border[1:-1] | border[2:])
     mixed = (codes[:-2] * np.uint64(0x9E3779B97F4A7C15) + codes[1:-1]) * np.uint64(0xC2B2AE3D27D4EB4F) + codes[2:]
     shingles, owner = mixed[whole], owner[:-2][whole]
+    # most shingles stand alone: they are counted without being sorted
+    bucket = (shingles >> np.uint64(64 - _BITS)).astype(np.int64)
+    alone = np.bincount(bucket, minlength=1 << _BITS)[bucket] == 1
+    own = np.bincount(owner[alone], minlength=len(texts))
+    shingles, owner = shingles[~alone], owner[~alone]
     order = np.argsort(shingles, kind="stable")
     shingles, owner = shingles[order], owner[order]
     fresh = np.r_[True, (shingles[1:] != shingles[:-1]) | (owner[1:] != owner[:-1])][: len(shingles)]
@@ -101,7 +126,7 @@ def sharing(texts: list[str]) -> np.ndarray:
     starts = np.flatnonzero(np.r_[True, shingles[1:] != shingles[:-1]][: len(shingles)])
     size = np.diff(np.r_[starts, len(shingles)])
     rare = np.repeat(size <= _RARE, size)
-    own = np.bincount(owner[rare], minlength=len(texts))
+    own += np.bincount(owner[rare], minlength=len(texts))
     shared = np.repeat((size > 1) & (size <= _RARE), size)
     shingles, owner = shingles[shared], owner[shared]
     keys = []

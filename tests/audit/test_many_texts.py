@@ -7,7 +7,7 @@ from mlintern.audit.frames import subject_from_arrays
 from mlintern.audit.near import near_duplicates
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.report import Status
-from mlintern.audit.texts import sharing
+from mlintern.audit.texts import sharing, shingled
 
 WORDS = np.array([f"word{i}" for i in range(3000)], dtype=object)
 
@@ -97,3 +97,14 @@ def test_sharing_finds_the_pairs_that_comparing_all_of_them_finds():
     }
     assert set(map(tuple, sharing(texts).tolist())) == expected
     assert {(i, 300 + i) for i in range(20)} <= expected
+
+
+def test_shingles_are_weighted_by_rarity_as_scikit_learn_does():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rng = np.random.default_rng(0)
+    texts = [" ".join(WORDS[rng.zipf(1.3, rng.integers(0, 30)) % 200]) for _ in range(200)] + ["", "One, two. ONE!"]
+    train, test = shingled(texts[:150], texts[150:])
+    vectors = TfidfVectorizer(ngram_range=(1, 3), token_pattern=r"\w+", sublinear_tf=True).fit(texts)
+    expected = (vectors.transform(texts[:150]) @ vectors.transform(texts[150:]).T).toarray()
+    np.testing.assert_allclose((train @ test.T).toarray(), expected, atol=1e-6)
