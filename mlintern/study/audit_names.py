@@ -50,4 +50,5 @@ def _plain(levels: Mapping[str, Any]) -> str:
 
 
 def _others(levels: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={level}" for key, level in levels.items() if key not in ("data", "protocol")]
+    """The levels that may change the data, as a name of a file can have them."""
+    return [f"{key}={level}".replace("/", "|") for key, level in levels.items() if key not in ("data", "protocol")]
