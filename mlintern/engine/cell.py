@@ -227,19 +227,40 @@ def run_cell(
     final = state.selected if state.selected is not None else weights.snapshot(cell.module.model)
     step = state.selected_step if state.selected_step is not None else state.step
     cell.module.model.load_state_dict(final)
+    metrics = _measured(cell, loop, splits, step, folder)
+    weights.save_tensors(folder / record.WEIGHTS_FILE, final, {"selected_step": state.selected_step})
+    result = _record(cell, splits, state, final, step, facts)
+    result["metrics"] = _finite(metrics)
+    result["wall_s"] = round(state.wall_s, 3)
+    result["peak_memory_bytes"] = memory.peak_bytes()
+    result["started"], result["finished"] = started, _now()
+    logger.close(metrics)
+    files.write_json(folder / record.RUN_FILE, result)
+    for name in (CHECKPOINT_FILE, LIVE_FILE):
+        (folder / name).unlink(missing_ok=True)
+    return result
+
+
+def _measured(cell: Cell, loop: Loop, splits: Splits, step: int, folder: Path) -> dict[str, dict[str, float]]:
+    """{part: {metric: value}} of the chosen weights; per-example outcomes and maps are written beside the record."""
     with loop.guarded():
         found = {part: cell.score(part, step) for part in splits.parts()}
-    _note_readings(readings, cell.readings)
+    _note_readings(folder / READINGS_FILE, cell.readings)
     with loop.guarded():
         probed = {part: cell.probed(part, step) for part in found if part != "train"}
         drawn = cell.drawn(step)
     means = {part: {name: float(values.mean()) for name, values in of.items()} for part, of in probed.items()}
-    metrics = {part: {"loss": e.loss, **e.metrics, **means.get(part, {})} for part, e in found.items()}
     write_predictions(folder, found["test"], splits, probed["test"])
     if drawn:
         with files.atomic_path(folder / record.MAPS_FILE) as draft, open(draft, "wb") as handle:
             np.savez(handle, **drawn)  # type: ignore[arg-type]
-    weights.save_tensors(folder / record.WEIGHTS_FILE, final, {"selected_step": state.selected_step})
+    return {part: {"loss": e.loss, **e.metrics, **means.get(part, {})} for part, e in found.items()}
+
+
+def _record(
+    cell: Cell, splits: Splits, state: State, final: Mapping[str, torch.Tensor], step: int, facts: Mapping[str, Any]
+) -> record.RunRecord:
+    """What is known of a cell once it is trained, its metrics and times aside."""
     diverged = state.trace.diverged_at
     result: record.RunRecord = {
         **facts,  # type: ignore[typeddict-item]
@@ -248,14 +269,13 @@ def run_cell(
         if diverged is None
         else f"the loss is not finite from step {diverged} on; try a lower learning rate",
         "seed": cell.seed,
-        "config": dict(config),
+        "config": dict(cell.config),
         "environment": dict(environment.environment_record()),
         "engine": {"version": ENGINE_VERSION, "files": source_sha256()},
         "data": splits.fingerprints(),
         "streams": seeding.stream_heads(cell.seed),
         "loss_chain_sha256": state.trace.link.hex(),
         "weights_sha256": weights.weights_sha256(final),
-        "metrics": _finite(metrics),
         "evaluations": [_finite(row) for row in state.history],
         "selection": {
             "split": cell.protocol.select_on,
@@ -266,17 +286,9 @@ def run_cell(
         },
         "test_readings": len(cell.readings),
         "parameters": cell.parameters,
-        "wall_s": round(state.wall_s, 3),
-        "peak_memory_bytes": memory.peak_bytes(),
-        "started": started,
-        "finished": _now(),
     }
     if cell.probes:
         result["probes"] = [probe.name for probe in cell.probes]
-    logger.close(metrics)
-    files.write_json(folder / record.RUN_FILE, result)
-    for name in (CHECKPOINT_FILE, LIVE_FILE):
-        (folder / name).unlink(missing_ok=True)
     return result
 
 
