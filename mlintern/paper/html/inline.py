@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mlintern.paper.document import Missing, Span
 from mlintern.paper.html.tree import Node, Text
+from mlintern.paper.latex.commands import GRIDS
 from mlintern.paper.mathtext import math_text
 from mlintern.paper.text_builder import TextBuilder
 
@@ -100,6 +101,8 @@ class InlineWriter:
 
     def write(self, node: Node, style: Style = Style(), depth: int = 0) -> None:
         """The element's text."""
+        if node.tag == "svg" and self.in_cell:
+            self._drawn(node, style, depth)
         if is_skipped(node) or depth > _DEPTH:
             return
         handler = getattr(self, f"_tag_{node.tag}", None)
@@ -110,7 +113,10 @@ class InlineWriter:
         if node.has("ltx_ERROR"):
             name = node.plain()
             self.inked.doubts.append(f"the page could not show {name}")
-            self.lost("macro", name, "LaTeXML does not know this command; what it prints is not in the page", node)
+            if name.strip("{}") in GRIDS:
+                self.lost("table", name, "LaTeXML does not know this table; its words stand in the text", node)
+            else:
+                self.lost("macro", name, "LaTeXML does not know this command; what it prints is not in the page", node)
             return
         if node.has("ltx_missing_label", "ltx_missing_citation"):
             kind = "citation" if node.has("ltx_missing_citation") else "reference"
@@ -129,6 +135,13 @@ class InlineWriter:
                 self.write(child, style, depth + 1)
                 if breaks:
                     self.builder.space()
+
+    def _drawn(self, node: Node, style: Style, depth: int) -> None:
+        """The words of a cell that is drawn: `\\diagbox` has one above and one below its line."""
+        for index, words in enumerate(child for child in node.walk() if child.tag == "foreignobject"):
+            if index:
+                self._made(" \\ ", words, style)
+            self.children(words, style, depth + 1)
 
     def _styled(self, node: Node, style: Style) -> Style:
         if node.has("ltx_font_bold") or node.tag in ("b", "strong"):

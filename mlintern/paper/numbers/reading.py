@@ -267,6 +267,8 @@ class Reading:
             if main.step < 1 and re.fullmatch(r"\d+", inside):
                 self.doubts.append("the parenthesis may count units of the last digit, or be a rank or a count")
         else:
+            if m[1] == "(" and main.step < 1 and re.fullmatch(r"\d+", inside) and not m.group()[0].isspace():
+                self.doubts.append("the parenthesis may count units of the last digit")  # 0.032(4) of siunitx
             return False
         return True
 

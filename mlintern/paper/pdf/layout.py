@@ -5,19 +5,28 @@ glyph that is smaller and raised or lowered beside another one is written as a s
 raised nor clearly not makes its word doubtful.
 """
 
+import itertools
 import statistics
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 _SCRIPT_SIZE = 0.86
 """A script is smaller than this part of its neighbour; LaTeX's scripts have 0.7."""
 _SCRIPT_SHIFT = 0.14
 """And shifted by at least this part of the neighbour's size; LaTeX's superscripts by about 0.36, subscripts by 0.15."""
 _UNSURE_SHIFT = 0.06
+_APART = 0.6
+"""Parts of the font size between a table and the text beside it, at least."""
+_OVERLAP = 0.2
+"""Parts of the font size by which one character may reach into the next (italics, accents)."""
 _WORD_GAP = 0.17
 """Parts of the font size; a space of Computer Modern has 0.33, kerning up to 0.1."""
 _LIGATURES = {"ﬁ": "fi", "ﬂ": "fl", "ﬀ": "ff", "ﬃ": "ffi", "ﬄ": "ffl"}
+
+
+Turn = Literal["up", "down"]
+"""Text that runs from the bottom of the page to its top (`sidewaystable`), or the other way."""
 
 
 @dataclass
@@ -47,6 +56,8 @@ class Word:
     doubt: str = ""
     unknown: int = 0
     """Glyphs whose character the PDF does not say."""
+    lead_bold: bool = False
+    """Its first glyph is bold: of `94.1±0.3` the value may be marked and its spread not."""
 
 
 @dataclass
@@ -74,23 +85,68 @@ class Line:
     def bold(self) -> bool:
         return all(word.bold for word in self.words)
 
+    def parted(self, x0: float, x1: float) -> "tuple[Line | None, Line | None]":
+        """The words between two x and the others; all count as others where a word crosses or touches an edge, because
+        then the line is one text."""
+        inside = [word for word in self.words if word.x0 >= x0 and word.x1 <= x1]
+        others = [word for word in self.words if not (word.x0 >= x0 and word.x1 <= x1)]
+        if not inside or not others:
+            return (self, None) if inside else (None, self)
+        gap = min(max(word.x0 - inside[-1].x1, inside[0].x0 - word.x1) for word in others)
+        if gap < _APART * self.size:
+            return None, self
+        return self._of(inside), self._of(others)
 
-def glyphs_of(page: Any) -> list[Glyph]:
-    """The upright glyphs of a pdfplumber page that stand on it, without spaces."""
+    def _of(self, words: list[Word]) -> "Line":
+        return Line(self.baseline, statistics.median(word.size for word in words), words)
+
+
+def glyphs_of(page: Any, turned: Turn | None = None) -> list[Glyph]:
+    """The upright glyphs of a pdfplumber page that stand on it, without spaces; with `turned`, those that run upwards
+    or downwards, where they would stand if the page were turned so that they are upright."""
     found = []
     for char in page.chars:
+        if turned is not None:
+            if not char.get("upright", True) and turn_of(char) == turned:
+                char = _turned(char, page, turned)
+            else:
+                continue
         text = "".join(_LIGATURES.get(c, c) for c in char["text"])
         if not text.strip() or not char.get("upright", True) or char["size"] <= 0.5:
             continue
-        if not (-5 <= char["x0"] <= page.width + 5 and -5 <= char["top"] <= page.height + 5):
+        width, height = (page.width, page.height) if turned is None else (page.height, page.width)
+        if not (-5 <= char["x0"] <= width + 5 and -5 <= char["top"] <= height + 5):
             continue
-        baseline = float(page.height) - float(char["matrix"][5]) + float(page.bbox[1])
+        baseline = char.get("baseline", float(page.height) - float(char["matrix"][5]) + float(page.bbox[1]))
         name = str(char.get("fontname", "")).lower()
         bold = any(mark in name for mark in ("bold", "cmbx", "-bd", "black", "heavy", "medi", "-semibold", "bx1"))
         # letters of formulas (𝑛) are letters
         text = unicodedata.normalize("NFKC" if all("\U0001d400" <= c <= "\U0001d7ff" for c in text) else "NFC", text)
         found.append(Glyph(text, float(char["x0"]), float(char["x1"]), baseline, float(char["size"]), bold))
     return found
+
+
+def turn_of(char: dict[str, Any]) -> Turn | None:
+    """Which way the text of a pdfplumber character runs; None if it is upright or slanted."""
+    a, b, c, d = (float(x) for x in char["matrix"][:4])
+    if abs(a) + abs(d) > 0.01 * (abs(b) + abs(c)) or b * c >= 0:
+        return None
+    return "up" if b > 0 else "down"
+
+
+def turned_box(box: dict[str, Any], page: Any, turn: Turn) -> tuple[float, float, float, float]:
+    """x0, x1, top and bottom of something on the page, after turning the page so that the text is upright."""
+    x0, x1, top, bottom = (float(box[key]) for key in ("x0", "x1", "top", "bottom"))
+    if turn == "up":
+        return float(page.height) - bottom, float(page.height) - top, x0, x1
+    return top, bottom, float(page.width) - x1, float(page.width) - x0
+
+
+def _turned(char: dict[str, Any], page: Any, turn: Turn) -> dict[str, Any]:
+    x0, x1, top, bottom = turned_box(char, page, turn)
+    x = float(char["matrix"][4])
+    baseline = x if turn == "up" else float(page.width) - x
+    return char | {"x0": x0, "x1": x1, "top": top, "size": bottom - top, "upright": True, "baseline": baseline}
 
 
 def runs_of(glyphs: list[Glyph]) -> list[list[Glyph]]:
@@ -218,6 +274,8 @@ def _word(glyphs: list[Glyph]) -> Word:
         doubt = "the PDF does not say which characters these are"
     elif any(glyph.unsure for glyph in glyphs):
         doubt = "a smaller digit here may be a superscript"
+    elif _overlap(glyphs):
+        doubt = "its characters stand upon each other"
     base = [glyph for glyph in glyphs if not glyph.script] or glyphs
     return Word(
         text="".join(parts),
@@ -227,6 +285,15 @@ def _word(glyphs: list[Glyph]) -> Word:
         bold=all(glyph.bold for glyph in base),
         doubt=doubt,
         unknown=unknown,
+        lead_bold=base[0].bold,
+    )
+
+
+def _overlap(glyphs: list[Glyph]) -> bool:
+    """Whether a digit and the character beside it share a place: the texts of two cells, printed over each other."""
+    base = [glyph for glyph in glyphs if not glyph.script]
+    return any(
+        a.x1 - b.x0 > _OVERLAP * b.size and (a.text.isdigit() or b.text.isdigit()) for a, b in itertools.pairwise(base)
     )
 
 

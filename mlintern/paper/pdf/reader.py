@@ -9,18 +9,14 @@ from typing import Any
 
 from mlintern.errors import UserError
 from mlintern.paper.document import BlockKind, Document, Figure, Missing, Reference, Section, Source, Span, Table
-from mlintern.paper.pdf.layout import Line, glyphs_of, gutter_of, lines_of
+from mlintern.paper.pdf.layout import Line
 from mlintern.paper.pdf.order import is_ruled_off, text_lines
-from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near, rules_of
+from mlintern.paper.pdf.pages import CAPTION, Page, pages_of
+from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near
 from mlintern.paper.pdf.tables import PdfGrid, read_grid
 from mlintern.paper.text_builder import TextBuilder
 
 MAX_PAGES = 400
-MAX_GLYPHS = 60_000
-"""Of one page; a dense page of text has about 7,000, a scatter plot drawn with glyphs may have more."""
-_CAPTION = re.compile(
-    r"(?P<kind>Table|TABLE|Tab\.|Figure|FIGURE|Fig\.)\s*(?P<number>[A-Z]?\.?\d+(?:\.\d+)*|[IVXL]+)\s*[:.|—–]"
-)
 _NUMBERED = re.compile(r"(?P<number>(?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?P<title>[A-Z].{0,90})$")
 _NAMED = re.compile(
     r"(?:Abstract|References|Bibliography|Acknowledge?ments?|Appendix.{0,40}|Conclusions?|Introduction|Limitations)\.?$",
@@ -30,19 +26,6 @@ _ITEM = re.compile(r"(?:[•◦▪–—-]|\(?[0-9a-z]{1,2}[.)])\s+\S")
 _ENTRY = re.compile(r"\[(?:\d+|[A-Za-z+]+\d+)\]\s*")
 _REFERENCES = re.compile(r"(?:\d+\.?\s+)?(?:References|Bibliography)\b", re.IGNORECASE)
 _CONFIDENCE = 0.6
-
-
-@dataclass
-class _Page:
-    number: int
-    width: float
-    height: float
-    lines: list[Line]
-    rules: list[Rule]
-    gutter: float | None
-    unknown: int = 0
-    free: list[Line] = field(default_factory=list)
-    """Lines that are no caption's."""
 
 
 @dataclass
@@ -80,7 +63,11 @@ class PdfReader:
 
     def read(self, pdf: Any, id: str, version: str) -> Document:
         """The Document of an open pdfplumber PDF."""
-        pages = [self._layout(page, number) for number, page in enumerate(pdf.pages[:MAX_PAGES], 1)]
+        pages = [
+            laid_out
+            for number, page in enumerate(pdf.pages[:MAX_PAGES], 1)
+            for laid_out in pages_of(page, number, self.missing)
+        ]
         if len(pdf.pages) > MAX_PAGES:
             self._lost("limit", f"pages after {MAX_PAGES}", f"the PDF has {len(pdf.pages)} pages; the rest is not read")
         sizes = [line.size for page in pages for line in page.lines for _ in line.words]
@@ -123,39 +110,24 @@ class PdfReader:
     def _lost(self, kind: str, name: str, why: str) -> None:
         self.missing.append(Missing(kind=kind, name=name, why=why))  # type: ignore[arg-type]
 
-    def _layout(self, page: Any, number: int) -> _Page:
-        glyphs = glyphs_of(page)
-        if len(glyphs) > MAX_GLYPHS:
-            self._lost("limit", f"page {number}", f"it holds more than {MAX_GLYPHS} characters; the rest is not read")
-            glyphs = glyphs[:MAX_GLYPHS]
-        if not glyphs and (page.images or page.rects or page.curves):
-            self._lost("pages", f"page {number}", "it holds no text (a scan or a drawing)")
-        gutter = gutter_of(glyphs, float(page.width))
-        lines = lines_of(glyphs, gutter)
-        unknown = sum(word.unknown for line in lines for word in line.words)
-        if unknown:
-            self._lost("text", f"page {number}", f"the PDF does not say which characters {unknown} of its glyphs are")
-        result = _Page(number, float(page.width), float(page.height), lines, rules_of(page), gutter, unknown)
-        page.close()  # pdfplumber keeps every object of a page otherwise
-        return result
-
-    def _find_title(self, page: _Page) -> None:
+    def _find_title(self, page: Page) -> None:
         top = [line for line in page.lines if line.baseline < 0.5 * page.height]
         largest = max((line.size for line in top), default=0.0)
         if largest > 1.15 * self.body_size:
             self.title = " ".join(line.text for line in top if line.size > 0.97 * largest)
 
-    def _read_page(self, page: _Page, blocks: list[_Block]) -> None:
+    def _read_page(self, page: Page, blocks: list[_Block]) -> None:
         self.builder.break_block()
-        self.page, self.page_start = page.number, self.builder.size
+        if page.number != self.page:  # what is turned on a page comes behind what is upright
+            self.page, self.page_start = page.number, self.builder.size
         regions = [block.region for block in blocks if block.region]
         for block in blocks:
-            if not block.caption:
-                block.lines = [line for line in block.lines if not any(region.holds(line) for region in regions)]
+            for region in regions if not block.caption else ():
+                block.lines = [rest for line in block.lines if (rest := region.parted(line)[1])]
             if block.lines:
                 self._emit(block)
 
-    def _near(self, page: _Page, blocks: list[_Block]) -> list[tuple[_Block, Region | None, Region | None]]:
+    def _near(self, page: Page, blocks: list[_Block]) -> list[tuple[_Block, Region | None, Region | None]]:
         """Each table's caption with the grids below and above it."""
         captions = [block for block in blocks if block.caption]
         own = {id(line) for block in captions for line in block.lines}
@@ -172,7 +144,7 @@ class PdfReader:
         return found
 
     def _find_grids(
-        self, page: _Page, near: list[tuple[_Block, Region | None, Region | None]], captions_above: bool
+        self, page: Page, near: list[tuple[_Block, Region | None, Region | None]], captions_above: bool
     ) -> None:
         """Gives each table's caption its grid: on the side where this paper has them, else on the other, and no grid to
         two captions."""
@@ -182,7 +154,7 @@ class PdfReader:
                 region = under if usual == captions_above else over
                 if block.region or region is None or any(other.meets(region) for other in taken):
                     continue
-                inside = [line for line in page.free if region.holds(line)]
+                inside = [part for line in page.free if (part := region.parted(line)[0])]
                 block.grid = read_grid(region, inside)
                 if block.grid:
                     block.region = region
@@ -197,7 +169,7 @@ class PdfReader:
         block: _Block | None = None
         for line in lines:
             last = block.lines[-1] if block else None
-            caption = _CAPTION.match(line.text)
+            caption = CAPTION.match(line.text)
             heading = self._is_heading(line)
             if heading:
                 self.laying_out_references = _REFERENCES.match(line.text) is not None
@@ -234,7 +206,7 @@ class PdfReader:
         return 6 < line.x0 - last.x0 < 30 and len(block.lines) > 1 and block.kind == "paragraph"
 
     def _is_heading(self, line: Line) -> bool:
-        if _CAPTION.match(line.text):
+        if CAPTION.match(line.text):
             return False
         prominent = line.bold or line.size > 1.08 * self.body_size
         return bool(prominent and (_NUMBERED.match(line.text) or _NAMED.match(line.text)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlintern.paper.pdf.chunks import chunks_of, columns_of
-from mlintern.paper.pdf.layout import Line
+from mlintern.paper.pdf.layout import Line, Turn, turned_box
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,20 @@ class Region:
     partial: tuple[Rule, ...]
     """Rules below some columns of a header."""
 
+    def parted(self, line: Line) -> tuple[Line | None, Line | None]:
+        """What of a line stands in the table, and what beside it: text that flows around a narrow table, or another
+        table, may share its baselines."""
+        if not self.top - 1 < line.baseline < self.bottom + 0.4 * line.size:
+            return None, line
+        return self.beside(line)
+
+    def beside(self, line: Line) -> tuple[Line | None, Line | None]:
+        """Like `parted`, at whatever height the line stands."""
+        return line.parted(self.x0 - 8, self.x1 + 8)
+
     def holds(self, line: Line) -> bool:
-        """Whether the line stands in the table."""
-        return self.top - 1 < line.baseline < self.bottom + 0.4 * line.size and (
-            line.x0 >= self.x0 - 8 and line.x1 <= self.x1 + 8
-        )
+        """Whether all of the line stands in the table."""
+        return self.parted(line)[1] is None
 
     def meets(self, other: "Region") -> bool:
         """Whether two tables would share part of the page."""
@@ -42,13 +51,15 @@ class Region:
         return over > 2 and self.x0 < other.x1 and self.x1 > other.x0
 
 
-def rules_of(page: Any) -> list[Rule]:
-    """Horizontal lines and thin boxes of a pdfplumber page, pieces on one line joined."""
+def rules_of(page: Any, turned: Turn | None = None) -> list[Rule]:
+    """Horizontal lines and thin boxes of a pdfplumber page (of the turned page), pieces on one line joined."""
     found = []
     for shape in [*page.lines, *page.rects]:
-        if abs(shape["bottom"] - shape["top"]) <= 1.6 and shape["x1"] - shape["x0"] >= 8:
-            y = (shape["top"] + shape["bottom"]) / 2
-            found.append(Rule(float(shape["x0"]), float(shape["x1"]), float(y)))
+        x0, x1, top, bottom = (
+            turned_box(shape, page, turned) if turned else (float(shape[key]) for key in ("x0", "x1", "top", "bottom"))
+        )
+        if abs(bottom - top) <= 1.6 and x1 - x0 >= 8:
+            found.append(Rule(x0, x1, (top + bottom) / 2))
     found.sort(key=lambda rule: (round(rule.y), rule.x0))
     joined: list[Rule] = []
     for rule in found:
@@ -63,10 +74,17 @@ def rules_of(page: Any) -> list[Rule]:
 def regions_near(caption: list[Line], rules: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
     """The tables that a caption may belong to: below it, and above it; `others` are the first lines of other
     captions."""
+    wide = [rule for rule in rules if rule.x1 - rule.x0 > 40]
+    x0, x1 = min(line.x0 for line in caption), max(line.x1 for line in caption)
+    found = _regions(caption, [rule for rule in wide if rule.x1 > x0 and rule.x0 < x1], others)
+    if found == (None, None) and not any(abs(line.baseline - caption[0].baseline) < 45 for line in others):
+        found = _regions(caption, wide, others)  # the caption is centred, the table is not
+    return found
+
+
+def _regions(caption: list[Line], beside: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
     under = over = None
     top, bottom = caption[0].baseline - caption[0].size, caption[-1].baseline
-    x0, x1 = min(line.x0 for line in caption), max(line.x1 for line in caption)
-    beside = [rule for rule in rules if rule.x1 > x0 and rule.x0 < x1 and rule.x1 - rule.x0 > 40]
     stops = sorted(line.baseline for line in others)
     # negative space after a caption may pull the first rule up into its last line
     below = [rule for rule in beside if bottom - 0.4 * caption[-1].size < rule.y < bottom + 45]
@@ -99,6 +117,7 @@ def _grow(first: Rule, rules: list[Rule]) -> Region | None:
 def extended(region: Region, lines: list[Line]) -> Region:
     """A table whose first or last line has no rule outside it (`\\hline` below the header alone): the rows right beyond
     its rules that fill its columns belong to it."""
+    lines = [part for line in lines if (part := region.beside(line)[0])]
     inside = [chunks_of(line) for line in lines if region.holds(line)]
     columns = columns_of(inside)
     ordered = sorted(lines, key=lambda line: line.baseline)

@@ -9,7 +9,7 @@ import statistics
 from dataclasses import dataclass, replace
 
 from mlintern.paper.document import Cell
-from mlintern.paper.numbers import parse_cell
+from mlintern.paper.numbers import Number, parse_cell
 from mlintern.paper.numbers.commas import settle_commas
 from mlintern.paper.pdf.chunks import Chunk, chunks_of, columns_of
 from mlintern.paper.pdf.layout import Line
@@ -82,7 +82,7 @@ def _between_rows(rows: list[tuple[float, list[Chunk]]]) -> list[tuple[float, li
     for index, (baseline, chunks) in enumerate(rows):
         if found and index + 1 < len(rows):
             above, below = rows[index - 1], rows[index + 1]
-            near = baseline - above[0] < 0.8 * pitch and below[0] - baseline < 0.8 * pitch
+            near = below[0] - above[0] < 1.6 * pitch  # two rows stand closer than three would
             if near and not any(
                 chunk.x0 < other.x1 and chunk.x1 > other.x0 for chunk in chunks for other in above[1] + below[1]
             ):
@@ -130,10 +130,15 @@ def _row(
             numbers = tuple(number if number.doubtful else number.doubted(why) for number in numbers)
         cell = Cell(
             row=row, column=over[0], rowspan=chunk.rows, colspan=len(over), text=text, header=header, numbers=numbers,
-            raw=text, bold=all(word.bold for word in chunk.words), doubtful=bool(why), why=why,
+            raw=text, bold=_is_bold(chunk, numbers), doubtful=bool(why), why=why,
         )  # fmt: skip
         taken[over[0]] = cell
     return _without_overlaps([taken[column] for column in sorted(taken)])
+
+
+def _is_bold(chunk: Chunk, numbers: tuple[Number, ...]) -> bool:
+    """Of one number with its spread, the value says whether it is marked."""
+    return all(word.bold for word in chunk.words) or (len(numbers) == 1 and chunk.words[0].lead_bold)
 
 
 def _below(chunk: Chunk, baseline: float, region: Region) -> list[Rule]:

@@ -1,0 +1,76 @@
+"""The lines and rules of each page of a PDF; what stands turned on a page is a page of its own."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlintern.paper.document import Missing
+from mlintern.paper.pdf.layout import Line, Turn, glyphs_of, gutter_of, lines_of
+from mlintern.paper.pdf.regions import Rule, rules_of
+
+MAX_GLYPHS = 60_000
+"""Of one page; a dense page of text has about 7,000, a scatter plot drawn with glyphs may have more."""
+CAPTION = re.compile(
+    r"(?P<kind>Table|TABLE|Tab\.|Figure|FIGURE|Fig\.)\s*(?P<number>[A-Z]?\.?\d+(?:\.\d+)*|[IVXL]+)\s*[:.|—–]"
+)
+_MUCH = 200
+"""Turned characters of a page that are more than the labels of axes."""
+
+
+@dataclass
+class Page:
+    """One page, or what is turned on it, as it would stand if the page were turned."""
+
+    number: int
+    width: float
+    height: float
+    lines: list[Line]
+    rules: list[Rule]
+    gutter: float | None
+    free: list[Line] = field(default_factory=list)
+    """Lines that are no caption's."""
+
+
+def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
+    """A pdfplumber page, and what is turned on it if that holds a caption (`sidewaystable`); what else is turned (the
+    labels of axes, the stamp of an archive) is no text of the paper. Says what is not read in `missing`."""
+
+    def lost(kind: str, why: str) -> None:
+        missing.append(Missing(kind=kind, name=f"page {number}", why=why))  # type: ignore[arg-type]
+
+    turns: tuple[Turn | None, ...] = (None, "up", "down")
+    pages: list[Page] = []
+    for turn in turns:
+        glyphs = glyphs_of(page, turn)
+        if len(glyphs) > MAX_GLYPHS:
+            lost("limit", f"it holds more than {MAX_GLYPHS} characters; the rest is not read")
+            glyphs = glyphs[:MAX_GLYPHS]
+        width, height = float(page.width), float(page.height)
+        if turn:
+            width, height = height, width
+        gutter = gutter_of(glyphs, width)
+        lines = [part for line in lines_of(glyphs, gutter) for part in _captions_apart(line)]
+        if turn and not any(CAPTION.match(line.text) for line in lines):
+            if len(glyphs) > _MUCH:
+                lost("text", f"{len(glyphs)} of its characters are turned, and no caption stands among them")
+            continue
+        unknown = sum(word.unknown for line in lines for word in line.words)
+        if unknown:
+            lost("text", f"the PDF does not say which characters {unknown} of its glyphs are")
+        pages.append(Page(number, width, height, lines, rules_of(page, turn), gutter))
+    if not any(page.lines for page in pages) and (page.images or page.rects or page.curves):
+        lost("pages", "it holds no text (a scan or a drawing)")
+    page.close()  # pdfplumber keeps every object of a page otherwise
+    return pages
+
+
+def _captions_apart(line: Line) -> list[Line]:
+    """The captions of tables side by side, which stand on one line."""
+    if not CAPTION.match(line.text):
+        return [line]
+    for index, word in enumerate(line.words[1:], 1):
+        if word.x0 - line.words[index - 1].x1 > line.size:
+            rest = Line(line.baseline, line.size, line.words[index:])
+            if CAPTION.match(rest.text):
+                return [Line(line.baseline, line.size, line.words[:index]), *_captions_apart(rest)]
+    return [line]
