@@ -8,7 +8,7 @@ from mlintern.paper.pdf.regions import Rule
 
 def text_lines(lines: list[Line], height: float, gutter: float | None) -> list[Line]:
     """The lines of a page's text in reading order, its page number left out."""
-    return _reading_order([line for line in lines if not _is_page_number(line, height)], gutter)
+    return _reading_order([line for line in lines if not is_page_number(line, height)], gutter)
 
 
 def is_ruled_off(last: Line, line: Line, rules: list[Rule]) -> bool:
@@ -22,8 +22,8 @@ def is_ruled_off(last: Line, line: Line, rules: list[Rule]) -> bool:
     )
 
 
-def _is_page_number(line: Line, height: float) -> bool:
-    at_edge = line.baseline > 0.92 * height or line.baseline < 0.06 * height
+def is_page_number(line: Line, height: float) -> bool:
+    at_edge = line.baseline > 0.88 * height or line.baseline < 0.06 * height
     return at_edge and re.fullmatch(r"[-–]?\s*\d{1,4}\s*[-–]?", line.text) is not None
 
 

@@ -1,6 +1,8 @@
 """The lines and rules of each page of a PDF; what stands turned on a page is a page of its own."""
 
+import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +13,9 @@ from mlintern.paper.pdf.regions import Rule, rules_of
 MAX_GLYPHS = 60_000
 """Of one page; a dense page of text has about 7,000, a scatter plot drawn with glyphs may have more."""
 CAPTION = re.compile(
-    r"(?P<kind>Table|TABLE|Tab\.|Figure|FIGURE|Fig\.)\s*(?P<number>[A-Z]?\.?\d+(?:\.\d+)*|[IVXL]+)\s*[:.|—–]"
+    r"(?P<kind>Table|TABLE|Tab\.|Figure|FIGURE|Fig\.)\s*(?P<number>[A-Z]?\.?\d+(?:\.\d+)*|[IVXL]+)\s*[:.|—–](?P<words>)"
 )
+SUBCAPTION = re.compile(r"(?P<kind>\()(?P<number>[a-z])\)(?P<words>)\s+\S")
 _MUCH = 200
 """Turned characters of a page that are more than the labels of axes."""
 
@@ -49,7 +52,7 @@ def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
         if turn:
             width, height = height, width
         gutter = gutter_of(glyphs, width)
-        lines = [part for line in lines_of(glyphs, gutter) for part in _captions_apart(line)]
+        lines = list(_captions_apart(lines_of(glyphs, gutter)))
         if turn and not any(CAPTION.match(line.text) for line in lines):
             if len(glyphs) > _MUCH:
                 lost("text", f"{len(glyphs)} of its characters are turned, and no caption stands among them")
@@ -64,13 +67,28 @@ def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
     return pages
 
 
-def _captions_apart(line: Line) -> list[Line]:
-    """The captions of tables side by side, which stand on one line."""
-    if not CAPTION.match(line.text):
-        return [line]
-    for index, word in enumerate(line.words[1:], 1):
-        if word.x0 - line.words[index - 1].x1 > line.size:
+def _captions_apart(lines: list[Line]) -> Iterator[Line]:
+    """The lines, with captions that share a line with another caption or with the text beside them on lines of their
+    own; `lines` from top to bottom."""
+    edge: float | None = None
+    """Where the caption begins whose lines have text beside them."""
+    for line in lines:
+        before, after = line.parted(edge, float("inf"))[::-1] if edge is not None else (line, None)
+        edge = edge if before and after else None
+        for part in (before, after):
+            while part is not None:
+                part, rest = _first_caption(part)
+                yield part
+                edge = rest.x0 - 4 if rest and not CAPTION.match(part.text) and CAPTION.match(rest.text) else edge
+                part = rest
+
+
+def _first_caption(line: Line) -> tuple[Line, Line | None]:
+    """What stands before a caption inside the line, and the rest of the line."""
+    patterns = (CAPTION, SUBCAPTION) if SUBCAPTION.match(line.text) else (CAPTION,)
+    for index, (last, word) in enumerate(itertools.pairwise(line.words), 1):
+        if word.x0 - last.x1 > 0.85 * line.size:  # a stretched space has up to 0.8
             rest = Line(line.baseline, line.size, line.words[index:])
-            if CAPTION.match(rest.text):
-                return [Line(line.baseline, line.size, line.words[:index]), *_captions_apart(rest)]
-    return [line]
+            if any(pattern.match(rest.text) for pattern in patterns):
+                return Line(line.baseline, line.size, line.words[:index]), rest
+    return line, None

@@ -10,8 +10,8 @@ from typing import Any
 from mlintern.errors import UserError
 from mlintern.paper.document import BlockKind, Document, Figure, Missing, Reference, Section, Source, Span, Table
 from mlintern.paper.pdf.layout import Line
-from mlintern.paper.pdf.order import is_ruled_off, text_lines
-from mlintern.paper.pdf.pages import CAPTION, Page, pages_of
+from mlintern.paper.pdf.order import is_page_number, is_ruled_off, text_lines
+from mlintern.paper.pdf.pages import CAPTION, SUBCAPTION, Page, pages_of
 from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near
 from mlintern.paper.pdf.tables import PdfGrid, read_grid
 from mlintern.paper.text_builder import TextBuilder
@@ -37,6 +37,28 @@ class _Block:
     caption: re.Match[str] | None = None
     grid: PdfGrid | None = None
     region: Region | None = None
+    parent: "_Block | None" = None
+    """The table's caption that a subcaption belongs to."""
+    parts: "list[_Block]" = field(default_factory=list)
+
+    @property
+    def is_sub(self) -> bool:
+        """Whether it is the subcaption of a part: `(a) ...`."""
+        return self.caption is not None and self.caption["kind"] == "("
+
+    @property
+    def is_table(self) -> bool:
+        return self.caption is not None and self.caption["kind"].lower().startswith("tab")
+
+    @property
+    def number(self) -> str:
+        return self.caption["number"].lstrip(".") if self.caption else ""
+
+    @property
+    def words(self) -> str:
+        """A caption without its number."""
+        text = " ".join(line.text for line in self.lines)
+        return " ".join(text[self.caption.start("words") :].split()) if self.caption else text
 
 
 class PdfReader:
@@ -81,9 +103,13 @@ class PdfReader:
             (page, list(self._blocks(text_lines(page.lines, page.height, page.gutter), page.rules))) for page in pages
         ]
         near = [self._near(page, blocks) for page, blocks in laid_out]
-        above = captions_above(near)
+        above = captions_above([[found for found in page if not found[0].is_sub] for page in near])
+        subs_above = captions_above([[found for found in page if found[0].is_sub] for page in near])
         for (page, blocks), found in zip(laid_out, near, strict=True):
-            self._find_grids(page, found, above)
+            _adopt(blocks, above)
+            taken: list[Region] = []
+            self._find_grids(page, [one for one in found if not one[0].is_sub], above, taken)
+            self._find_grids(page, [one for one in found if one[0].parent], subs_above, taken)
             self._read_page(page, blocks)
         for index, section in enumerate(self.sections):
             later = (other.start for other in self.sections[index + 1 :] if other.level <= section.level)
@@ -131,10 +157,10 @@ class PdfReader:
         """Each table's caption with the grids below and above it."""
         captions = [block for block in blocks if block.caption]
         own = {id(line) for block in captions for line in block.lines}
-        page.free = [line for line in page.lines if id(line) not in own]
+        page.free = [line for line in page.lines if id(line) not in own and not is_page_number(line, page.height)]
         found = []
         for block in captions:
-            if block.caption is not None and block.caption["kind"].lower().startswith("tab"):
+            if block.is_table or block.is_sub:
                 others = [other.lines[0] for other in captions if other is not block]
                 under, over = (
                     extended(region, page.free) if region else None
@@ -144,11 +170,14 @@ class PdfReader:
         return found
 
     def _find_grids(
-        self, page: Page, near: list[tuple[_Block, Region | None, Region | None]], captions_above: bool
+        self,
+        page: Page,
+        near: list[tuple[_Block, Region | None, Region | None]],
+        captions_above: bool,
+        taken: list[Region],
     ) -> None:
         """Gives each table's caption its grid: on the side where this paper has them, else on the other, and no grid to
         two captions."""
-        taken: list[Region] = []
         for usual in (True, False):
             for block, under, over in near:
                 region = under if usual == captions_above else over
@@ -169,7 +198,7 @@ class PdfReader:
         block: _Block | None = None
         for line in lines:
             last = block.lines[-1] if block else None
-            caption = CAPTION.match(line.text)
+            caption = CAPTION.match(line.text) or _subcaption(line, rules)
             heading = self._is_heading(line)
             if heading:
                 self.laying_out_references = _REFERENCES.match(line.text) is not None
@@ -221,8 +250,9 @@ class PdfReader:
         if kind == "heading":
             part = self._section(block.lines[0])
         elif block.caption:
-            is_table = block.caption["kind"].lower().startswith("tab")
-            part = self._unique("table" if is_table else "figure", block.caption["number"])
+            number = block.number if block.parent is None else block.parent.number + block.number
+            part = self._unique("figure", number) if not block.is_table and not block.is_sub else ""
+            part = part or (self._unique("table", number) if block.is_table or block.grid else "")
         self.builder.break_block()
         start = self.builder.size
         for index, line in enumerate(block.lines):
@@ -235,7 +265,7 @@ class PdfReader:
             self.abstract.append(" ".join(re.sub(r"(?<=[a-z])-\n(?=[a-z])", "", text).split()))
         self.builder.break_block()
         if block.caption:
-            self._captioned(block, part, start, " ".join(text.split()))
+            self._captioned(block, part, start)
 
     def _put(self, text: str) -> None:
         at = self.builder.size - self.page_start
@@ -283,12 +313,16 @@ class PdfReader:
             )
         )  # fmt: skip
 
-    def _captioned(self, block: _Block, id: str, start: int, text: str) -> None:
+    def _captioned(self, block: _Block, id: str, start: int) -> None:
         assert block.caption is not None
-        number = block.caption["number"].lstrip(".")
-        caption = text[block.caption.end() :].strip()
-        kind = "Table" if id.startswith("table") else "Figure"
-        if kind == "Figure":
+        number, caption = block.number, block.words
+        if block.is_sub:
+            if block.parent and block.grid:
+                self._table(block.grid, id, block.parent.number, block.parent.words, number, caption)
+            elif block.parent:
+                self._no_grid(f"{block.parent.number} ({number})")
+            return
+        if not block.is_table:
             self.figures.append(
                 Figure(
                     id=id, road="pdf", confidence=_CONFIDENCE, start=start, end=self.builder.size,
@@ -297,13 +331,16 @@ class PdfReader:
             )  # fmt: skip
             self._lost("figure", f"Figure {number}", "a figure of a PDF is not cut out; only its caption is read")
             return
-        if block.grid is None:
-            why = "no grid between horizontal rules stands near its caption; its words are in the text"
-            self._lost("table", f"Table {number}", why)
-            return
-        self._table(block.grid, id, number, caption)
+        if block.grid is not None:
+            self._table(block.grid, id, number, caption)
+        elif not block.parts:
+            self._no_grid(number)
 
-    def _table(self, grid: PdfGrid, id: str, number: str, caption: str) -> None:
+    def _no_grid(self, number: str) -> None:
+        why = "no grid between horizontal rules stands near its caption; its words are in the text"
+        self._lost("table", f"Table {number}", why)
+
+    def _table(self, grid: PdfGrid, id: str, number: str, caption: str, part: str = "", subcaption: str = "") -> None:
         start = self.builder.size
         cells = []
         row = 0
@@ -320,12 +357,32 @@ class PdfReader:
         self.tables.append(
             Table(
                 id=id, road="pdf", confidence=grid.confidence, start=start, end=self.builder.size,
-                span=self._span(start, self.builder.size), number=number, caption=caption, rows=grid.rows,
-                columns=grid.columns, cells=tuple(cells), header_rows=grid.header_rows,
-                header_columns=grid.header_columns, rules=grid.rules,
+                span=self._span(start, self.builder.size), number=number, part=part, caption=caption,
+                subcaption=subcaption, rows=grid.rows, columns=grid.columns, cells=tuple(cells),
+                header_rows=grid.header_rows, header_columns=grid.header_columns, rules=grid.rules,
             )
         )  # fmt: skip
         self.builder.break_block()
+
+
+def _subcaption(line: Line, rules: list[Rule]) -> re.Match[str] | None:
+    """The beginning of a subcaption: like that of an item, but right beside a rule."""
+    found = SUBCAPTION.match(line.text)
+    near = any(abs(rule.y - line.baseline) < 35 and rule.x0 < line.x1 and rule.x1 > line.x0 for rule in rules)
+    return found if near else None
+
+
+def _adopt(blocks: list[_Block], above: bool) -> None:
+    """Gives each subcaption of a page the table's caption before it (or behind it, if that is where the paper sets
+    captions); where that side has no caption at all, the one on the other side."""
+    for before in (above, not above):
+        last: _Block | None = None
+        for block in blocks if before else reversed(blocks):
+            if block.caption and not block.is_sub:
+                last = block
+            elif block.is_sub and block.parent is None and last is not None and last.is_table:
+                block.parent = last
+                last.parts.append(block)
 
 
 def captions_above(near: list[list[tuple[_Block, Region | None, Region | None]]]) -> bool:

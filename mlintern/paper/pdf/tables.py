@@ -50,6 +50,7 @@ def read_grid(region: Region, lines: list[Line]) -> PdfGrid | None:
     cells: list[Cell] = []
     for row, (baseline, chunks) in enumerate(by_row):
         cells.extend(_row(row, baseline, chunks, columns, region, row < header_rows))
+    cells = _doubt_centred(cells, header_rows, len(by_row))
     header_columns = 0
     for column in range(len(columns)):
         body = [cell for cell in cells if cell.row >= header_rows and cell.column == column]
@@ -158,6 +159,25 @@ def _headed(chunk: Chunk, chunks: list[Chunk], rule: Rule) -> tuple[float, float
     if at + 1 < len(over):
         x1 = (chunk.x1 + over[at + 1].x0) / 2
     return x0, x1, len(over) > 1
+
+
+def _doubt_centred(cells: list[Cell], first: int, rows: int) -> list[Cell]:
+    """`\\multirow` centres its cell on the middle one of an odd number of rows: in a leading column, what has nothing
+    above and below it may stand for these rows, too."""
+    filled = {(cell.row, column) for cell in cells for column in range(cell.column, cell.column + cell.colspan)}
+    filled |= {(cell.row + 1, cell.column) for cell in cells if cell.rowspan > 1}
+    leading = min((cell.column for cell in cells if cell.row >= first and cell.numbers), default=0)
+    found = []
+    for cell in cells:
+        row, column = cell.row, cell.column
+        alone = first < row < rows - 1 and not {(row - 1, column), (row + 1, column)} & filled
+        # a row that says no more heads those below it
+        more = any((row, beside) in filled for beside in range(column + 1, column + 9))
+        if alone and more and column <= leading and cell.colspan == 1 and not cell.doubtful:
+            why = "it may stand for the rows above and below it, too"
+            cell = replace(cell, doubtful=True, why=why, numbers=tuple(n.doubted(why) for n in cell.numbers))
+        found.append(cell)
+    return found
 
 
 def _without_overlaps(cells: list[Cell]) -> list[Cell]:

@@ -107,3 +107,23 @@ def test_floats_that_a_broken_float_swallowed_are_still_told_apart() -> None:
     )
     assert [(t.number, t.grid()[1]) for t in d.tables] == [("5", ["o", "2.5"]), ("7", ["c", "1.5"])]
     assert [(m.kind, m.name) for m in d.missing] == [("table", "Table 6")]
+
+
+def test_words_of_a_drawn_cell_are_read() -> None:
+    words = '<g><foreignObject width="40"><span class="ltx_inline-block"><span class="ltx_p">{}</span></span></foreignObject></g>'
+    drawn = f'<svg version="1.1"><path d="M 0,21 80,0"></path>{words.format("Source")}{words.format("Target")}</svg>'
+    grid = read(table([drawn, "MNIST"], ["SVHN", "71.1"])).tables[0]
+    assert grid.grid() == [["Source \\ Target", "MNIST"], ["SVHN", "71.1"]]
+
+
+def test_a_table_whose_environment_the_conversion_does_not_know_is_said() -> None:
+    d = read(
+        '<span class="ltx_ERROR undefined">{longtable}</span><p class="ltx_p">lrr 8,551 <span class="ltx_ERROR undefined">\\foo</span></p>'
+    )
+    assert [(m.kind, m.name) for m in d.missing] == [("table", "{longtable}"), ("macro", "\\foo")]
+
+
+def test_an_uncertainty_in_last_digits_is_doubtful() -> None:
+    assert [n.doubtful for n in cell("0.032(4)").numbers] == [True, False]
+    assert [n.doubtful for n in cell("0.032 (4)").numbers] == [False, False]
+    assert [(n.value, n.doubtful) for n in cell("12(30)").numbers] == [(12.0, False), (30.0, False)]

@@ -1,0 +1,134 @@
+"""Where a PDF's tables stand: side by side, beside text, under subcaptions, turned; and what is doubtful about them."""
+
+from pathlib import Path
+
+import pytest
+
+from mlintern.paper.document import Document, Table
+from mlintern.paper.pdf.layout import Glyph, Line, Word, words_of
+from mlintern.paper.pdf.read import read_pdf
+from mlintern.paper.pdf.regions import Region
+from mlintern.paper.pdf.tables import read_grid
+from tests.paper.pdf.pages import Page, filler, write_pdf
+
+
+def grid(page: Page, x: float, y: float, *rows: list[str]) -> float:
+    """A ruled table of two columns; returns the y of its last rule."""
+    for below in (0, 14, 14 + 12 * (len(rows) - 1)):
+        page.rule(x, x + 120, y - below)
+    for index, row in enumerate(rows):
+        page.row(y - 10 - 12 * index - (3 if index else 0), [x + 30, x + 90], row)
+    return y - 14 - 12 * (len(rows) - 1)
+
+
+def read(tmp_path: Path, *pages: Page) -> Document:
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(write_pdf(list(pages)))
+    return read_pdf(path)
+
+
+def shown(table: Table) -> tuple[str, str, list[list[str]]]:
+    return table.number + table.part, table.subcaption or table.caption, table.grid()
+
+
+LEFT = [["lr", "acc"], ["0.1", "71.2"], ["0.2", "72.3"]]
+RIGHT = [["steps", "loss"], ["100", "2.31"], ["200", "1.87"]]
+
+
+def test_tables_side_by_side_are_two(tmp_path: Path) -> None:
+    page = Page()
+    page.paragraph(72, 700, filler(4))
+    page.text(100, 600, "Table 1: Left")
+    page.text(300, 600, "Table 2: Right")
+    grid(page, 90, 590, *LEFT)
+    grid(page, 290, 590, *RIGHT)
+    page.paragraph(72, 500, filler(4, start=3))
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("1", "Left", LEFT), ("2", "Right", RIGHT)]
+    assert document.text.count("72.3") == document.text.count("1.87") == 1
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_table_beside_text_is_read_and_the_text_kept(tmp_path: Path, above: bool) -> None:
+    page = Page()
+    beside = filler(7, words=3)
+    for index, words in enumerate(beside):
+        page.text(72, 600 - 12 * index, words)
+    page.text(300, 600 if above else 540, "Table 1: Beside")
+    grid(page, 300, 590, *LEFT)
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("1", "Beside", LEFT)]
+    assert all(document.find_quote(words) for words in beside)
+
+
+@pytest.mark.parametrize("turn", ["q 0 1 -1 0 612 0 cm", "q 0 -1 1 0 0 792 cm"])
+def test_turned_tables_are_read(tmp_path: Path, turn: str) -> None:
+    page, side = Page(), Page()
+    page.paragraph(72, 700, filler(3))
+    side.text(300, 400, "Table 1: Turned")
+    grid(side, 290, 390, *LEFT)
+    page.operators += [turn, *side.operators, "Q"]
+    page.text(72, 40, "The last words.")
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("1", "Turned", LEFT)]
+    cell = document.tables[0].cell(1, 1)
+    assert cell is not None and cell.number is not None and (cell.number.value, cell.doubtful) == (71.2, False)
+    found = document.find_quote("The last words.")
+    assert found is not None and found.span is not None and cell.span is not None
+    assert (found.span.page, cell.span.page) == (1, 1) and cell.span.start > found.span.start
+
+
+def test_labels_of_axes_are_no_text_and_much_turned_text_is_said(tmp_path: Path) -> None:
+    page, labels, much = Page(), Page(), Page()
+    labels.text(300, 590, "turned label")
+    page.paragraph(72, 700, filler(3))
+    page.operators += ["q 0 1 -1 0 612 0 cm", *labels.operators, "Q"]
+    few = read(tmp_path, page)
+    assert "turned label" not in few.text and few.missing == ()
+    much.paragraph(100, 300, filler(8))
+    page.operators += ["q 0 1 -1 0 612 0 cm", *much.operators, "Q"]
+    assert [(m.kind, m.name) for m in read(tmp_path, page).missing] == [("text", "page 1")]
+
+
+def test_grids_under_subcaptions_are_parts_and_a_lost_one_is_said(tmp_path: Path) -> None:
+    page = Page()
+    page.text(90, 700, "Table 3: Two parts")
+    page.text(90, 680, "(a) first")
+    y = grid(page, 90, 670, *LEFT)
+    page.text(90, y - 20, "(b) second")
+    y = grid(page, 90, y - 30, *RIGHT)
+    page.text(90, y - 20, "(c) drawn")
+    page.paragraph(72, y - 60, filler(4))
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("3a", "first", LEFT), ("3b", "second", RIGHT)]
+    assert [t.caption for t in document.tables] == ["Two parts"] * 2
+    assert [(m.kind, m.name) for m in document.missing] == [("table", "Table 3 (c)")]
+
+
+def line(y: float, *words: tuple[float, str]) -> Line:
+    return Line(y, 10.0, [Word(text, x, x + 5.0 * len(text), 10.0, False) for x, text in words])
+
+
+def test_what_is_centred_on_three_rows_is_doubtful() -> None:
+    lines = [line(12, (0, "temp"), (60, "p"), (120, "acc"))]
+    for row in range(6):
+        lines.append(line(24 + 12 * row, *([(0, "0.7")] * (row % 3 == 1)), (60, f"0.{row + 1}"), (120, f"7{row}.5")))
+    found = read_grid(Region(0.0, 300.0, 0.0, 90.0, (0.0, 16.0, 90.0), ()), lines)
+    assert found is not None
+    assert {(c.row, c.column) for c in found.cells if c.doubtful} == {(2, 0), (5, 0)}
+    assert all(n.doubtful for c in found.cells if c.doubtful for n in c.numbers)
+
+
+def test_digits_printed_over_each_other_are_doubtful() -> None:
+    def glyphs(*places: float) -> list[Glyph]:
+        return [Glyph(text, x, x + 5, 100.0, 10.0, False) for text, x in zip("71.2", places, strict=True)]
+
+    assert [w.doubt for w in words_of(glyphs(0, 5, 10, 15))] == [""]
+    assert words_of(glyphs(0, 2, 5, 10))[0].doubt
+
+
+def test_of_a_number_with_its_spread_the_value_says_whether_it_is_bold() -> None:
+    glyphs = [Glyph(c, 5.0 * i, 5.0 * i + 5, 24.0, 10.0, i < 4) for i, c in enumerate("71.2±0.3")]
+    lines = [line(12, (0, "acc"), (60, "loss")), Line(24.0, 10.0, [*words_of(glyphs), *line(24, (60, "0.4")).words])]
+    found = read_grid(Region(0.0, 300.0, 0.0, 30.0, (0.0, 16.0, 30.0), ()), lines)
+    assert found is not None and [c.bold for c in found.cells if c.row == 1] == [True, False]
