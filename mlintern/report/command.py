@@ -1,13 +1,14 @@
 """`mlintern report ID`: write a paper's report again from its records, without training anything."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from mlintern.errors import UserError
-from mlintern.job import INDEX_FILE, report_study
+from mlintern.job import index_path, report_folder, report_study
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId
 
@@ -16,12 +17,15 @@ def main(argv: Sequence[str]) -> int:
     """Run `mlintern report`; returns the exit code."""
     parser = argparse.ArgumentParser(prog="mlintern report", description=__doc__)
     parser.add_argument("paper", help="arXiv id or slug of a paper whose study has been run")
+    parser.add_argument("overrides", nargs="*", help="those of the study, as it was run: 'study.sections=[pooling]'")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where reports go (default: reports)")
-    arguments = parser.parse_args(list(argv))
+    arguments = parser.parse_intermixed_args(list(argv))
     slug = PaperId.parse(arguments.paper).slug
-    index = arguments.runs / slug / INDEX_FILE
+    where = {"run": {"dir": arguments.runs, "report_dir": arguments.reports}}
+    index = index_path(where, slug, arguments.overrides)
     if not index.exists():
-        raise UserError(f"{index}: no study has been run; run `python -m mlintern paper={arguments.paper}` first")
-    report_study(Pack(slug), index, arguments.reports / slug, Console())
+        command = " ".join(["python -m mlintern", f"paper={arguments.paper}", *map(shlex.quote, arguments.overrides)])
+        raise UserError(f"{index}: no such study has been run; run `{command}` first")
+    report_study(Pack(slug), index, report_folder(where, slug, arguments.overrides), Console())
     return 0

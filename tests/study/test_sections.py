@@ -90,3 +90,6 @@ def test_a_section_ends_in_a_report_of_its_own(tmp_path):
     page = (folder / "report.html").read_text()
     assert "study.sections=[pooling]" in page.replace("&#39;", "'")
     assert "The paper's table beside ours" not in page.replace("&#39;", "'")
+    (folder / "report.json").unlink()
+    run(tmp_path, "report", "2011.14439", *short)
+    assert json.loads((folder / "report.json").read_text())["claims"] == report["claims"]
