@@ -140,7 +140,9 @@ class InlineWriter:
         """The words of a cell that is drawn: `\\diagbox` has one above and one below its line."""
         for index, words in enumerate(child for child in node.walk() if child.tag == "foreignobject"):
             if index:
-                self._made(" \\ ", words, style)
+                self.builder.space()
+                self._made("\\", words, style)
+                self.builder.space()
             self.children(words, style, depth + 1)
 
     def _styled(self, node: Node, style: Style) -> Style:
