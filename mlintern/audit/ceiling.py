@@ -70,8 +70,11 @@ def bound(errors: np.ndarray, size: int, dimension: float, classes: int) -> Ceil
 
 def _scaled(subject: Subject, part: str, rows: np.ndarray) -> np.ndarray:
     """Rows [n, d] in units of the training part's deviations; columns that are samples or pixels share one unit."""
-    flat, train = subject.flat(part)[rows].astype(np.float64), subject.flat("train").astype(np.float64)
+    flat, train = subject.flat(part)[rows].astype(np.float64), subject.flat("train")
     together = subject.laid_out is not None or subject.kind_of_data != "tabular"
+    if 24 * train.size > subject.options.memory_bytes():
+        train = train[subject.sample("train", _MOST_TRAIN, "ceiling")]
+    train = train.astype(np.float64)
     deviation = train.std() if together else train.std(0)
     return (flat / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
 

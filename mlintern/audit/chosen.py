@@ -6,6 +6,8 @@ the mean excess of that tail. Columns with effects of their own spread by at lea
 have no such edge. Columns picked on train alone have the edge there, and tell nothing about the test rows.
 """
 
+import dataclasses
+
 import numpy as np
 
 from mlintern.audit.report import Finding, Kind, Severity, Status
@@ -17,13 +19,42 @@ _RATIO = (0.4, 2.2)  # mean excess against what the tail has; effects that sprea
 _BLUR = 0.1  # share of columns left below the cut: they were picked by a score that is not quite this one
 
 
-def _directions(x: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """[k, d] how each column goes with each target [n, k], in standard errors; targets are centred and orthonormal."""
-    x = (x - x.mean(0)) / np.maximum(x.std(0), 1e-300)
-    return targets.T @ x
+@dataclasses.dataclass(frozen=True)
+class _Moments:
+    """Sums over the rows of one part, block by block."""
+
+    rows: int
+    spread: np.ndarray
+    """[d] deviation of each column, 0 where it is constant."""
+    squares: np.ndarray
+    """[d] summed squares about the mean over both parts."""
+    along: np.ndarray
+    """[k, d] sums of those differences times the targets over both parts."""
+    along_own: np.ndarray
+    """[k, d] and times the targets centred in this part."""
 
 
-def _targets(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+def _known(block: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(block, copy=False)
+
+
+def _moments(subject: Subject, part: str, centre: np.ndarray, targets: np.ndarray) -> _Moments:
+    """Moments of a part about `centre` [d]; `targets` [n, k] are its rows of the targets over both parts."""
+    width, k, n = len(centre), targets.shape[1], len(targets)
+    total, squares, along = np.zeros(width), np.zeros(width), np.zeros((k, width))
+    low, high = np.full(width, np.inf), np.full(width, -np.inf)
+    for rows, block in subject.blocks(part):
+        apart = _known(block) - centre
+        low, high = np.minimum(low, apart.min(0)), np.maximum(high, apart.max(0))
+        total += apart.sum(0)
+        squares += (apart**2).sum(0)
+        along += targets[rows].T @ apart
+    spread = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
+    own = along - np.outer(targets.mean(0), total)
+    return _Moments(n, np.where(high > low, np.maximum(spread, 1e-300), 0), squares, along, own)
+
+
+def orthonormal(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     """[n, k] centred, orthonormal columns that span the labels: one for a measured target, classes less one else."""
     block = labels[:, None].astype(np.float64) if classes is None else (labels[:, None] == classes).astype(np.float64)
     basis, size, _ = np.linalg.svd(block - block.mean(0), full_matrices=False)
@@ -47,21 +78,28 @@ def selection_before_split(subject: Subject) -> Outcome:
     width = subject.flat("train").shape[1]
     if width < _COLUMNS:
         return not_applicable(f"{width} columns are too few to show how they were chosen")
-    blocks = {part: np.nan_to_num(subject.flat(part).astype(np.float64)) for part in ("train", "test")}
-    labels = {part: subject.parts()[part].labels for part in blocks}
-    joint, every = np.concatenate(list(blocks.values())), np.concatenate(list(labels.values()))
+    labels = {part: subject.parts()[part].labels for part in ("train", "test")}
+    every = np.concatenate(list(labels.values()))
     classes = np.unique(every) if subject.classification else None
-    varying = np.flatnonzero((blocks["train"].std(0) > 0) & (blocks["test"].std(0) > 0))
     n = len(every)
-    if len(varying) < _COLUMNS or min(len(np.unique(values)) for values in labels.values()) < 2 or len(varying) > 5000:
-        return not_applicable(f"{len(varying)} varying columns: no edge can be read from them")
+    if min(len(np.unique(values)) for values in labels.values()) < 2 or width > 5000:
+        return not_applicable(f"{width} columns, or labels that are all equal: no edge can be read from them")
     if classes is not None and any(len(np.unique(values)) < len(classes) for values in labels.values()):
         return not_applicable("train and test do not hold the same classes")
     if classes is not None and len(classes) > 20:
         return not_applicable(f"{len(classes)} classes: too many for an edge to be read")
-    targets = _targets(every, classes)
-    freedom = targets.shape[1]
-    strength = np.sort(np.sqrt((_directions(joint[:, varying], targets) ** 2).sum(0)))
+    targets = orthonormal(every, classes)
+    freedom, border = targets.shape[1], len(labels["train"])
+    centre = sum(_known(block).sum(0) for part in labels for _, block in subject.blocks(part)) / n
+    own, other = (
+        _moments(subject, part, centre, rows)
+        for part, rows in (("train", targets[:border]), ("test", targets[border:]))
+    )
+    varying = np.flatnonzero((own.spread > 0) & (other.spread > 0))
+    if len(varying) < _COLUMNS:
+        return not_applicable(f"{len(varying)} varying columns: no edge can be read from them")
+    along = own.along + other.along
+    strength = np.sort((np.sqrt((along**2).sum(0)) / np.sqrt((own.squares + other.squares) / n))[varying])
     cut = float(np.quantile(strength, _BLUR))
     level = float(chi2.sf(cut**2, freedom))
     clear = "the columns' association with the label has no edge, as columns picked on all rows would have"
@@ -70,18 +108,18 @@ def selection_before_split(subject: Subject) -> Outcome:
     ratio = float((strength[strength >= cut] - cut).mean()) / _tail_excess(cut, freedom)
     if not _RATIO[0] <= ratio <= _RATIO[1]:
         return Outcome(Status.PASS, clear, n)
-    border = len(labels["train"])
-    own, other = (
-        _directions(block[:, varying], part - part.mean(0))
-        for block, part in ((blocks["train"], targets[:border]), (blocks["test"], targets[border:]))
-    )
-    size = np.sqrt((own**2).sum(0) * (other**2).sum(0))
-    follows = float(((own * other).sum(0) / np.maximum(size, 1e-300)).mean())
+    one, two = ((part.along_own / part.spread)[:, varying] for part in (own, other))
+    size = np.sqrt((one**2).sum(0) * (two**2).sum(0))
+    follows = float(((one * two).sum(0) / np.maximum(size, 1e-300)).mean())
     if follows < 3 / np.sqrt(len(varying) * freedom):
         return Outcome(Status.PASS, "the columns tell nothing about the test rows: they were not picked with them", n)
-    within = joint[:, varying] - joint[:, varying].mean(0)
-    within -= targets @ (targets.T @ within)
-    together = np.corrcoef(within.T)
+    products = -along[:, varying].T @ along[:, varying]  # of the columns within classes
+    for part in labels:
+        for _, block in subject.blocks(part):
+            apart = _known(block)[:, varying] - centre[varying]
+            products += apart.T @ apart
+    scale = np.sqrt(np.maximum(np.diagonal(products), 1e-300))
+    together = products / np.outer(scale, scale)
     shared = float((together[np.triu_indices(len(varying), 1)] ** 2).mean())
     if shared > 2 / n + 0.005:
         return Outcome(Status.PASS, "the columns hang together, so that their like strength is no sign of a choice", n)

@@ -20,6 +20,8 @@ from mlintern.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlintern.audit.stream import Stream
+
 _ROLES = ("label", "group", "time", "id", "text", "image")
 
 
@@ -30,10 +32,12 @@ def subject_from_frames(
     protocol: EvaluationProtocol | None = None,
     where: Mapping[str, str] | None = None,
     positions: Mapping[str, np.ndarray] | None = None,
+    streams: "Mapping[str, Stream] | None" = None,
 ) -> Subject:
     """A subject from {part: DataFrame}. `roles` maps label, group, time, id, text and image to column names.
 
-    `where` names each part's file in messages. Raises UserError for missing or empty columns.
+    `where` names each part's file in messages; `streams` hold numeric columns that are not in the frames. Raises
+    UserError for missing or empty columns.
     """
     import pandas as pd
 
@@ -46,6 +50,7 @@ def subject_from_frames(
     cuts = {part: slice(bounds[i], bounds[i + 1]) for i, part in enumerate(frames)}
 
     features, metadata, arrays = _sort_columns(joint)
+    streamed = _streamed(streams, features, cuts) if streams is not None else None
     labels, classes = _labels(frames, str(roles["label"]), names)
     text, image = roles.get("text"), roles.get("image")
     texts = {part: frame[text].astype(str).to_numpy(dtype=object) for part, frame in frames.items()} if text else None
@@ -62,6 +67,8 @@ def subject_from_frames(
     for part, frame in frames.items():
         if pictures is not None:
             block = pictures[part]
+        elif streamed is not None:
+            block = streamed[1][part]
         elif arrays is not None and not features:
             block = arrays[cuts[part]]
         elif features:
@@ -80,8 +87,24 @@ def subject_from_frames(
     if positions is None:
         positions = _index_positions(frames)
     splits = Splits("table", made["train"], made["test"], made.get("valid"), classes=classes)
-    named = tuple(map(str, features)) if features and pictures is None else None
+    columns = streamed[0] if streamed is not None else tuple(map(str, features))
+    named = columns if columns and pictures is None else None
     return Subject(splits, options or AuditOptions(), protocol, named, texts, tagged, positions)
+
+
+def _streamed(
+    streams: "Mapping[str, Stream]", coded: Mapping[str, np.ndarray], cuts: Mapping[str, slice]
+) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Names and {part: [n, d]} of streamed and coded columns, in the order of the file."""
+    from mlintern.audit.stream import single_precision
+
+    first = next(iter(streams.values()))
+    order = [name for name in first.dataset.schema.names if name in first.numeric or name in coded]
+    single = not coded and single_precision(streams)
+    return tuple(order), {
+        part: stream.block(order, single, {name: values[cuts[part]] for name, values in coded.items()})
+        for part, stream in streams.items()
+    }
 
 
 def _check_columns(

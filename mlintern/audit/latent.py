@@ -110,7 +110,7 @@ def _region(subject: Subject) -> tuple[dict[str, np.ndarray], np.ndarray, np.nda
     in it. None where the sample has all rows, or all rows do not fit the memory."""
     every = {part: np.arange(len(subject.parts()[part])) for part in ("train", "test")}
     n = sum(map(len, every.values()))
-    if n <= 2 * _ROWS or 16 * n * subject.flat("train").shape[1] > subject.options.memory_bytes():
+    if n <= 2 * _ROWS or 20 * n * subject.flat("train").shape[1] > subject.options.memory_bytes():
         return None
     points = _points(subject, every)
     if points is None:

@@ -69,17 +69,32 @@ def fitted_on_train(block: np.ndarray) -> str | None:
     return None
 
 
+def _columns(subject: Subject, part: str, group: np.ndarray) -> np.ndarray:
+    """Features of a part in the columns of a group: themselves, where the group has all columns."""
+    flat = subject.flat(part)
+    return flat if len(group) == flat.shape[1] else np.ascontiguousarray(flat[:, group[0] : group[-1] + 1])
+
+
+def _trace_among(
+    subject: Subject, scope: Sequence[str], labels: dict[str, np.ndarray] | None, group: np.ndarray
+) -> Trace | None:
+    """The first sign in a group of neighbouring columns."""
+    trace = trace_of({part: _columns(subject, part, group) for part in {"train", *scope}}, scope, labels)
+    return None if trace is None else dataclasses.replace(trace, columns=group[trace.columns])
+
+
 def scope_from_moments(subject: Subject) -> Outcome:
     """Preprocessing scope of data that came without its preprocessing."""
     if not subject.numeric or any(subject.flat(part).dtype.kind != "f" for part in subject.parts()):
         return not_applicable("no preprocessing object, and the features are no scaled numbers")
     parts = subject.parts()
     n = sum(map(len, parts.values()))
-    if subject.flat("train").shape[1] * n * 24 > subject.options.memory_bytes():
-        return Outcome(Status.INCONCLUSIVE, f"the moments need more than audit.memory={subject.options.memory}", n)
+    width, room = subject.flat("train").shape[1], subject.options.memory_bytes() // (24 * n)
+    if not room:
+        return Outcome(Status.INCONCLUSIVE, f"a column needs more than audit.memory={subject.options.memory}", n)
     if len(subject.train) < 20:
         return not_applicable("no preprocessing object, and too few rows to show one")
-    blocks = {part: subject.flat(part) for part in parts}
+    groups = [np.arange(start, min(start + room, width)) for start in range(0, width, room)]
     labels: dict[str, np.ndarray] | None = {part: rows.labels.astype(np.float64) for part, rows in parts.items()}
     if subject.classification and len(np.unique(subject.train.labels)) != 2:
         labels = None
@@ -87,7 +102,7 @@ def scope_from_moments(subject: Subject) -> Outcome:
     if "valid" in parts:
         scopes += [("train", "valid", "test"), ("train", "valid")]
     for scope in scopes:
-        trace = trace_of(blocks, scope, labels)
+        trace = next(filter(None, (_trace_among(subject, scope, labels, group) for group in groups)), None)
         if trace is None:
             continue
         last, together = scope[-1], " and ".join(scope)
@@ -103,7 +118,8 @@ def scope_from_moments(subject: Subject) -> Outcome:
             repair="split the raw data first, then fit the preprocessing on the training rows only",
         )
         return Outcome(Status.FAIL, f"{together} together have {trace.sign}, train alone has not", n, (finding,))
-    sign = fitted_on_train(blocks["train"])
+    apart = "" if len(groups) == 1 else f" (signs of several columns were looked for among {room} at a time)"
+    sign = next(filter(None, (fitted_on_train(_columns(subject, "train", group)) for group in groups)), None)
     if sign is not None:
-        return Outcome(Status.PASS, f"the preprocessing fits the training rows alone ({sign})", n)
-    return not_applicable("no preprocessing object: features go to the model as they are, and show no scaling")
+        return Outcome(Status.PASS, f"the preprocessing fits the training rows alone ({sign}){apart}", n)
+    return not_applicable(f"no preprocessing object: features go to the model as they are, and show no scaling{apart}")

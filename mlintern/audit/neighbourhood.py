@@ -52,13 +52,13 @@ def neighbourhood(subject: Subject) -> Neighbourhood | str:
         return "features are no numbers"
     ignored = id_like(subject)
     columns = np.flatnonzero(~ignored)
-    room = subject.options.memory_bytes() // 4 // max(1, 12 * len(columns))
+    room = subject.options.memory_bytes() // 2 // max(1, 16 * len(columns))  # the points, the index, and copies of each
     if room < 200:
         return f"{len(columns)} columns do not fit audit.memory={subject.options.memory}"
     rows = {part: subject.sample(part, room, "near") for part in ("train", "test")}
-    train, test = quantile_space(
-        subject.flat("train")[rows["train"]][:, columns], subject.flat("test")[rows["test"]][:, columns]
-    )
+    raw = [subject.flat(part) for part in rows]
+    chosen = (flat if len(flat) == len(rows[part]) else flat[rows[part]] for part, flat in zip(rows, raw, strict=True))
+    train, test = quantile_space(*chosen, columns=columns)
     if len(train) < 40 or train.shape[1] < 2:
         return f"{len(train)} training rows with {train.shape[1]} varying columns tell nothing about spacing"
     asked = drawn(len(train), subject.options.max_rows, subject.options.seed, "sample", "train", "near", "own")

@@ -13,15 +13,18 @@ import numpy as np
 _BLOCK = 1 << 22  # entries of a distance block
 
 
-def quantile_space(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Columns mapped to their place in [0, 1] among the training values: [n, d] float32 for train and each of `others`.
+def quantile_space(train: np.ndarray, *others: np.ndarray, columns: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+    """Columns (all by default) mapped to their place in [0, 1] among the training values: [n, d] float32 for train and
+    each of `others`.
 
     Units, monotone rescalings and heavy tails do not matter there. A value beyond all training values lies just
     beyond theirs and equals none of them. A missing value lies half a range away from all others; columns that are
     constant in train are left out.
     """
-    blocks: list[list[np.ndarray]] = [[] for _ in range(1 + len(others))]
-    for column in range(train.shape[1]):
+    columns = np.arange(train.shape[1]) if columns is None else columns
+    out = [np.empty((len(rows), len(columns)), np.float32) for rows in (train, *others)]
+    used = 0
+    for column in columns:
         values = train[:, column].astype(np.float64)
         known = np.sort(values[np.isfinite(values)])
         if not len(known) or (known[0] == known[-1] and np.isfinite(values).all()):
@@ -29,13 +32,13 @@ def quantile_space(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, 
         distinct, first, counts = np.unique(known, return_index=True, return_counts=True)
         places = (first + counts / 2) / len(known)
         below, above = places[0] - 0.5 / len(known), places[-1] + 0.5 / len(known)
-        for block, rows in zip(blocks, (train, *others), strict=True):
+        for block, rows in zip(out, (train, *others), strict=True):
             raw = rows[:, column].astype(np.float64)
             place = np.interp(np.nan_to_num(raw, nan=distinct[0]), distinct, places, left=below, right=above)
             place[np.isnan(raw)] = 1.5
-            block.append(place.astype(np.float32))
-    empty = [np.zeros((len(rows), 0), np.float32) for rows in (train, *others)]
-    return tuple(np.column_stack(block) if block else none for block, none in zip(blocks, empty, strict=True))
+            block[:, used] = place
+        used += 1
+    return tuple(block if used == len(columns) else np.ascontiguousarray(block[:, :used]) for block in out)
 
 
 def nearest(

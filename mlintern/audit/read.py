@@ -10,6 +10,7 @@ import numpy as np
 
 from mlintern.audit.frames import subject_from_arrays, subject_from_frames
 from mlintern.audit.options import AuditOptions
+from mlintern.audit.stream import streams_of
 from mlintern.audit.subject import Subject
 from mlintern.errors import UserError
 
@@ -58,8 +59,17 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 def subject_from_tables(paths: Mapping[str, Path], roles: Roles, options: AuditOptions) -> Subject:
     """One file per part."""
+    where = {part: str(path) for part, path in paths.items()}
+    streams = streams_of({part: [path] for part, path in paths.items()}, _taken(roles), options.memory_bytes(), where)
+    if streams is not None:
+        frames = {part: stream.others() for part, stream in streams.items()}
+        return subject_from_frames(frames, roles, options, where=where, streams=streams)
     frames = {part: read_table(path) for part, path in paths.items()}
-    return subject_from_frames(frames, roles, options, where={part: str(path) for part, path in paths.items()})
+    return subject_from_frames(frames, roles, options, where=where)
+
+
+def _taken(roles: Roles) -> list[str]:
+    return [column for column in roles.values() if column]
 
 
 def subject_from_path(path: Path, roles: Roles, options: AuditOptions, split_column: str | None = None) -> Subject:
@@ -106,7 +116,12 @@ def _from_part_files(path: Path, files: Mapping[str, list[Path]], roles: Roles, 
     for part in ("train", "test"):
         if part not in files:
             raise UserError(f"{path}: no {part}*.parquet; it has {', '.join(sorted(files))}")
-    frames = {part: pd.concat(map(read_table, shards), ignore_index=True) for part, shards in files.items()}
+    where = {part: f"{path}/{part}" for part in files}
+    streams = streams_of(files, [*_taken(roles), "label"], options.memory_bytes(), where)
+    if streams is not None:
+        frames = {part: stream.others() for part, stream in streams.items()}
+    else:
+        frames = {part: pd.concat(map(read_table, shards), ignore_index=True) for part, shards in files.items()}
     train, roles = frames["train"], dict(roles)
     if not roles.get("label") and "label" in train.columns:
         roles["label"] = "label"
@@ -115,7 +130,7 @@ def _from_part_files(path: Path, files: Mapping[str, list[Path]], roles: Roles, 
         roles["image"] = pictures[0]
     # rows were counted part by part, so their numbers are no places in one file
     frames = {part: frame.set_axis([f"{part}/{i}" for i in range(len(frame))]) for part, frame in frames.items()}
-    return subject_from_frames(frames, roles, options, where={part: f"{path}/{part}" for part in frames})
+    return subject_from_frames(frames, roles, options, where=where, streams=streams)
 
 
 def _from_split_column(path: Path, roles: Roles, options: AuditOptions, split_column: str) -> Subject:

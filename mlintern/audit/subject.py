@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -146,6 +146,30 @@ class Subject:
         """Raw numeric features of a part as [n, d], in their own type."""
         features = self.parts()[part].features
         return features.reshape(len(features), -1)
+
+    def take(self, train: np.ndarray, test: np.ndarray) -> "Subject":
+        """The subject with these rows of train and test, and no validation rows."""
+        rows = {"train": train, "test": test}
+        cut = {part: self.parts()[part].take(chosen) for part, chosen in rows.items()}
+        return dataclasses.replace(
+            self,
+            splits=self.splits.replace(train=cut["train"], test=cut["test"], valid=None),
+            texts=None if self.texts is None else {part: self.texts[part][rows[part]] for part in rows},
+            metadata={
+                part: {name: np.asarray(values)[rows[part]] for name, values in columns.items()}
+                for part, columns in self.metadata.items()
+                if part in rows
+            },
+            positions=None if self.positions is None else {part: self.positions[part][rows[part]] for part in rows},
+        )
+
+    def blocks(self, part: str) -> Iterator[tuple[slice, np.ndarray]]:
+        """(rows, float64 features [m, d]) of a part, block by block, so that no second copy of a table is held."""
+        features = self.flat(part)
+        step = max(1, self.options.memory_bytes() // 32 // max(1, 8 * features.shape[1]))
+        for start in range(0, len(features), step):
+            rows = slice(start, min(start + step, len(features)))
+            yield rows, features[rows].astype(np.float64)
 
     @functools.cached_property
     def feature_names(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 PARTS = ("train", "valid", "test")
+_CHUNK = 1 << 26  # bytes of a column that are hashed at a time
 
 
 class Preprocessor(Protocol):
@@ -64,7 +65,10 @@ class Examples:
             if column.dtype.kind in "OUS":
                 digest.update("\0".join(map(str, column.tolist())).encode())
             else:
-                digest.update(np.ascontiguousarray(column).astype(column.dtype.newbyteorder("<")).tobytes())
+                step = max(1, _CHUNK // max(1, column[:1].nbytes))  # a table may be larger than memory
+                for start in range(0, len(column), step):
+                    block = np.ascontiguousarray(column[start : start + step])
+                    digest.update(block.astype(block.dtype.newbyteorder("<"), copy=False).tobytes())
         return digest.hexdigest()
 
 

@@ -5,14 +5,19 @@ import re
 import networkx as nx
 import numpy as np
 import pytest
+from sklearn.datasets import make_classification
 
-from mlintern.audit.canaries import with_recall
+from mlintern.audit.canaries import NO_CANARY, with_recall
 from mlintern.audit.duplicates import exact_duplicates
 from mlintern.audit.frames import subject_from_anything, subject_from_arrays
 from mlintern.audit.graphs import as_text, fingerprint, renumbered
 from mlintern.audit.near import near_duplicates
 from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Kind
+from mlintern.audit.plantings import PLANTERS
+from mlintern.audit.report import Kind, Status
+from mlintern.audit.run import CHECKS
+from mlintern.audit.subject import Outcome, Subject
+from mlintern.data.protocol import EvaluationProtocol
 
 LABELS = np.arange(240) % 2
 
@@ -57,3 +62,73 @@ def test_renumbered_graphs_keep_their_fingerprint_and_change_their_text():
     assert fingerprint(other) == fingerprint(text)
     matrix = nx.to_numpy_array(graph)
     assert fingerprint(renumbered(matrix, rng)) == fingerprint(matrix)
+
+
+def planted(subject, kind):
+    """(planted, named) as the reason of the check says, which has to pass without canaries."""
+    check = dict(CHECKS)[kind]
+    outcome = check(subject)
+    assert outcome.status is Status.PASS, outcome.reason
+    reason = with_recall(subject, kind, check, outcome).reason
+    return tuple(map(int, re.search(r"of (\d+) .* it names (\d+)$", reason).groups()))
+
+
+def rows(seed=0, n=900, **side):
+    rng = np.random.default_rng(seed)
+    x, y = make_classification(n, 12, n_informative=6, flip_y=0.1, random_state=seed)
+    border = 2 * n // 3
+    columns = {"train": {}, "test": {}}
+    for name, values in side.items():
+        columns["train"][name], columns["test"][name] = values[:border], values[border:]
+    order = np.arange(n) if side else rng.permutation(n)
+    x, y = x[order], y[order]
+    parts = {"train": (x[:border], y[:border]), "test": (x[border:], y[border:])}
+    return subject_from_arrays(parts, AuditOptions(independent_rows=True), columns=columns)
+
+
+@pytest.mark.parametrize("kind", [
+    Kind.LABEL_CONFLICT, Kind.AUGMENTED_BEFORE_SPLIT, Kind.RESAMPLED_BEFORE_SPLIT, Kind.TARGET_LEAK, Kind.SHIFT,
+    Kind.SELECTION_BEFORE_SPLIT, Kind.LATENT_GROUP,
+])  # fmt: skip
+def test_a_pass_on_a_table_says_what_it_is_worth(kind):
+    number, named = planted(rows(), kind)
+    assert number >= 1
+    assert named >= 0.9 * number
+
+
+def test_side_columns_have_canaries_too():
+    place = np.arange(900)
+    assert planted(rows(groups=(place // 10).astype(str)), Kind.GROUP_OVERLAP) == (20, 20)
+    assert planted(rows(times=place.astype(float)), Kind.TEMPORAL_OVERLAP) == (20, 20)
+    assert planted(rows(sources=np.array([f"{i * 7919 % 900}.png" for i in place])), Kind.METADATA_LEAK) == (2, 2)
+
+
+def test_a_fit_on_train_alone_and_a_choice_on_valid_have_canaries(clean_splits):
+    protocol = EvaluationProtocol("clean", ("train",), 0.1, "valid")
+    subject = Subject(clean_splits, protocol=protocol)
+    assert planted(subject, Kind.PREPROCESSING_SCOPE) == (1, 1)
+    assert planted(subject, Kind.SELECTION_ON_TEST) == (1, 1)
+
+
+def test_columns_scaled_on_train_have_canaries():
+    subject = rows()
+    mean, spread = subject.train.features.mean(0), subject.train.features.std(0)
+    scaled = {p: ((part.features - mean) / spread, part.labels) for p, part in subject.parts().items()}
+    assert planted(subject_from_arrays(scaled), Kind.PREPROCESSING_SCOPE) == (2, 2)
+
+
+def test_two_columns_of_noise_make_a_pass_worth_little():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(900, 2)), rng.integers(0, 2, 900)
+    subject = subject_from_arrays({"train": (x[:600], y[:600]), "test": (x[600:], y[600:])})
+    number, named = planted(subject, Kind.NEAR_DUPLICATE)
+    assert named < 0.5 * number
+
+
+def test_every_check_has_a_canary_or_says_why_not():
+    assert {kind for kind, _ in CHECKS} == set(PLANTERS) | set(NO_CANARY)
+    outcome = Outcome(Status.PASS, "the ledger has 1 reading")
+    assert "no canary: it counts" in with_recall(rows(), Kind.TEST_REUSE, lambda _: outcome, outcome).reason
+    few = rows(n=60)
+    outcome = Outcome(Status.PASS, "no row stands in two parts")
+    assert "no canary: too few rows" in with_recall(few, Kind.EXACT_DUPLICATE, lambda _: outcome, outcome).reason
