@@ -11,6 +11,7 @@ from mlintern.errors import UserError
 from mlintern.job import index_path, report_folder, report_study
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId
+from mlintern.study.plan import option_of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,7 +23,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where reports go (default: reports)")
     arguments = parser.parse_intermixed_args(list(argv))
     slug = PaperId.parse(arguments.paper).slug
-    where = {"run": {"dir": arguments.runs, "report_dir": arguments.reports}}
+    runs = option_of(arguments.overrides, "run.dir") or arguments.runs
+    reports = option_of(arguments.overrides, "run.report_dir") or arguments.reports
+    where = {"run": {"dir": runs, "report_dir": reports}}
     index = index_path(where, slug, arguments.overrides)
     if not index.exists():
         command = " ".join(["python -m mlintern", f"paper={arguments.paper}", *map(shlex.quote, arguments.overrides)])
