@@ -55,6 +55,7 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
 
     def __init__(self, folder: Folder, root: str):
         super().__init__(folder, root)
+        self.g.primitives["csvreader"] = self.do_csvreader
         for name in "ref pageref vref thref autopageref zref".split():
             self.handlers[name] = self.cmd_ref
         for name in "Cref autoref Autoref fref Fref tref Vref cpageref labelcref namecref nameCref".split():

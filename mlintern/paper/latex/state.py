@@ -221,7 +221,7 @@ class PaperState(Typesetter):
     def _counter(self, token: Token) -> None:
         value = self.p.counters.get(spell(self.g.argument()).strip(), 0)
         letter = chr(64 + value) if 0 < value < 27 else str(value)
-        shown = {"Alph": letter, "alph": letter.lower(), "Roman": _roman(value), "roman": _roman(value).lower()}
+        shown = {"Alph": letter, "alph": letter.lower(), "Roman": roman(value), "roman": roman(value).lower()}
         self.put(shown.get(token.text, str(value)), token)
 
     def flush_now(self) -> None:
@@ -234,7 +234,8 @@ class PaperState(Typesetter):
         self.g.frames = before
 
 
-def _roman(value: int) -> str:
+def roman(value: int) -> str:
+    """A number below 200 in capital Roman numerals, any other in digits."""
     out = ""
     for size, letters in ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")):
         while 0 < size <= value < 200:
