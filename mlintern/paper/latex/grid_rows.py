@@ -16,6 +16,8 @@ MAX_CELLS = 60_000
 _LENGTH = re.compile(r"\s*[-+]?\s*[\d.]*\s*(?:pt|em|ex|in|cm|mm|sp|bp|pc|\\[a-z]+)\s*", re.I)
 
 
+_WITH_CAPTIONS = ("long", "xl", "ltab", "deluxe", "super", "x")
+"""How environments begin that hold a caption of their own."""
 _BELOW = {"tablecomments": 1, "tablerefs": 1, "tablenotetext": 2}
 
 
@@ -90,132 +92,149 @@ def apply_keys(keys: str, rows: list[Row], last_rules: list[str], token: Token) 
 def collect(reader: Floats, name: str) -> tuple[list[Row], list[str], Token, int, list[Token]]:
     """Rows of expanded tokens, the rules after the last row, the `\\end` token, longtable's header rows and its
     caption."""
-    g = reader.g
-    rows: list[Row] = []
-    cells: list[list[Token]] = [[]]
-    rules: list[str] = []
-    captions: list[Token] = []
-    depth = total = head = 0
-    nested: list[str] = []
-    skip_from: int | None = None
+    return _Collector(reader, name).run()
 
-    def finish() -> None:
-        nonlocal cells, rules
-        if len(cells) > 1 or not blank(cells[0]):
-            rows.append(Row(cells, rules))
-            rules = []
-        cells = [[]]
 
-    while True:
-        t = g.get()
-        if t.kind == EOF:
-            break
-        total += 1
-        if total > 3_000_000 or len(rows) * max(len(cells), 1) > MAX_CELLS:
-            reader.lack("limit", name, f"the table has more than {MAX_CELLS} cells; the rest was not read", t)
-            break
-        if t.kind == BEGIN:
-            depth += 1
-        elif t.kind == END:
-            depth -= 1
-            if depth < 0:
-                depth = 0
-                continue
-        elif t.kind == CS and t.text in ("begin", "end"):
-            arg = g.argument()
-            inner = spell(arg).strip()
-            if t.text == "end" and inner == name and not nested:
-                finish()
-                return rows, rules, t, head, captions
-            if t.text == "begin":
-                user = reader.p.environments.get(inner)
-                if user is not None and inner not in GRIDS:
-                    g.expand(t, user[0])
-                    nested.append("user " + inner)
-                    continue
-                nested.append(inner)
-            elif nested:
-                if nested[-1] == "user " + inner:
-                    nested.pop()
-                    g.push(reader.p.environments[inner][1])
-                    continue
-                if inner in nested:
-                    while nested.pop() != inner:
-                        pass
-            else:
-                g.push(
-                    [
-                        t,
-                        Token(BEGIN, "{", t.source, t.end, t.end, False),
-                        *arg,
-                        Token(END, "}", t.source, t.end, t.end, False),
-                    ]
-                )
+class _Collector:
+    """Reads one grid up to its end."""
+
+    def __init__(self, reader: Floats, name: str):
+        self.reader = reader
+        self.g = reader.g
+        self.name = name
+        self.rows: list[Row] = []
+        self.cells: list[list[Token]] = [[]]
+        self.rules: list[str] = []
+        self.captions: list[Token] = []
+        self.depth = 0
+        self.head = 0
+        self.nested: list[str] = []
+        self.skip_from: int | None = None
+        """The row from which on longtable repeats its head."""
+
+    def run(self) -> tuple[list[Row], list[str], Token, int, list[Token]]:
+        total = 0
+        while (t := self.g.get()).kind != EOF:
+            total += 1
+            if total > 3_000_000 or len(self.rows) * max(len(self.cells), 1) > MAX_CELLS:
+                why = f"the table has more than {MAX_CELLS} cells; the rest was not read"
+                self.reader.lack("limit", self.name, why, t)
                 break
-            cells[-1] += [
-                t,
-                Token(BEGIN, "{", t.source, t.start, t.end, False),
-                *arg,
-                Token(END, "}", t.source, t.start, t.end, False),
-            ]
-            continue
-        elif t.kind == CS and t.text in ("verb", "lstinline"):
-            cells[-1].append(reader.verbatim(t))
-            continue
-        elif depth == 0 and not nested:
-            if t.kind == TAB:
-                cells.append([])
+            if t.kind == CS and t.text in ("begin", "end"):
+                if self._environment(t):
+                    break
                 continue
-            if t.kind == CS:
-                if t.text in ("\\", "tabularnewline", "cr", "crcr"):
-                    _after_break(reader)
-                    finish()
+            if t.kind == BEGIN:
+                self.depth += 1
+            elif t.kind == END and self.depth == 0:
+                continue  # closes nothing
+            elif t.kind == END:
+                self.depth -= 1
+            elif t.kind == CS and t.text in ("verb", "lstinline"):
+                t = self.reader.verbatim(t)
+            elif self.depth == 0 and not self.nested:
+                if (kept := self._between(t)) is None:
                     continue
-                if len(cells) == 1 and blank(cells[0]) and (t.text in RULES or RULE_NAME.fullmatch(t.text)):
-                    _rule(reader, t, rules)
-                    continue
-                if t.text in ("endfirsthead", "endhead", "endfoot", "endlastfoot"):
-                    finish()
-                    rules = []
-                    if t.text == "endfirsthead" or (t.text == "endhead" and skip_from is None):
-                        skip_from = head = len(rows)
-                    elif skip_from is not None:  # a running head or foot repeats what is there already
-                        del rows[skip_from:]
-                    continue
-                if t.text in _BELOW:  # AASTeX's notes: paragraphs of the float
-                    captions.append(t._replace(kind=PAR, text=" "))
-                    for _ in range(_BELOW[t.text]):
-                        captions += g.argument()
-                    continue
-                if t.text == "tablecaption":
-                    t = t._replace(text="caption")
-                if (
-                    t.text in ("caption", "label")
-                    and len(cells) == 1
-                    and name.startswith(("long", "xl", "ltab", "deluxe", "super", "x"))
-                ):
-                    starred = t.text == "caption" and g.star()
-                    short = g.optional() if t.text == "caption" else None
-                    arg = g.argument()
-                    if (not starred and short is None) or t.text == "label" or arg:
-                        captions += [t, Token(BEGIN, "{", -1, 0, 0, False), *arg, Token(END, "}", -1, 0, 0, False)]
-                    continue
-                if t.text in ("SetCell",):
-                    cells[-1] += _set_cell(reader, t)
-                    continue
-                if t.text in ("tablehead", "startdata", "enddata"):
-                    if t.text == "tablehead":
-                        g.push(
-                            [
-                                *g.argument(),
-                                Token(CS, "\\", t.source, t.start, t.end, False),
-                                Token(CS, "hline", t.source, t.start, t.end, False),
-                            ]
-                        )
-                    continue
-        cells[-1].append(t)
-    finish()
-    return rows, rules, t, head, captions
+                t = kept
+            self.cells[-1].append(t)
+        self._finish()
+        return self.rows, self.rules, t, self.head, self.captions
+
+    def _finish(self) -> None:
+        """Ends a row."""
+        if len(self.cells) > 1 or not blank(self.cells[0]):
+            self.rows.append(Row(self.cells, self.rules))
+            self.rules = []
+        self.cells = [[]]
+
+    @property
+    def _at_start(self) -> bool:
+        """Whether nothing of the row was read yet."""
+        return len(self.cells) == 1 and blank(self.cells[0])
+
+    def _environment(self, t: Token) -> bool:
+        """`\\begin` and `\\end` of what is in a cell; True at the end of the grid."""
+        arg = self.g.argument()
+        inner = spell(arg).strip()
+        if t.text == "end" and inner == self.name and not self.nested:
+            return True
+        whole = [t, _brace(BEGIN, t, t.start), *arg, _brace(END, t, t.start)]
+        if t.text == "begin":
+            user = self.reader.p.environments.get(inner)
+            if user is not None and inner not in GRIDS:
+                self.g.expand(t, user[0])
+                self.nested.append("user " + inner)
+                return False
+            self.nested.append(inner)
+        elif not self.nested:  # of something around the grid, which has no end of its own
+            self.g.push([t, _brace(BEGIN, t, t.end), *arg, _brace(END, t, t.end)])
+            return True
+        elif self.nested[-1] == "user " + inner:
+            self.nested.pop()
+            self.g.push(self.reader.p.environments[inner][1])
+            return False
+        elif inner in self.nested:
+            while self.nested.pop() != inner:
+                pass
+        self.cells[-1] += whole
+        return False
+
+    def _between(self, t: Token) -> Token | None:
+        """A token outside any group: None if it parts cells or rows, or says something of the grid; else what is in the
+        cell."""
+        if t.kind == TAB:
+            self.cells.append([])
+            return None
+        if t.kind != CS:
+            return t
+        if t.text in ("\\", "tabularnewline", "cr", "crcr"):
+            _after_break(self.reader)
+            self._finish()
+            return None
+        if self._at_start and (t.text in RULES or RULE_NAME.fullmatch(t.text)):
+            _rule(self.reader, t, self.rules)
+            return None
+        if t.text in ("endfirsthead", "endhead", "endfoot", "endlastfoot"):
+            self._running(t.text)
+            return None
+        if t.text in _BELOW:  # AASTeX's notes: paragraphs of the float
+            self.captions.append(t._replace(kind=PAR, text=" "))
+            for _ in range(_BELOW[t.text]):
+                self.captions += self.g.argument()
+            return None
+        if t.text == "tablecaption":
+            t = t._replace(text="caption")
+        if t.text in ("caption", "label") and len(self.cells) == 1 and self.name.startswith(_WITH_CAPTIONS):
+            self._caption(t)
+            return None
+        if t.text == "SetCell":
+            self.cells[-1] += _set_cell(self.reader, t)
+            return None
+        if t.text == "tablehead":
+            like = t._replace(exact=False)
+            self.g.push([*self.g.argument(), like._replace(text="\\"), like._replace(text="hline")])
+            return None
+        return None if t.text in ("startdata", "enddata") else t
+
+    def _running(self, name: str) -> None:
+        """The end of one of longtable's heads and feet: only the first head is read."""
+        self._finish()
+        self.rules = []
+        if name == "endfirsthead" or (name == "endhead" and self.skip_from is None):
+            self.skip_from = self.head = len(self.rows)
+        elif self.skip_from is not None:  # a running head or foot repeats what is there already
+            del self.rows[self.skip_from :]
+
+    def _caption(self, t: Token) -> None:
+        starred = t.text == "caption" and self.g.star()
+        short = self.g.optional() if t.text == "caption" else None
+        arg = self.g.argument()
+        if (not starred and short is None) or t.text == "label" or arg:
+            self.captions += [t, Token(BEGIN, "{", -1, 0, 0, False), *arg, Token(END, "}", -1, 0, 0, False)]
+
+
+def _brace(kind: str, t: Token, start: int) -> Token:
+    return Token(kind, "{" if kind == BEGIN else "}", t.source, start, t.end, False)
 
 
 def _set_cell(reader: Floats, token: Token) -> list[Token]:
