@@ -92,3 +92,10 @@ def _first_caption(line: Line) -> tuple[Line, Line | None]:
             if any(pattern.match(rest.text) for pattern in patterns):
                 return Line(line.baseline, line.size, line.words[:index]), rest
     return line, None
+
+
+def subcaption_of(line: Line, rules: list[Rule]) -> re.Match[str] | None:
+    """The beginning of a subcaption: like that of an item, but right beside a rule."""
+    found = SUBCAPTION.match(line.text)
+    near = any(abs(rule.y - line.baseline) < 35 and rule.x0 < line.x1 and rule.x1 > line.x0 for rule in rules)
+    return found if near else None

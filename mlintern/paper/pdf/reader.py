@@ -11,8 +11,8 @@ from mlintern.errors import UserError
 from mlintern.paper.document import BlockKind, Document, Figure, Missing, Reference, Section, Source, Span, Table
 from mlintern.paper.pdf.layout import Line
 from mlintern.paper.pdf.order import is_page_number, is_ruled_off, text_lines
-from mlintern.paper.pdf.pages import CAPTION, SUBCAPTION, Page, pages_of
-from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near
+from mlintern.paper.pdf.pages import CAPTION, Page, pages_of, subcaption_of
+from mlintern.paper.pdf.regions import Region, Rule, extended, left_over, regions_near
 from mlintern.paper.pdf.tables import PdfGrid, read_grid
 from mlintern.paper.text_builder import TextBuilder
 
@@ -188,6 +188,10 @@ class PdfReader:
                 if block.grid:
                     block.region = region
                     taken.append(region)
+        for block, *_ in near:
+            if block.region and (why := left_over(block.region, page.rules, page.free, taken)):
+                name = block.number if block.parent is None else f"{block.parent.number} ({block.number})"
+                self._lost("table", f"Table {name}", why)
 
     def _blocks(self, lines: list[Line], rules: list[Rule]) -> Iterator[_Block]:
         """Lines grouped by distance, size, indentation and the rules between them."""
@@ -198,7 +202,7 @@ class PdfReader:
         block: _Block | None = None
         for line in lines:
             last = block.lines[-1] if block else None
-            caption = CAPTION.match(line.text) or _subcaption(line, rules)
+            caption = CAPTION.match(line.text) or subcaption_of(line, rules)
             heading = self._is_heading(line)
             if heading:
                 self.laying_out_references = _REFERENCES.match(line.text) is not None
@@ -363,13 +367,6 @@ class PdfReader:
             )
         )  # fmt: skip
         self.builder.break_block()
-
-
-def _subcaption(line: Line, rules: list[Rule]) -> re.Match[str] | None:
-    """The beginning of a subcaption: like that of an item, but right beside a rule."""
-    found = SUBCAPTION.match(line.text)
-    near = any(abs(rule.y - line.baseline) < 35 and rule.x0 < line.x1 and rule.x1 > line.x0 for rule in rules)
-    return found if near else None
 
 
 def _adopt(blocks: list[_Block], above: bool) -> None:

@@ -138,6 +138,29 @@ def extended(region: Region, lines: list[Line]) -> Region:
     return region
 
 
+def left_over(region: Region, rules: list[Rule], lines: list[Line], taken: list[Region]) -> str:
+    """What of a caption's table may not have been read, '' if nothing: a second grid beside it, or rows below its last
+    rule that do not fill its columns. `taken` are the grids that were read."""
+    level = [rule for rule in rules if region.top - 1 <= rule.y <= region.bottom + 1 and rule.x1 - rule.x0 > 40]
+    beside = [rule for rule in level if rule.x1 < region.x0 - 1 or rule.x0 > region.x1 + 1]
+    tops = [rule for rule in beside if abs(rule.y - region.rules[0]) < 1]
+    for rule in tops:
+        read = any(
+            rule.x0 < other.x1 and rule.x1 > other.x0 and other.top - 2 < rule.y < other.bottom for other in taken
+        )
+        if not read and sum(abs(other.x0 - rule.x0) < 4 and abs(other.x1 - rule.x1) < 4 for other in beside) > 1:
+            return "rules beside it hold a second grid that was not read; its words are in the text"
+    inside = sorted(line.baseline for line in lines if region.parted(line)[0])
+    if not inside or region.rules[-1] > inside[-1]:
+        return ""
+    pitch = statistics.median([b - a for a, b in itertools.pairwise(inside)] or [0.0])
+    for line in lines:
+        part = region.beside(line)[0]
+        if part and 1 < line.baseline - inside[-1] <= 1.1 * pitch and part.x0 <= region.x1 - 4:
+            return "no rule stands below its last row, and the lines that follow may be rows of it"
+    return ""
+
+
 def _fills(line: Line, columns: list[tuple[float, float]], region: Region) -> bool:
     """Whether a line's parts stand in most of the columns, one in each at most."""
     chunks = chunks_of(line)

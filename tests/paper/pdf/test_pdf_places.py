@@ -132,3 +132,29 @@ def test_of_a_number_with_its_spread_the_value_says_whether_it_is_bold() -> None
     lines = [line(12, (0, "acc"), (60, "loss")), Line(24.0, 10.0, [*words_of(glyphs), *line(24, (60, "0.4")).words])]
     found = read_grid(Region(0.0, 300.0, 0.0, 30.0, (0.0, 16.0, 30.0), ()), lines)
     assert found is not None and [c.bold for c in found.cells if c.row == 1] == [True, False]
+
+
+def test_a_second_grid_under_one_caption_is_said_to_be_lost(tmp_path: Path) -> None:
+    page = Page()
+    page.text(130, 600, "Table 1: A caption that stands above both")
+    grid(page, 90, 590, *LEFT)
+    grid(page, 290, 590, *RIGHT)
+    document = read(tmp_path, page)
+    assert len(document.tables) == 1
+    assert [(m.kind, m.name) for m in document.missing] == [("table", "Table 1")]
+    assert "beside" in document.missing[0].why and document.find_quote("1.87")
+
+
+@pytest.mark.parametrize(("distance", "said"), [(12, 1), (30, 0)])
+def test_rows_that_may_follow_an_open_end_are_said(tmp_path: Path, distance: int, said: int) -> None:
+    page = Page()
+    page.text(90, 600, "Table 1: No rule below")
+    page.row(580, [120, 180], ["block", "size"])
+    page.rule(90, 210, 576)
+    for index in range(2):
+        page.row(566 - 12 * index, [120, 180], [f"conv{index}", "64"])
+    page.row(554 - distance, [120, 180], ["", "3 and 3"])
+    page.paragraph(72, 400, filler(8))
+    document = read(tmp_path, page)
+    assert [table.rows for table in document.tables] == [3]
+    assert [m.name for m in document.missing] == ["Table 1"] * said
