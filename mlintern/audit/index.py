@@ -18,6 +18,7 @@ from mlintern.audit.randomness import generator
 _PER_CENTRE = 40  # sampled rows per centre that the centres are fitted on
 _ROUNDS = 5
 _SHARD = 8192  # queries that are searched at a time: whatever computes them, they are the same
+_BLOCK = 1 << 21  # differences that are held at a time
 _COPIES = 200  # planted copies whose true neighbours are sought too
 _ENOUGH = 0.99  # recall of planted copies that is aimed at
 _PROBES = (8, 16, 32)  # cells looked at per row, until that recall is reached
@@ -73,8 +74,12 @@ class Cells:
         found = np.argpartition(values, 2 * k - 1, axis=1)[:, : 2 * k]
         reached = np.isfinite(np.take_along_axis(values, found, 1))
         found = np.take_along_axis(places, found, 1)
-        apart = np.abs(self.points[found] - block[:, None]).astype(np.float64)
-        exact = apart.sum(2) if self.city_block else np.sqrt((apart**2).sum(2))
+        exact = np.empty(found.shape)
+        step = max(1, _BLOCK // (found.shape[1] * block.shape[1]))
+        for start in range(0, len(block), step):
+            part = slice(start, start + step)
+            apart = np.abs(self.points[found[part]] - block[part, None]).astype(np.float64)
+            exact[part] = apart.sum(2) if self.city_block else np.sqrt((apart**2).sum(2))
         exact[~reached] = np.inf
         order = np.argsort(exact, axis=1, kind="stable")[:, :k]
         distances, rows = np.take_along_axis(exact, order, 1), self.rows[np.take_along_axis(found, order, 1)]

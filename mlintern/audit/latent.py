@@ -104,13 +104,19 @@ def _stable(found: np.ndarray, total: int, most: float) -> tuple[np.ndarray, flo
     return best, best_share
 
 
+def _region_fits(subject: Subject) -> bool:
+    """Do all rows, with an index over them, fit the memory?"""
+    size = len(subject.train) + len(subject.test)
+    return 20 * size * subject.flat("train").shape[1] <= subject.options.memory_bytes()
+
+
 def _region(subject: Subject) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray] | None:
     """Rows {part: row numbers}, their points, and their nearest among all rows [m, k]: a region of the features, grown
     from a row to its neighbours and on, so that small groups, of which a sample of all rows has a row each, are whole
     in it. None where the sample has all rows, or all rows do not fit the memory."""
     every = {part: np.arange(len(subject.parts()[part])) for part in ("train", "test")}
     n = sum(map(len, every.values()))
-    if n <= 2 * _ROWS or 20 * n * subject.flat("train").shape[1] > subject.options.memory_bytes():
+    if n <= 2 * _ROWS or not _region_fits(subject):
         return None
     points = _points(subject, every)
     if points is None:
@@ -313,7 +319,9 @@ def latent_groups(subject: Subject) -> Outcome:
         return Outcome(Status.FAIL, groups.how, looked_at, (finding,))
     seen = "; ".join(notes) or "neither the order of rows nor the features show groups"
     if len(subject.train) > _ROWS:
-        seen += f" ({_ROWS:,} train rows drawn at random, and a region grown among all rows)"
+        small = f"with audit.memory={subject.options.memory} no region"
+        more = "and a region" if _region_fits(subject) else small
+        seen += f" ({_ROWS:,} train rows drawn at random, {more} grown among all rows)"
     if apart:
         return Outcome(Status.PASS, seen, n)
     if subject.options.independent_rows:

@@ -89,7 +89,7 @@ def scope_from_moments(subject: Subject) -> Outcome:
         return not_applicable("no preprocessing object, and the features are no scaled numbers")
     parts = subject.parts()
     n = sum(map(len, parts.values()))
-    width, room = subject.flat("train").shape[1], subject.options.memory_bytes() // (24 * n)
+    width, room = subject.flat("train").shape[1], subject.options.memory_bytes() // (48 * n)
     if not room:
         return Outcome(Status.INCONCLUSIVE, f"a column needs more than audit.memory={subject.options.memory}", n)
     if len(subject.train) < 20:

@@ -127,7 +127,8 @@ def _sampled(subject: Subject, twins: Twins) -> str:
         for part, rows in twins.looked_at.items()
         if rows < len(subject.parts()[part])
     ]
-    return f" (looked at {' and '.join(parts)}, drawn at random: audit.max_rows)" if parts else ""
+    bound = "audit.memory" if twins.note else "audit.max_rows"  # through an index, only memory bounds the rows
+    return f" (looked at {' and '.join(parts)}, drawn at random: {bound})" if parts else ""
 
 
 def _searched(twins: Twins) -> str:

@@ -52,7 +52,8 @@ def neighbourhood(subject: Subject) -> Neighbourhood | str:
         return "features are no numbers"
     ignored = id_like(subject)
     columns = np.flatnonzero(~ignored)
-    room = subject.options.memory_bytes() // 2 // max(1, 16 * len(columns))  # the points, the index, and copies of each
+    # the points, the index and a copy of each; and two such sets, as the canaries have one too
+    room = subject.options.memory_bytes() // 4 // max(1, 16 * len(columns))
     if room < 200:
         return f"{len(columns)} columns do not fit audit.memory={subject.options.memory}"
     rows = {part: subject.sample(part, room, "near") for part in ("train", "test")}

@@ -24,7 +24,8 @@ class AuditOptions:
     canaries: bool = True
     """Plant copies in a copy of the data and report what share of them the duplicate checks name."""
     memory: str = "4GiB"
-    """Upper bound for the audit's own working arrays: larger tables are streamed, a check that needs more says so."""
+    """Bound for what an audit holds of a table beside some hundred MB: larger tables are streamed, and a check that
+    would need more looks at rows drawn at random, or at fewer columns at a time, and says so."""
     backend: Literal["local", "ray"] = "local"
     """Where shards of the large checks are computed: in this process, or as Ray tasks (an extra). Findings agree."""
     seed: int = 0

@@ -104,3 +104,13 @@ def test_many_rows_without_groups_have_none():
     outcome = latent_groups(cut(x, y, 9000))
     assert outcome.status is Status.INCONCLUSIVE
     assert "region grown among all rows" in outcome.reason
+
+
+def test_rows_that_do_not_fit_the_memory_are_drawn_and_never_in_silence():
+    subject = cut(*table(0), 3000, max_rows=500, memory="1MB")
+    near = near_duplicates(subject)
+    assert near.status is Status.INCONCLUSIVE
+    assert "of 3000 train rows" in near.reason
+    assert "drawn at random: audit.memory" in near.reason
+    x, y = make_classification(9000, 15, n_informative=8, random_state=2)
+    assert "with audit.memory=1MB no region grown" in latent_groups(cut(x, y, 6000, memory="1MB")).reason
