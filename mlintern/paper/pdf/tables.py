@@ -39,7 +39,7 @@ def read_grid(region: Region, lines: list[Line]) -> PdfGrid | None:
             by_row[-1][1].sort(key=lambda chunk: chunk.x0)
         else:
             by_row.append((line.baseline, chunks))
-    by_row = _between_rows(by_row)
+    by_row = _between_rows(by_row, region.rules)
     columns = columns_of([[c for c in chunks if not _below(c, y, region)] for y, chunks in by_row])
     if len(columns) < 2 or len(by_row) < 2:
         return None
@@ -73,7 +73,7 @@ def read_grid(region: Region, lines: list[Line]) -> PdfGrid | None:
     )
 
 
-def _between_rows(rows: list[tuple[float, list[Chunk]]]) -> list[tuple[float, list[Chunk]]]:
+def _between_rows(rows: list[tuple[float, list[Chunk]]], rules: tuple[float, ...]) -> list[tuple[float, list[Chunk]]]:
     """Rows without those that stand half a row below the one before, where both neighbours are empty: what `\\multirow`
     centres over two rows goes to the first of them."""
     most = max((len(chunks) for _, chunks in rows), default=0)
@@ -83,7 +83,9 @@ def _between_rows(rows: list[tuple[float, list[Chunk]]]) -> list[tuple[float, li
     for index, (baseline, chunks) in enumerate(rows):
         if found and index + 1 < len(rows):
             above, below = rows[index - 1], rows[index + 1]
-            near = below[0] - above[0] < 1.6 * pitch  # two rows stand closer than three would
+            # two rows stand closer than three would, and nothing is centred over a line
+            near = below[0] - above[0] < 1.6 * pitch and not any(above[0] < y < below[0] for y in rules)
+            near &= not any(chunk.rows > 1 for chunk in above[1])
             if near and not any(
                 chunk.x0 < other.x1 and chunk.x1 > other.x0 for chunk in chunks for other in above[1] + below[1]
             ):

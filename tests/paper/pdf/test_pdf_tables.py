@@ -113,3 +113,32 @@ def test_scripts_above_one_another_are_two_numbers() -> None:
     mark_scripts(found)
     words = words_of(sorted(found, key=lambda g: g.x0))
     assert [word.text for word in words] in (["1.2^{+0.3}_{-0.6}"], ["1.2_{-0.6}^{+0.3}"])
+
+
+def test_a_head_centred_on_two_rows_that_a_short_rule_parts() -> None:
+    lines = [
+        line(12, (60, "vision"), (160, "language")),
+        line(18, (0, "model")),
+        line(29, (60, "top-1"), (100, "top-5"), (160, "f1"), (200, "em")),
+        *(line(46 + 12 * row, *((x, f"7{row}.{x // 10}") for x in (0, 60, 100, 160, 200))) for row in range(4)),
+    ]
+    grid = read_grid(region(0, 34, 90, partial=(Rule(60, 125, 17.5), Rule(160, 210, 17.5))), lines)
+    assert texts(grid)[:2] == [
+        ["model", "vision", "vision", "language", "language"],
+        ["model", "top-1", "top-5", "f1", "em"],
+    ]
+
+
+def test_two_rows_are_not_both_centred() -> None:
+    lines = [
+        line(12, (100, "flops"), (160, "speed")),
+        line(18, (0, "model"), (60, "size")),
+        line(24, (100, "(G)"), (160, "(1/s)")),
+        line(34, (0, "first kind")),
+        *(line(46 + 12 * row, (0, f"m{row}"), (60, "1M"), (100, f"4.{row}"), (160, "302")) for row in range(4)),
+    ]
+    assert texts(read_grid(region(0, 28, 90), lines))[:3] == [
+        ["model", "size", "flops", "speed"],
+        ["model", "size", "(G)", "(1/s)"],
+        ["first kind", "", "", ""],
+    ]
