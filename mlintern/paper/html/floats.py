@@ -142,8 +142,18 @@ def units_of(node: Node) -> list[Node]:
     return units if all(_is_float(unit) or grids_below(unit) or images(unit) for unit in units) else []
 
 
+def own_captions(node: Node) -> list[Node]:
+    """The numbered captions that are children of an element, each number once: LaTeXML puts those of tables side by
+    side together and may repeat one."""
+    found: dict[str, Node] = {}
+    for child in node.nodes():
+        if child.has("ltx_caption") and _numbered(child):
+            found.setdefault(split_caption(child)[0], child)
+    return list(found.values())
+
+
 def _own_captions(node: Node) -> int:
-    """How many numbered captions are children of an element: which of its grids each belongs to cannot be told."""
+    """How many they are, repeated ones too: which part of it each belongs to cannot be told by where it stands."""
     return sum(child.has("ltx_caption") and _numbered(child) for child in node.nodes())
 
 

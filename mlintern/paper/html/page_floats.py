@@ -11,6 +11,7 @@ from mlintern.paper.html.floats import (
     caption_of,
     grids_below,
     images,
+    own_captions,
     panel_of,
     split_caption,
     units_of,
@@ -32,6 +33,11 @@ class PageFloats(Page):
         caption = caption_of(node)
         number, caption_text = split_caption(caption)
         grids = grids_below(node)
+        captions = own_captions(node)
+        if len(captions) > 1 and len(captions) == len(grids) and not images(node):
+            for one, grid in zip(captions, grids, strict=True):  # both in the order of the source
+                self._tables([grid], *split_caption(one), node.get("id"), node, one)
+            return
         if node.has("ltx_algorithm") or (node.has("ltx_float") and not grids and not images(node)):
             self._caption_block(caption, "")
             for child in node.nodes():

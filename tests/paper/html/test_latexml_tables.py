@@ -127,3 +127,19 @@ def test_an_uncertainty_in_last_digits_is_doubtful() -> None:
     assert [n.doubtful for n in cell("0.032(4)").numbers] == [True, False]
     assert [n.doubtful for n in cell("0.032 (4)").numbers] == [False, False]
     assert [(n.value, n.doubtful) for n in cell("12(30)").numbers] == [(12.0, False), (30.0, False)]
+
+
+def test_captions_of_tables_side_by_side_that_stand_together_belong_to_the_grids_in_order() -> None:
+    def caption(number: int, text: str) -> str:
+        return f'<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_table">Table {number}: </span>{text}</figcaption>'
+
+    left, right = table(["a", "b"], ["1", "2"]), table(["c", "d"], ["3", "4"])
+    cells = f'<div class="ltx_flex_figure"><div class="ltx_flex_cell">{left}</div><div class="ltx_flex_cell">{right}</div></div>'
+    d = read(
+        f'<figure id="S0.T5" class="ltx_table">{caption(4, "L")}{caption(5, "R")}{cells}{caption(5, "R")}</figure>'
+    )
+    assert [(t.number, t.part, t.caption, t.grid()[1]) for t in d.tables] == [
+        ("4", "", "L", ["1", "2"]),
+        ("5", "", "R", ["3", "4"]),
+    ]
+    assert d.missing == ()
