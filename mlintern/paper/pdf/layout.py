@@ -86,10 +86,10 @@ class Line:
         return all(word.bold for word in self.words)
 
     def parted(self, x0: float, x1: float) -> "tuple[Line | None, Line | None]":
-        """The words between two x and the others; all count as others where a word crosses or touches an edge, because
-        then the line is one text."""
-        inside = [word for word in self.words if word.x0 >= x0 and word.x1 <= x1]
-        others = [word for word in self.words if not (word.x0 >= x0 and word.x1 <= x1)]
+        """The words whose middle lies between two x and the others; all count as others where no gap parts the two,
+        because then the line is one text."""
+        inside = [word for word in self.words if x0 <= (word.x0 + word.x1) / 2 <= x1]
+        others = [word for word in self.words if not x0 <= (word.x0 + word.x1) / 2 <= x1]
         if not inside or not others:
             return (self, None) if inside else (None, self)
         gap = min(max(word.x0 - inside[-1].x1, inside[0].x0 - word.x1) for word in others)
@@ -290,10 +290,10 @@ def _word(glyphs: list[Glyph]) -> Word:
 
 
 def _overlap(glyphs: list[Glyph]) -> bool:
-    """Whether a digit and the character beside it share a place: the texts of two cells, printed over each other."""
-    base = [glyph for glyph in glyphs if not glyph.script]
-    return any(
-        a.x1 - b.x0 > _OVERLAP * b.size and (a.text.isdigit() or b.text.isdigit()) for a, b in itertools.pairwise(base)
+    """Whether characters of a number share a place: the texts of two cells, printed over each other. Scripts above and
+    below one character do so, too."""
+    return any(glyph.text.isdigit() for glyph in glyphs) and any(
+        a.x1 - b.x0 > _OVERLAP * b.size and not (a.script and b.script) for a, b in itertools.pairwise(glyphs)
     )
 
 

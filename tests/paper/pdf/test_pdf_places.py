@@ -125,6 +125,17 @@ def test_digits_printed_over_each_other_are_doubtful() -> None:
 
     assert [w.doubt for w in words_of(glyphs(0, 5, 10, 15))] == [""]
     assert words_of(glyphs(0, 2, 5, 10))[0].doubt
+    mark = [Glyph("a", 20, 24, 100.0, 7.0, False, script="^"), Glyph("b", 20, 24, 100.0, 7.0, False, script="_")]
+    assert [w.doubt for w in words_of([*glyphs(0, 5, 10, 15), *mark])] == [""]
+    assert words_of([*glyphs(0, 5, 10, 15), mark[0], Glyph("-", 20, 23, 100.0, 10.0, False)])[0].doubt
+
+
+def test_a_cell_that_reaches_beyond_the_rules_is_still_of_the_table() -> None:
+    region = Region(0.0, 100.0, 0.0, 90.0, (0.0, 90.0), ())
+    inside, beside = region.parted(line(12, (0, "a"), (90, "71.25"), (140, "text"), (170, "beside")))
+    assert inside is not None and beside is not None
+    assert (inside.text, beside.text) == ("a 71.25", "text beside")
+    assert region.parted(line(12, (0, "one"), (50, "line"), (75, "of"), (90, "text"), (112, "beside")))[0] is None
 
 
 def test_of_a_number_with_its_spread_the_value_says_whether_it_is_bold() -> None:
