@@ -105,16 +105,21 @@ def expected_by_chance(
 
 
 def _but_one(base: np.ndarray, sample: np.ndarray, dtype: np.dtype) -> float:
-    """Expected chance twins from rows that agree in all columns but one; the largest estimate over the columns."""
+    """Expected chance twins from rows that agree in all columns but one; the largest estimate over the columns.
+
+    Where a column is as good as continuous it never agrees by chance: rows that agree in it are copies, whatever else.
+    """
     width = base.shape[1]
     if not 2 <= width <= 64:
         return 0.0
+    agreement = []
+    for values in base.T:
+        _, counts = np.unique(values, return_counts=True)
+        agreement.append(float((counts.astype(np.float64) ** 2).sum()) / len(base) ** 2)
+    if min(agreement) * len(base) < 2:
+        return 0.0
     largest = 0.0
-    for column in range(width):
-        _, counts = np.unique(base[:, column], return_counts=True)
-        agree = float((counts.astype(np.float64) ** 2).sum()) / len(base) ** 2
-        if agree * len(base) < 2:
-            continue  # as good as continuous: it never agrees by chance
+    for column, agree in enumerate(agreement):
         rest = np.delete(np.arange(width), column)
         rows_a, rows_b = matches(row_hashes(base, dtype, rest), row_hashes(sample, dtype, rest))
         apart = len(np.unique(rows_b[base[rows_a, column] != sample[rows_b, column]]))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts, matches
+from mlintern.audit.frames import subject_from_arrays
 from mlintern.audit.report import Kind, Severity, Status
 from mlintern.audit.subject import Subject
 from tests.audit.conftest import splits
@@ -93,3 +94,14 @@ def test_matches_names_every_row_once_per_side():
     assert set(rows_a) == {0, 2, 3}
     assert set(rows_b) == {0, 1, 3}
     assert (a[rows_a] == b[rows_b]).all()
+
+
+def test_copies_are_no_chance_because_others_had_one_code_drawn_anew():
+    """Half of the copies kept their site by chance; that rows agree in all measured columns is none."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(size=(900, 6)), rng.integers(0, 2, 900)])
+    x[600:660, :6] = x[:60, :6]
+    parts = {"train": (x[:600], np.arange(600) % 2), "test": (x[600:], np.arange(300) % 2)}
+    (finding,) = exact_duplicates(subject_from_arrays(parts)).findings
+    assert finding.severity is Severity.HIGH
+    assert finding.evidence["expected_by_chance"] < 1
