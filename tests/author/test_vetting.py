@@ -11,7 +11,9 @@ from mlintern.spec import load_spec
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "papers" / "arxiv_2011_14439"
 SLUG = BUNDLED.name
-INPUTS = [ModelInput(variant=v, shape=[40], dtype="float32", high=2) for v in ("logistic", "mlp", "cnn", "gru")]
+INPUTS = [
+    ModelInput(variant=v, shape=[40], dtype="float32", high=2) for v in ("logistic", "mlp", "cnn", "cnn_pooled", "gru")
+]
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_variant_that_does_not_compose_is_named(draft):
 
 @pytest.mark.slow
 def test_every_variant_needs_its_input(draft):
-    assert vet(draft, INPUTS[:3]) == ["inputs: none given for variant gru; say shape and type"]
+    assert vet(draft, INPUTS[:4]) == ["inputs: none given for variant gru; say shape and type"]
 
 
 @pytest.mark.slow
