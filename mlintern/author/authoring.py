@@ -16,7 +16,17 @@ from mlintern.author import coverage, drafting, ground, grounding, provenance
 from mlintern.author.asking import Asker
 from mlintern.author.complaints import complaints
 from mlintern.author.engine_facts import engine_facts
-from mlintern.author.forms import Completion, Component, Critique, Extraction, Mended, ModelInput, Outline, Written
+from mlintern.author.forms import (
+    Completion,
+    Component,
+    Critique,
+    Extraction,
+    Mended,
+    ModelInput,
+    Outline,
+    Repaired,
+    Written,
+)
 from mlintern.author.messages import TextBlock
 from mlintern.author.prompting import prompt_hashes, request
 from mlintern.author.rendering import figure_blocks, paper_block
@@ -180,26 +190,55 @@ class Authoring:
             given.append(("example_pack", self.example))
         self.say("write: configuration and modules")
         written = self.asker.ask(request("write", self._paper, Written, *given), Written, self._check_written)
+        answers = ""
         for round_number in range(self.max_repairs + 1):
             drafting.put_down(written, {"spec.yaml": spec_text}, draft)
             doubts: list[str] = []
             problems = self.vetted(draft, spec, written, spec_text)
+            disputable = not problems
             if not problems:
-                problems, doubts = self.critique(spec_text, written)
+                problems, doubts = self.critique(spec_text, written, answers)
             if not problems:
                 return written, doubts
             self._save("problems", "\n".join(problems))
             if round_number < self.max_repairs:
                 self.say(f"repair {round_number + 1} of {self.max_repairs}: {len(problems)} problems")
                 round_name = f"Round {round_number + 1} of {self.max_repairs}."
-                listed = "\n".join([round_name, *problems])
-                parts = [*given, ("files", drafting.plain(written)), ("problems", listed)]
-                asked = request("repair", self._paper, Written, *parts)
-                written = self.asker.ask(asked, Written, self._check_written)
+                written, answers = self.repair(given, written, problems, round_name, disputable)
         raise UserError(
             f"{self.paper}: {len(problems)} problems are open after {self.max_repairs} repairs (llm.max_repairs), the "
             f"first: {problems[0]}; the draft is {draft}, all problems in {self.work / 'problems.txt'}"
         )
+
+    def repair(
+        self, given: list[tuple[str, str]], written: Written, problems: list[str], round_name: str, disputable: bool
+    ) -> tuple[Written, str]:
+        """The files with `problems` mended, and the writer's answers to points that it disputes, for the next critique.
+
+        Only points of a critique are `disputable`: what a program found is no matter of opinion.
+        """
+        ids = {f"p{number}": problem for number, problem in enumerate(problems, 1)}
+        kind = "comparison with the paper" if disputable else "checks by programs"
+        listed = "\n".join([f"{round_name} Found by: {kind}.", *(f"{key}: {text}" for key, text in ids.items())])
+        parts = [*given, ("files", drafting.plain(written)), ("problems", listed)]
+
+        def check(repair: Repaired) -> str:
+            named = [one.problem for one in repair.disputed]
+            if named and not disputable:
+                return "disputed: these problems were found by programs; mend them"
+            if unknown := [name for name in named if name not in ids]:
+                return f"disputed: there is no problem {unknown[0]}; ids are p1 to p{len(ids)}"
+            have = {file.path for file in written.files}
+            if absent := [path for path in repair.removed if path not in have]:
+                return f"removed: there is no file {absent[0]}"
+            mended = drafting.repaired(written, repair)
+            if mended == written and len(named) < len(ids):
+                return "no file changes, and not every problem is disputed"
+            return self._check_written(mended)
+
+        repair = self.asker.ask(request("repair", self._paper, Repaired, *parts), Repaired, check)
+        answers = "\n".join(f"{ids[one.problem]}\n  answer: {one.reason}" for one in repair.disputed)
+        return drafting.repaired(written, repair), answers
 
     def vetted(self, draft: Path, spec: PaperSpec, written: Written, spec_text: str) -> list[str]:
         """What is wrong with the draft; the same files under the same version are not run twice."""
@@ -212,15 +251,19 @@ class Authoring:
         files.write_json(path, problems)
         return problems
 
-    def critique(self, spec_text: str, written: Written) -> tuple[list[str], list[str]]:
+    def critique(self, spec_text: str, written: Written, answers: str = "") -> tuple[list[str], list[str]]:
         """(problems, doubts): where the code is not the paper's, and what cannot be told.
+
+        `answers` are the writer's to points of the critique before, which it disputes.
 
         A difference counts as a problem only with the paper's own words for it; without them it is a doubt, and so is
         one that the spec states itself: writing the files anew cannot mend what the study was planned to leave out.
         """
         self.say("critique: code against paper, component by component")
-        asked = request("critique", self._paper, Critique, ("spec", spec_text), ("files", drafting.numbered(written)))
-        critique = self.asker.ask(asked, Critique)
+        parts = [("spec", spec_text), ("files", drafting.numbered(written))]
+        if answers:
+            parts.append(("answers", answers))
+        critique = self.asker.ask(request("critique", self._paper, Critique, *parts), Critique)
         self._save("critique", critique.model_dump_json(indent=1))
         problems, doubts = [], []
         for component in critique.components:

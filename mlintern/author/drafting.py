@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern import files, strict_yaml
-from mlintern.author.forms import Written, WrittenFile
+from mlintern.author.forms import Repaired, Written, WrittenFile
 from mlintern.errors import UserError
 
 _GROUPS = "paper|model|data|optimizer|scheduler|loss|augment|method|metrics|ablation|protocol"
@@ -34,6 +34,14 @@ def problems_of(written: Written, slug: str) -> list[str]:
         else:
             found += _yaml_problems(file, slug)
     return found
+
+
+def repaired(written: Written, repair: Repaired) -> Written:
+    """`written` with what `repair` changes, adds and removes; a file given twice stays twice, for `problems_of`."""
+    new = {file.path for file in repair.files}
+    kept = [file for file in written.files if file.path not in new and file.path not in repair.removed]
+    inputs = {one.variant: one for one in [*written.inputs, *repair.inputs]}
+    return Written(files=[*kept, *repair.files], inputs=list(inputs.values()))
 
 
 def _python_problems(file: WrittenFile) -> list[str]:

@@ -208,6 +208,20 @@ class Written(Form):
     inputs: list[ModelInput] = Field(description="One per variant.")
 
 
+class Disputed(Form):
+    problem: str = Field(description="The id of the listed problem: p3.")
+    reason: str = Field(description="Why the files are right as they are, with the paper's words or the spec's key.")
+
+
+class Repaired(Form):
+    """What a repair changes; files that it does not name stay as they are."""
+
+    files: list[WrittenFile] = Field(description="Each file that changes or is new, whole.")
+    removed: list[str] = Field(default=[], description="Paths of files that go.")
+    inputs: list[ModelInput] = Field(description="Of variants whose input changes; [] for none.")
+    disputed: list[Disputed] = Field(default=[], description="Problems of the comparison with the paper that are none.")
+
+
 class Component(Form):
     component: str
     quote: str = Field(description="The paper's words on it, exactly; empty if the paper says nothing.")

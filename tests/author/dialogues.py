@@ -20,7 +20,7 @@ from mlintern.author.asking import Asker
 from mlintern.author.authoring import Authoring
 from mlintern.author.dialogue import Dialogue
 from mlintern.author.engine_facts import engine_facts
-from mlintern.author.forms import Completion, Critique, Extraction, Mended, Outline, Written
+from mlintern.author.forms import Completion, Critique, Extraction, Mended, Outline, Repaired, Written
 from mlintern.author.messages import Answer, TextBlock, Usage
 from mlintern.author.money import Ledger
 from mlintern.author.prompting import prompt_hashes
@@ -32,7 +32,7 @@ from mlintern.paper.ids import PaperId
 from mlintern.paper.read import read
 
 FOLDER = Path(__file__).parent / "dialogues"
-FORMS = (Outline, Extraction, Completion, Mended, Written, Critique)
+FORMS = (Outline, Extraction, Completion, Mended, Written, Repaired, Critique)
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = next((p for up in (1, 2) if (p := ROOT.parents[up - 1] / "shared" / "papers").is_dir()), None)
 """The papers' texts, which are no part of this repository."""

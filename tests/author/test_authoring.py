@@ -23,7 +23,19 @@ PAPER = PaperId.parse("2001.00001v2")
 
 def answers(**changes):
     return {"outline": OUTLINE, "extract": EXTRACTION, "complete": COMPLETION, "mend": MENDED, "write": WRITTEN,
-            "critique": CRITIQUE, "repair": WRITTEN, **changes}  # fmt: skip
+            "critique": CRITIQUE, "repair": repair(), **changes}  # fmt: skip
+
+
+def repair(more="    # mended\n", **kw):
+    """A repair that appends to modules.py."""
+    module = WRITTEN["files"][0]
+    return {
+        "files": [{**module, "content": module["content"] + more}],
+        "removed": [],
+        "inputs": [],
+        "disputed": [],
+        **kw,
+    }
 
 
 def authoring(tmp_path, provider, vet=lambda pack, spec, inputs: [], **kw):
@@ -119,17 +131,66 @@ def test_vetting_failures_go_back_and_are_mended(tmp_path):
         seen.append((pack / "modules.py").read_text())
         return [] if "pass\n    # mended" in seen[-1] else ["modules.py:4: no forward"]
 
-    mended = copy.deepcopy(WRITTEN)
-    mended["files"][0]["content"] += "    # mended\n"
-    provider = Scripted(**answers(repair=mended))
+    provider = Scripted(**answers(repair=repair()))
     authoring(tmp_path, provider, vet).run()
     assert provider.stages() == ["outline", "extract", "complete", "mend", "write", "repair", "critique"]
     assert "modules.py:4: no forward" in "".join(block.text for block in provider.asked[5].blocks)
     assert len(seen) == 2
 
 
+def test_a_repair_gives_only_what_changes(tmp_path):
+    drafts = []
+
+    def vet(pack, spec, inputs):
+        drafts.append({str(path.relative_to(pack)) for path in pack.rglob("*") if path.is_file()})
+        return [] if len(drafts) > 1 else ["modules.py:4: no forward"]
+
+    extra = {"path": "conf/model/mlp.yaml", "content": "_target_: papers.arxiv_2001_00001.modules.CNN\n"}
+    first = changed(WRITTEN, files=[*WRITTEN["files"], extra])
+    new_input = {"variant": "mlp", "shape": [2], "dtype": "float32", "high": 2}
+    done = authoring(
+        tmp_path,
+        Scripted(**answers(write=first, repair=repair(removed=["conf/model/mlp.yaml"], inputs=[new_input]))),
+        vet,
+    ).run()
+    assert drafts[0] - drafts[1] == {"conf/model/mlp.yaml"}
+    assert (done.pack / "modules.py").read_text().endswith("# mended\n")
+    assert (done.pack / "conf/model/cnn.yaml").exists()
+
+
+DIFFERS = {
+    "component": "loss", "quote": "We use the Adam optimizer", "code": "sgd", "verdict": "differs", "fix": "f",
+}  # fmt: skip
+
+
+def test_a_point_of_the_critique_may_be_disputed_and_the_next_critique_reads_why(tmp_path):
+    dispute = {"files": [], "removed": [], "inputs": [], "disputed": [{"problem": "p1", "reason": "spec: optimizer"}]}
+    provider = Scripted(**answers(critique=[{"components": [DIFFERS]}, CRITIQUE], repair=dispute))
+    authoring(tmp_path, provider).run()
+    assert provider.stages()[-3:] == ["critique", "repair", "critique"]
+    sent = ["".join(block.text for block in request.blocks) for request in provider.asked[-2:]]
+    assert "p1: loss: sgd; f" in sent[0]
+    assert "answer: spec: optimizer" in sent[1]
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"files": []}, "no file changes, and not every problem is disputed"),
+        ({"disputed": [{"problem": "p1", "reason": "no"}]}, "found by programs; mend them"),
+        ({"removed": ["conf/model/x.yaml"]}, "there is no file conf/model/x.yaml"),
+        ({"removed": ["conf/paper/arxiv_2001_00001.yaml"]}, "missing; write it"),
+    ],
+)
+def test_a_repair_that_mends_nothing_is_asked_for_again(tmp_path, bad, said):
+    outcomes = [["modules.py:4: no forward"], []]
+    provider = Scripted(**answers(repair=[repair(**bad), repair()]))
+    authoring(tmp_path, provider, lambda *_: outcomes.pop(0)).run()
+    assert said in provider.asked[-2].blocks[-1].text
+
+
 def test_repairs_are_bounded_and_the_draft_is_kept(tmp_path):
-    provider = Scripted(**answers(repair=[changed(WRITTEN, files=[*WRITTEN["files"]]) for _ in range(9)]))
+    provider = Scripted(**answers(repair=[repair(f"    # try {n}\n") for n in range(9)]))
     with pytest.raises(UserError, match=r"1 problems are open after 2 repairs \(llm\.max_repairs\), the first: bad"):
         authoring(tmp_path, provider, lambda pack, spec, inputs: ["bad"], max_repairs=2).run()
     assert provider.stages().count("repair") == 2
@@ -143,9 +204,7 @@ def test_a_critique_counts_only_with_the_papers_words(tmp_path):
     done = authoring(tmp_path / "a", Scripted(**answers(critique={"components": [without]}))).run()
     assert done.doubts == ["loss: ce; f"]
     real = changed(without, quote="We use the Adam optimizer")
-    mended = copy.deepcopy(WRITTEN)
-    mended["files"][0]["content"] += "    # mended\n"
-    provider = Scripted(**answers(critique=[{"components": [real]}, CRITIQUE], repair=mended))
+    provider = Scripted(**answers(critique=[{"components": [real]}, CRITIQUE], repair=repair()))
     authoring(tmp_path / "b", provider).run()
     assert "repair" in provider.stages()
 
