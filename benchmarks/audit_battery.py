@@ -10,6 +10,7 @@ checkers about the same cases, each in an environment made in that folder; of th
 
 import argparse
 import shutil
+import sys
 import tempfile
 import time
 import warnings
@@ -17,11 +18,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+
+from mlintern.audit.run import audit_subject
+
+sys.path.insert(0, str(Path(__file__).parent))  # `python -m benchmarks.audit_battery` finds the cases too
+
 from audit_cases import CASES
 from audit_cases_media import MEDIA
 from audit_peers import compare, export
-
-from mlintern.audit.run import audit_subject
 
 
 def main() -> None:

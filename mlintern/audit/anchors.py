@@ -1,8 +1,8 @@
 """Windows at places that the content itself marks: copies that were shifted, cut or overlap hold the same windows.
 
-Where a long series (audio) or an image was shifted by any amount, trying every shift of every pair is too much. A place
-that stands out among its own surroundings stands out in every copy that holds it, so only the windows around such
-places are compared: a few per row, whatever the shift.
+Where many long series (audio) or images were shifted by any amount, trying every shift of every pair is too much. A
+place that stands out among its own surroundings stands out in every copy that holds it, so only the windows around
+such places are compared: a few per row, whatever the shift.
 """
 
 import math
@@ -40,13 +40,20 @@ def _unit(windows: np.ndarray) -> np.ndarray:
     return np.divide(flat, length, out=np.zeros_like(flat), where=length > 1e-6)
 
 
-def series_windows(rows: np.ndarray, width: int, number: int) -> list[np.ndarray]:
-    """`number` blocks [n, width * c] of unit windows of series [n, t, c], one per place; either sign, any gain."""
+def series_windows(rows: np.ndarray, width: int, number: int, evenly: bool) -> list[np.ndarray]:
+    """`number` blocks [n, width * c] of unit windows of series [n, t, c], one per place; either sign, any gain.
+
+    The loudest places of a row may all lie in what is not shared: `evenly` measures each place against its own
+    surroundings, so that a quiet stretch has places as well.
+    """
     from scipy.ndimage import uniform_filter1d
 
     lead = rows.mean(2)
     # smoothed a little against noise, and without what varies more slowly than the window
     response = uniform_filter1d(uniform_filter1d(lead, 3, axis=1), 3, axis=1) - uniform_filter1d(lead, width, axis=1)
+    if evenly:
+        around = np.sqrt(np.maximum(uniform_filter1d(response**2, 2 * width + 1, axis=1), 0))
+        response = np.divide(response, around, out=np.zeros_like(response), where=around > 1e-6 * np.abs(lead).max())
     places = _peaks(response, max(2, width // 4), width // 2, number)[:, :, 0]
     sign = np.sign(np.take_along_axis(response, np.maximum(places, 0), 1))
     out = []
@@ -79,9 +86,10 @@ def series_anchored(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.
     """Windows of queries and base [n, t] or [n, t, c] to be matched; see variants.py for what is done with them."""
     one, two = (block.astype(np.float32).reshape(len(block), block.shape[1], -1) for block in (queries, base))
     number = 8
-    room = int(_WORK / number**2 / max(1, len(one) * len(two)) / one.shape[2])
+    room = int(_WORK / (2 * number**2) / max(1, len(one) * len(two)) / one.shape[2])
     width = max(16, min(one.shape[1] // 4, room, 1024))
-    yield from _every_pair(series_windows(one, width, number), series_windows(two, width, number))
+    for evenly in (False, True):
+        yield from _every_pair(*(series_windows(block, width, number, evenly) for block in (one, two)))
 
 
 def patches(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -6,6 +6,7 @@ under the very same search.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,7 +17,16 @@ from mlintern.audit.neighbours import Spacing, discoveries, spacing_of
 from mlintern.audit.randomness import generator
 from mlintern.audit.subject import Subject
 from mlintern.audit.texts import looks_like_code, nearest_texts, reworded, sharing, shingled, tokens, without_names
-from mlintern.audit.variants import SIDE, best_matches, grey_images, image_pairings, series_pairings
+from mlintern.audit.variants import (
+    SIDE,
+    best_matches,
+    grey_images,
+    image_pairings,
+    likenesses,
+    series_pairings,
+    series_slid,
+    unit,
+)
 
 STRICT = 1e-3  # false discovery rate at which copies are held to exist at all
 WIDE = 0.05  # and at which, once they do, the rest of them are named
@@ -25,10 +35,12 @@ _WORK = 2e12  # multiplications per pass over images or series under every varia
 _VARIANTS = 64
 _NULL = 2000  # training texts whose distances say what is near, where all pairs are too many
 _CANARIES = 200  # edited copies on which the index's recall is measured
-_LONG = 256  # samples from which shifts are found by anchors instead of being tried one by one
+_LONG = 256  # samples from which shifts are found by transforms and anchors instead of being tried one by one
+_SLID = 1e10  # samples of transforms per pass that every shift of every pair of long series may take
 _SAME, _OTHERS = 2e-3, 0.1  # a window that agrees to single precision, where the others are this far
 
-Pairings = Callable[[np.ndarray, np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]
+Search = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]
+"""(queries, base) to comparisons [q, b], each how alike under one look."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,18 +107,21 @@ def _judged(
     return named, in_train, round(spacing.wide, 1)
 
 
-def _searches(kind: str, shape: tuple[int, ...]) -> list[tuple[Pairings, bool]]:
-    """(pairings, whether they compare parts of rows) for images or series of this shape."""
+def _searches(kind: str, shape: tuple[int, ...], pairs: int) -> list[tuple[Search, bool]]:
+    """(search, whether it compares parts of rows) for images or series of this shape, `pairs` of them at most."""
+
+    def of(pairings: Callable[[np.ndarray, np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]) -> Search:
+        return lambda queries, base: likenesses(pairings(queries, base))
+
     if kind == "image":
-        return [(image_pairings, False), (patches, True)]
+        return [(of(image_pairings), False), (of(patches), True)]
+    whole, anchored = (of(_whole), False), (of(series_anchored), True)
     if shape[0] > _LONG:
-        return [(_whole, False), (series_anchored, True)]
-    return [(_whole, False), (series_pairings, True), *([(series_anchored, True)] if shape[0] >= 64 else [])]
+        return [whole, *([(series_slid, True)] if pairs * math.prod(shape) <= _SLID else []), anchored]
+    return [whole, (of(series_pairings), True), *([anchored] if shape[0] >= 64 else [])]
 
 
 def _whole(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    from mlintern.audit.variants import unit
-
     one, two = unit(queries), unit(base)
     yield one, two
     yield -one, two
@@ -142,7 +157,9 @@ def variant_twins(subject: Subject, kind: str) -> Twins | str:
                 best_matches(make(raw["test"], raw["train"]), k),
                 windows,
             )
-            for make, windows in _searches(kind, raw["train"].shape[1:])
+            for make, windows in _searches(
+                kind, raw["train"].shape[1:], len(raw["train"]) * max(map(len, raw.values()))
+            )
         ]
     twins: Twins | str = "too few distinct training rows to tell how they are spaced"
     for own, other, windows in found:

@@ -87,13 +87,47 @@ def series_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.
         yield unit(one[:, length - half :]), window
 
 
-def best_matches(
-    pairings: Iterator[tuple[np.ndarray, np.ndarray]], k: int, *, itself: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances [q, k] and rows [q, k] of the k best matches over all pairings; `itself`: queries are base."""
+def series_slid(queries: np.ndarray, base: np.ndarray) -> Iterator[np.ndarray]:
+    """As `series_pairings` for long series, all lags of a pair at once: the likeness [q, b] of either half of the
+    queries [n, t] or [n, t, c] to the window of the base that it fits best, by Fourier transforms."""
+    from scipy import fft
+
+    one, two = (block.astype(np.float32).reshape(len(block), block.shape[1], -1) for block in (queries, base))
+    length, channels = one.shape[1:]
+    half = length // 2
+    size = fft.next_fast_len(length, real=True)
+    lags = length - half + 1
+    two = two - two.mean((1, 2), keepdims=True)
+    sums, squares = (
+        np.cumsum(np.pad(block.sum(2, dtype=np.float64), ((0, 0), (1, 0))), axis=1) for block in (two, two**2)
+    )
+    windows = [block[:, half:] - block[:, :lags] for block in (sums, squares)]
+    spread = np.sqrt(np.maximum(windows[1] - windows[0] ** 2 / (half * channels), 0))
+    # a window that is nearly constant beside its row is like nothing
+    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-4 * spread.max(1, keepdims=True))
+    scale = scale.astype(np.float32)
+    transformed = fft.rfft(two, size, axis=1)
+    step = max(1, (1 << 24) // (size * len(two)))
+    for start in (0, length - half):
+        piece = unit(one[:, start : start + half]).reshape(len(one), half, channels)
+        pieces = np.conj(fft.rfft(piece, size, axis=1))
+        likeness = np.empty((len(one), len(two)), np.float32)
+        for first in range(0, len(one), step):
+            product = np.einsum("qfc,bfc->qbf", pieces[first : first + step], transformed)
+            found = fft.irfft(product, size, axis=2)[:, :, :lags] * scale
+            likeness[first : first + step] = found.max(2)
+        yield likeness
+
+
+def likenesses(pairings: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+    """[q, b] cosines of each pairing's unit rows."""
+    return (queries @ base.T for queries, base in pairings)
+
+
+def best_matches(comparisons: Iterator[np.ndarray], k: int, *, itself: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Distances [q, k] and rows [q, k] of the k best matches over comparisons [q, b]; `itself`: queries are base."""
     best: np.ndarray | None = None
-    for queries, base in pairings:
-        likeness = queries @ base.T
+    for likeness in comparisons:
         best = likeness if best is None else np.maximum(best, likeness, out=best)
     assert best is not None
     if itself:

@@ -9,6 +9,7 @@ from mlintern.audit.frames import subject_from_arrays
 from mlintern.audit.near import augmented_before_split, near_duplicates
 from mlintern.audit.report import Kind, Status
 from mlintern.audit.texts import without_names
+from mlintern.audit.variants import likenesses, series_pairings, series_slid
 
 
 def cut(rows, border, **side):
@@ -103,3 +104,23 @@ def test_code_with_other_names_is_the_same_code():
     two = "def average(xs):\n    acc = sum(xs)\n    return acc / len(xs)\n"
     assert without_names(one) == without_names(two)
     assert without_names(one) != without_names(one.replace("/", "*"))
+
+
+@pytest.mark.parametrize("shape", [(61,), (60, 3)])
+def test_all_shifts_at_once_are_the_shifts_one_by_one(shape):
+    rng = np.random.default_rng(0)
+    base, queries = rng.normal(size=(9, *shape)), rng.normal(size=(5, *shape))
+    queries[0, : shape[0] // 2] = 0.2 * base[3, 11 : 11 + shape[0] // 2] + 5
+    slid = np.max(list(series_slid(queries, base)), axis=0)
+    one_by_one = np.max(list(likenesses(series_pairings(queries, base))), axis=0)
+    assert slid[0, 3] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(slid, one_by_one, atol=1e-5)
+
+
+def test_a_quiet_half_beside_a_loud_one_is_found():
+    rng = np.random.default_rng(1)
+    long = ndimage.gaussian_filter1d(rng.normal(size=(300, 1500)), 3, axis=1) * np.exp(-np.arange(1500) / 150)
+    clips = long[:, :1000].copy()
+    loud = ndimage.gaussian_filter1d(rng.normal(size=(12, 500)), 3, axis=1)
+    clips[200:212] = np.hstack([long[:12, 500:1000], loud])
+    assert set(near_duplicates(cut(clips, 200)).findings[0].evidence["rows"]["test"]) == set(range(12))
