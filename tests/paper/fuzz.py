@@ -54,15 +54,20 @@ def by_hypothesis(name: str, minutes: float, first_seed: int, keep: Path) -> int
 
     strategy, one = READERS[name]
     end = time.monotonic() + 60 * minutes
-    number, inputs, failures = first_seed, 0, set()
-    while time.monotonic() < end:
-        count = 0
+    number, inputs = first_seed, 0
+    failures: set[tuple[object, ...]] = set()
 
-        def counted(source: object) -> None:
-            nonlocal count
-            count += 1
+    def counted(source: object) -> None:
+        nonlocal inputs
+        inputs += 1
+        try:
             timed(one)(source)
+        except TooSlowError:  # shrinking it would take longer than the whole run
+            failures.add(("slow", number))
+            (keep / f"{name}-{number}-slow-{inputs}.txt").write_text(repr(source), encoding="utf-8")
+            print(f"{name}: seed {number}: an input took more than {CPU_SECONDS} s", flush=True)
 
+    while time.monotonic() < end:
         try:
             seed(number)(_settings()(_given(strategy, counted)))()
         except Exception as error:  # noqa: BLE001  whatever the reader raises is what this program is for
@@ -73,7 +78,6 @@ def by_hypothesis(name: str, minutes: float, first_seed: int, keep: Path) -> int
                 text = "".join(traceback.format_exception(error))
                 (keep / f"{name}-{number}.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
                 print(f"{name}: seed {number} broke it, {text[-3000:]}", flush=True)
-        inputs += count
         number += 1
         print(f"{name}: {inputs} inputs, {len(failures)} different failures", file=sys.stderr, flush=True)
     print(f"{name}: {inputs} inputs in {minutes:g} min, seeds {first_seed}-{number - 1}, {len(failures)} failures")

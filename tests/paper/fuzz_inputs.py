@@ -63,8 +63,10 @@ def _one_line(error: UserError) -> None:
 
 
 def _repeated(piece: str) -> st.SearchStrategy[str]:
-    """A piece many times over, up to some ten thousand characters."""
-    return st.sampled_from([3, 30, 300, 3000]).map(lambda times: piece * min(times, 30_000 // len(piece) + 1))
+    """A piece many times over, now and then up to some ten thousand characters: those take as long as a whole round."""
+    return st.sampled_from([3] * 12 + [30] * 6 + [300] * 2 + [3000]).map(
+        lambda times: piece * min(times, 30_000 // len(piece) + 1)
+    )
 
 
 def _texts(pieces: list[str], longest: int) -> st.SearchStrategy[str]:

@@ -72,7 +72,7 @@ def test_scaled_spread_and_multiplier():
     assert (one("4.2K ± 0.1").value, one("4.2K ± 0.1").spread) == (4200, 100)
 
 
-@pytest.mark.parametrize("raw", ["36--60", "36–60", "36-60", "36 to 60", r"$36$--$60$"])
+@pytest.mark.parametrize("raw", ["36--60", "36–60", "36-60", "36 to 60", r"$36$--$60$", r"36$\sim$60", "36~60"])
 def test_range_has_no_central_value(raw: str):
     n = one(raw)
     assert (n.value, n.low, n.high, n.spread_kind) == (None, 36, 60, "range")

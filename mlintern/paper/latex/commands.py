@@ -44,7 +44,7 @@ SIGNATURES: dict[str, str] = _spread(
             "big bigbreak Bigg bigg Biggl biggl Biggm biggm Biggr biggr Bigl bigl Bigm bigm Bigr bigr bigskip "
             "bottomfraction boxed break cal cellalign centerdot centerfloat Centering centering centerline "
             "clap cleardoublepage clearpage clubpenalty colhead compact displaylimits displaystyle DontPrintSemicolon "
-            "dotfill doublerulesep doublespacing enquote ensuremath ExplSyntaxOff fbox fil "
+            "dotfill doublerulesep doublespacing enquote ExplSyntaxOff fbox fil "
             "filbreak fill filll FloatBarrier flushbottom footnotesize frenchspacing frontmatter fussy goodbreak "
             "hbox hfil hfill hl hrulefill hss Huge huge ignorespacesafterend immediate indent justifying LARGE "
             "Large large larger left leftline limits lineno linenumbers LinesNumbered listoffigures listoftables "

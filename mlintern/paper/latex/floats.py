@@ -25,7 +25,7 @@ class Floats(PaperState):
             self.deferred += [token, *tokens_of("{" + name + "}", token), *self.until_end(name)]
             return
         self.arguments(signature)
-        self.close_block()
+        self.settle_floats()
         self.float = FloatDraft(kind, token, self.ink.size)
         self.enter("env " + name).extra["float"] = self.float
 
@@ -47,7 +47,7 @@ class Floats(PaperState):
 
     def begin_loose_float(self, token: Token) -> FloatDraft:
         """A float that no environment opens: a longtable with its caption inside."""
-        self.close_block()
+        self.settle_floats()
         self.float = FloatDraft("table", token, self.ink.size)
         return self.float
 
@@ -121,6 +121,8 @@ class Floats(PaperState):
             return
         loose = None
         if self.float is None:
+            if not self.depth:
+                self.settle_floats()
             loose = self.float = FloatDraft(kind or "figure", token, self.ink.size)
         draft = self.float
         if not kind and (named := self.g.macros.get("@captype")):

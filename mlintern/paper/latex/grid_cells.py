@@ -23,7 +23,6 @@ def set_cells(
     cols: list[Column],
     token: Token,
     stop: Token,
-    head: int,
 ) -> None:
     """Sets the cells of a grid into the text and keeps where each of them stands."""
     draft_block = None
@@ -47,7 +46,6 @@ def set_cells(
         grid.rules.append(len(rows))
     grid.rows, grid.columns, grid.end, grid.stop = len(rows), width, reader.ink.size, stop
     grid.alignment = "".join(c.align for i, c in enumerate(cols) if i not in joins)[:width]
-    grid.order = head
     settle(grid)
     if grid.cells and width:
         reader.grids.append(grid)
@@ -93,7 +91,7 @@ def _set_row(reader: Floats, grid: GridDraft, r: int, row: Row, cols: list[Colum
         cell = CellDraft(r, shown, tokens=tokens, start=reader.ink.size, end=reader.ink.size)
         plain = not _spans(tokens)
         content = trimmed(tokens)
-        _put(reader, grid, cell, [*here.before, *content, *here.after] if plain and content else content, here)
+        _put(reader, grid, cell, [*here.before, *content, *here.after] if plain else content, here)
         if column >= len(cols) and cols and content:
             cell.doubts.append("the row has more cells than the table has columns")
         taken = max(cell.colspan, 1)

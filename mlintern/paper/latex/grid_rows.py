@@ -89,9 +89,8 @@ def apply_keys(keys: str, rows: list[Row], last_rules: list[str], token: Token) 
             last_rules.append("hline")
 
 
-def collect(reader: Floats, name: str) -> tuple[list[Row], list[str], Token, int, list[Token]]:
-    """Rows of expanded tokens, the rules after the last row, the `\\end` token, longtable's header rows and its
-    caption."""
+def collect(reader: Floats, name: str) -> tuple[list[Row], list[str], Token, list[Token]]:
+    """Rows of expanded tokens, the rules after the last row, the `\\end` token, and longtable's caption."""
     return _Collector(reader, name).run()
 
 
@@ -107,12 +106,11 @@ class _Collector:
         self.rules: list[str] = []
         self.captions: list[Token] = []
         self.depth = 0
-        self.head = 0
         self.nested: list[str] = []
-        self.skip_from: int | None = None
-        """The row from which on longtable repeats its head."""
+        self.parts: dict[str, tuple[list[Row], list[Token]]] = {}
+        """longtable's heads and feet, by the command that ends each, with their captions."""
 
-    def run(self) -> tuple[list[Row], list[str], Token, int, list[Token]]:
+    def run(self) -> tuple[list[Row], list[str], Token, list[Token]]:
         total = 0
         while (t := self.g.get()).kind != EOF:
             total += 1
@@ -138,7 +136,9 @@ class _Collector:
                 t = kept
             self.cells[-1].append(t)
         self._finish()
-        return self.rows, self.rules, t, self.head, self.captions
+        if self.parts:
+            self._framed()
+        return self.rows, self.rules, t, self.captions
 
     def _finish(self) -> None:
         """Ends a row."""
@@ -217,13 +217,30 @@ class _Collector:
         return None if t.text in ("startdata", "enddata") else t
 
     def _running(self, name: str) -> None:
-        """The end of one of longtable's heads and feet: only the first head is read."""
+        """The end of one of longtable's heads and feet, which stand before the rows."""
         self._finish()
-        self.rules = []
-        if name == "endfirsthead" or (name == "endhead" and self.skip_from is None):
-            self.skip_from = self.head = len(self.rows)
-        elif self.skip_from is not None:  # a running head or foot repeats what is there already
-            del self.rows[self.skip_from :]
+        if self.rules:
+            self.rows.append(Row([], self.rules))
+        self.parts[name] = (self.rows, self.captions)
+        self.rows, self.captions, self.rules = [], [], []
+
+    def _framed(self) -> None:
+        """Puts what longtable prints once, its first head and last foot, around the rows."""
+        nothing: tuple[list[Row], list[Token]] = ([], [])
+        head, captions = self.parts.get("endfirsthead") or self.parts.get("endhead", nothing)
+        foot, below = self.parts.get("endlastfoot") or self.parts.get("endfoot", nothing)
+        if not captions and not below:
+            captions = self.parts.get("endhead", nothing)[1]
+        rows: list[Row] = []
+        rules: list[str] = []
+        for row in (*head, *self.rows, Row([], self.rules), *foot):
+            row.rules[:0] = rules
+            rules = []
+            if row.cells:
+                rows.append(row)
+            else:
+                rules = row.rules
+        self.rows, self.rules, self.captions = rows, rules, [*captions, *self.captions, *below]
 
     def _caption(self, t: Token) -> None:
         starred = t.text == "caption" and self.g.star()

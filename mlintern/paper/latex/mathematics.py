@@ -84,6 +84,15 @@ class Mathematics(Setting):
         self.g.skip_spaces()
         self.enter("$", math=True)
 
+    def cmd_ensuremath(self, token: Token) -> None:
+        """A formula wherever it stands: within one its argument is an ordinary group."""
+        if self.math:
+            return
+        arg = self.g.argument()
+        self.g.push([*arg, Token(END, "}", token.source, token.start, token.end, False)])
+        self.g.skip_spaces()
+        self.enter("{", math=True)
+
     def close_formula(self, name: str, token: Token) -> None:
         self.ink.unspace(math=True)
         self.leave(name, token)

@@ -302,8 +302,7 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
         arg = self.g.argument()
         if not self.body or self.depth:
             return
-        self.close_block()
-        self.flush_now()
+        self.settle_floats()
         level = LEVELS[token.text]
         number = ""
         if not starred and level <= 3:

@@ -15,7 +15,7 @@ from mlintern.paper.latex.drafts import (
     GridDraft,
     SectionDraft,
 )
-from mlintern.paper.latex.files import TEX_SUFFIXES, Folder
+from mlintern.paper.latex.files import MAX_TOTAL, TEX_SUFFIXES, Folder
 from mlintern.paper.latex.primitives import Primitives, install_conditions
 from mlintern.paper.latex.tokens import CS, TEXT, Lexer, Token, spell
 from mlintern.paper.latex.typeset import Typesetter
@@ -23,6 +23,8 @@ from mlintern.paper.latex.units import NumberStyle
 
 MAX_LOADS = 50
 """Times one file may be included."""
+MAX_LOADED = 2 * MAX_TOTAL
+"""Characters that are read, a file counted as often as it is included."""
 
 
 class PaperState(Typesetter):
@@ -62,8 +64,9 @@ class PaperState(Typesetter):
         self.cell: CellDraft | None = None
         self.scope_ids = 0
         self.scope_path: list[int] = [0]
-        self.loading = 0
         self.loads: dict[str, int] = {}
+        self.loaded = 0
+        """Characters of all files included so far."""
         self.stop = False
         self.caption_kind = ""
 
@@ -101,7 +104,8 @@ class PaperState(Typesetter):
         name = "/".join(n.strip("/") for n in names)
         if command == "usepackage":
             found = self.folder.find(name, (".sty",), base)
-            if found and self.loading < 8:
+            if found and found not in self.loads:  # LaTeX, too, loads a package once
+                self.loads[found] = 1
                 self._style_file(found)
             return
         found = self.folder.find(name, TEX_SUFFIXES, base)
@@ -111,10 +115,14 @@ class PaperState(Typesetter):
             return
         self.loads[found] = self.loads.get(found, 0) + 1
         lexer = self.lexer(found)
+        self.loaded += len(lexer.text) if lexer else 0
         if lexer is None:
             self.lack("input", name, "the file is too large to be text of a paper", token)
         elif (
-            self.loads[found] > MAX_LOADS or found == self.root or sum(isinstance(f, Lexer) for f in self.g.frames) > 40
+            self.loads[found] > MAX_LOADS
+            or self.loaded > MAX_LOADED
+            or found == self.root
+            or sum(isinstance(f, Lexer) for f in self.g.frames) > 40
         ):
             self.lack("limit", name, "the file includes itself, or is included without end", token)
         else:
@@ -130,7 +138,6 @@ class PaperState(Typesetter):
         lexer = self.lexer(name, at_letter=True)
         if lexer is None:
             return
-        self.loading += 1
         before, body = self.g.only(lexer), self.body
         self.body, open_now = False, self.p.open
         ink, block = self.ink, self.block
@@ -144,7 +151,6 @@ class PaperState(Typesetter):
             self.floor = floor
             self.g.frames, self.body, self.p.open = before, body, open_now
             self.ink, self.block = ink, block
-            self.loading -= 1
 
     def before_text(self, token: Token) -> None:
         if self.block is None and self.body and self.cell is None and not self.quiet:
@@ -223,6 +229,11 @@ class PaperState(Typesetter):
         letter = chr(64 + value) if 0 < value < 27 else str(value)
         shown = {"Alph": letter, "alph": letter.lower(), "Roman": roman(value), "roman": roman(value).lower()}
         self.put(shown.get(token.text, str(value)), token)
+
+    def settle_floats(self) -> None:
+        """Ends the paragraph and sets the floats deferred to its end, which are counted before the next one."""
+        self.close_block()
+        self.flush_now()
 
     def flush_now(self) -> None:
         """Sets what was deferred before anything that ends the paragraph."""

@@ -17,7 +17,7 @@ from mlintern.paper.latex.tokens import Token
 def read_grid(reader: Floats, name: str, token: Token) -> None:
     """Reads an environment that is a grid, its `\\begin` already consumed, and sets it."""
     spec, keys = arguments(reader, name)
-    rows, last_rules, stop, head, captions = collect(reader, name)
+    rows, last_rules, stop, captions = collect(reader, name)
     if not reader.body:
         return
     apply_keys(keys, rows, last_rules, token)
@@ -29,7 +29,7 @@ def read_grid(reader: Floats, name: str, token: Token) -> None:
         before = reader.g.only(captions)
         reader.run()
         reader.g.frames = before
-    _place(reader, spec, rows, last_rules, token, stop, head)
+    _place(reader, spec, rows, last_rules, token, stop)
     if loose is not None:
         reader.end_float(stop)
 
@@ -41,10 +41,9 @@ def _place(
     last_rules: list[str],
     token: Token,
     stop: Token,
-    head: int,
 ) -> None:
     """Sets a grid, or the grids that it only lays out."""
     if is_layout(rows) or is_pictures(rows):
         set_layout(reader, rows, token)
         return
-    set_cells(reader, rows, last_rules, columns(spec, reader.p.columns), token, stop, head)
+    set_cells(reader, rows, last_rules, columns(spec, reader.p.columns), token, stop)

@@ -113,7 +113,7 @@ class Reading:
         """`36--60`, `36–60`, `36 to 60`: no central value."""
         text, main = self.text, self.main
         assert main is not None
-        m = re.compile(rf"{SP}*(?:%{SP}*)?(---?|–|—|-|to(?={SP})|…|\.\.\.?|‒){SP}*").match(text, self.at)
+        m = re.compile(rf"{SP}*(?:%{SP}*)?(---?|–|—|-|to(?={SP})|…|\.\.\.?|‒|[~∼](?!{SP})){SP}*").match(text, self.at)
         if not m:
             return False
         other = magnitude(text, m.end(), sign=m[1] not in ("-", "–", "—", "--", "‒"))

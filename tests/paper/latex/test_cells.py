@@ -24,7 +24,7 @@ from tests.paper.latex.sources import cell, document, only
         (r"94.1 (0.3)", 94.1, 0.3), (r"94.1\,(0.3)", 94.1, 0.3), (r"94.1 ± 0.3", 94.1, 0.3), (r"$\mathbf{94.1} \pm 0.3$", 94.1, 0.3), (r"\textbf{94.1} $\pm$ 0.3", 94.1, 0.3),
         (r"94.1\textsubscript{±0.3}", 94.1, 0.3), (r"94.1\std{0.3}", 94.1, 0.3), (r"\res{94.1}{0.3}", 94.1, 0.3), (r"$94.1\,{\scriptstyle\pm\,0.3}$", 94.1, 0.3),
         (r"\num{94.1(3)}", 94.1, 0.3), (r"\num{94.1 +- 0.3}", 94.1, 0.3), (r"94.1$\scriptstyle\pm 0.3$", 94.1, 0.3), (r"$94.1\text{\tiny$\pm$0.3}$", 94.1, 0.3),
-        (r"$94.1{\color{gray}\pm 0.3}$", 94.1, 0.3), (r"\ensuremath{94.1\pm0.3}", 94.1, 0.3), (r"$\bm{94.1 \pm 0.3}$", 94.1, 0.3), (r"\ms{94.1}{0.3}", 94.1, 0.3),
+        (r"$94.1{\color{gray}\pm 0.3}$", 94.1, 0.3), (r"\ensuremath{94.1\pm0.3}", 94.1, 0.3), (r"\ensuremath{\mathbf{94.1}_{0.3}}", 94.1, 0.3), (r"$\ensuremath{94.1}_{\pm 0.3}$", 94.1, 0.3), (r"$\bm{94.1 \pm 0.3}$", 94.1, 0.3), (r"\ms{94.1}{0.3}", 94.1, 0.3),
     ],
 )  # fmt: skip
 def test_a_number_in_any_dress(tmp_path: Path, source: str, value: float, spread: float | None):

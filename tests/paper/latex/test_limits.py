@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from mlintern.paper.document import Document
 from mlintern.paper.latex.read import read_latex
 from mlintern.paper.latex.setting import MAX_DEPTH
+from mlintern.paper.latex.state import PaperState
 
 
 def read(folder: Path, body: str, before: str = "") -> Document:
@@ -34,6 +37,23 @@ def test_a_macro_whose_budget_is_used_up_counts_as_endless_and_not_as_undefined(
     assert document.text.startswith("Before.")
     assert document.text.endswith("After.")
     assert [(m.kind, m.why.startswith("it expands without end")) for m in document.missing] == [("limit", True)]
+
+
+def test_a_package_that_loads_itself_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_files: list[str] = []
+    style_file = PaperState._style_file
+    monkeypatch.setattr(PaperState, "_style_file", lambda self, name: (read_files.append(name), style_file(self, name)))
+    (tmp_path / "own.sty").write_text("\\usepackage{own}" * 20 + "\\newcommand{\\own}{kept}")
+    assert read(tmp_path, "\\own", "\\usepackage{own}" * 3).text == "kept"
+    assert read_files == ["own.sty"]
+
+
+def test_files_included_over_and_over_end_where_the_limit_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlintern.paper.latex.state.MAX_LOADED", 100)
+    (tmp_path / "a.tex").write_text("word " * 10)
+    document = read(tmp_path, "\\input{a}" * 5)
+    assert document.text.split() == ["word"] * 20
+    assert [(m.kind, m.name) for m in document.missing] == [("limit", "a")]
 
 
 def test_equal_headings_and_formulas_have_ids_of_their_own(tmp_path: Path) -> None:

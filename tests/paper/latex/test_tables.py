@@ -261,3 +261,41 @@ def test_header_without_rules_and_numeric_grids(tmp_path: Path):
     assert (t.header_rows, t.header_columns) == (1, 1)
     t = only(tmp_path, r"\begin{tabular}{ccc} 1 & 2 & 3 \\ 4 & 5 & 6 \\ 7 & 8 & 9 \end{tabular}")
     assert t.header_rows == 0
+
+
+def test_a_longtable_prints_its_first_head_and_last_foot_once(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"""\begin{longtable}{lr} \caption{Long.}\label{t:long} \\ \toprule Name & Value \\ \midrule \endfirsthead
+        \caption[]{(continued)} \\ \toprule Name & Value \\ \midrule \endhead \multicolumn{2}{r}{next page} \\ \endfoot
+        \bottomrule \multicolumn{2}{l}{One seed.} \\ \endlastfoot
+        a & 1 \\ b & 2 \\ \end{longtable}
+        \begin{table}\caption{Next.}\begin{tabular}{l}x\end{tabular}\end{table}""",
+    )
+    assert [(t.number, t.caption, t.label) for t in d.tables] == [("1", "Long.", "t:long"), ("2", "Next.", "")]
+    assert d.tables[0].grid() == [["Name", "Value"], ["a", "1"], ["b", "2"], ["One seed.", "One seed."]]
+    assert (d.tables[0].rules, d.tables[0].header_rows) == ((0, 1, 3), 1)
+
+
+def test_tables_are_counted_in_the_order_of_the_source(tmp_path: Path):
+    float_ = r"\begin{table}\caption{%s}\begin{tabular}{l}x\end{tabular}\end{table}"
+    d = document(
+        tmp_path,
+        "Words of a paragraph. " + float_ % "One."
+        + r"\begin{longtable}{l}\caption{Two.}\\ y\\ \end{longtable} Words." + float_ % "Three."
+        + r"\begin{minipage}{1cm}\captionof{table}{Four.}\begin{tabular}{l}z\end{tabular}\end{minipage}"
+        + float_ % "Five.",
+    )  # fmt: skip
+    assert sorted((t.number, t.caption) for t in d.tables) == [
+        ("1", "One."),
+        ("2", "Two."),
+        ("3", "Three."),
+        ("4", "Four."),
+        ("5", "Five."),
+    ]
+
+
+def test_what_a_column_prints_before_a_cell_stands_before_an_empty_one_too(tmp_path: Path):
+    preamble = r"\newcounter{n}\newcommand{\rn}{\stepcounter{n}\arabic{n}}"
+    g = rows(tmp_path, r">{\rn.}l<{)}l", r"& a \\ & b \\", preamble)
+    assert g == [["1.)", "a"], ["2.)", "b"]]
