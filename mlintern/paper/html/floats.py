@@ -157,6 +157,16 @@ def _own_captions(node: Node) -> int:
     return sum(child.has("ltx_caption") and _numbered(child) for child in node.nodes())
 
 
+def float_inside(node: Node) -> Node | None:
+    """The one numbered float inside a box that holds nothing else of it; None for anything but such a box."""
+    inner = next((below for below in node.walk() if below is not node and _is_float(below) and caption_of(below)), None)
+    if inner is None or _numbered(node) != 1 or not _numbered(inner):
+        return None
+    return (
+        inner if len(grids_below(node)) == len(grids_below(inner)) and len(images(node)) == len(images(inner)) else None
+    )
+
+
 def _float_in(unit: Node) -> Node:
     """The float that a box only holds in place."""
     inner = next((inner for inner in unit.walk() if _is_float(inner) and _numbered(inner)), None)

@@ -1,6 +1,7 @@
 """Tables and figures of a page, with their captions, panels and images."""
 
 import re
+from dataclasses import replace
 
 from mlintern.paper.document import (
     Figure,
@@ -9,8 +10,10 @@ from mlintern.paper.document import (
 )
 from mlintern.paper.html.floats import (
     caption_of,
+    float_inside,
     grids_below,
     images,
+    is_block,
     own_captions,
     panel_of,
     split_caption,
@@ -18,7 +21,7 @@ from mlintern.paper.html.floats import (
 )
 from mlintern.paper.html.page import Page
 from mlintern.paper.html.tables import GridReader
-from mlintern.paper.html.tree import Node
+from mlintern.paper.html.tree import Node, Text
 
 
 class PageFloats(Page):
@@ -31,12 +34,17 @@ class PageFloats(Page):
                 self._float(unit)
             return
         caption = caption_of(node)
+        if caption is None and (inner := float_inside(node)) is not None:
+            self._float(inner)  # a box that turns or scales the float
+            return
         number, caption_text = split_caption(caption)
         grids = grids_below(node)
+        before = len(self.tables)
         captions = own_captions(node)
         if len(captions) > 1 and len(captions) == len(grids) and not images(node):
             for one, grid in zip(captions, grids, strict=True):  # both in the order of the source
                 self._tables([grid], *split_caption(one), node.get("id"), node, one)
+            self._notes(node, grids, before)
             return
         if node.has("ltx_algorithm") or (node.has("ltx_float") and not grids and not images(node)):
             self._caption_block(caption, "")
@@ -51,6 +59,43 @@ class PageFloats(Page):
             self._tables(grids, number if is_table else "", caption_text, node.get("id"), node, caption)
         if not is_table:
             self._figure(node, number, caption_text, caption)
+        self._notes(node, grids, before)
+
+    def _notes(self, node: Node, grids: list[Node], before: int) -> None:
+        """Reads what else stands in a float, which explains the last of the tables that it holds."""
+        self.builder.break_block()
+        first, start = len(self.builder.blocks), self.builder.size
+        self._beside(node, grids)
+        text = self.builder.since(start)
+        notes = [text[block.start - start : block.end - start] for block in self.builder.blocks[first:]]
+        if notes and len(self.tables) > before:
+            self.tables[-1] = replace(self.tables[-1], notes=tuple(notes))
+
+    def _beside(self, node: Node, grids: list[Node]) -> None:
+        """What else stands in a float: a table's notes, text in a figure."""
+        inside = {id(grid) for grid in grids}
+
+        def elsewhere(part: Node) -> bool:
+            named = part.has("ltx_caption") or part.tag in ("figcaption", "caption", "img", "svg")
+            return named or id(part) in inside
+
+        run: list[Node | Text] = []
+        for child in node.children:
+            apart = isinstance(child, Node) and any(map(elsewhere, child.walk()))
+            if isinstance(child, Text) or not (apart or is_block(child)):
+                run.append(child)
+                continue
+            self._text_beside(run)
+            run = []
+            if not apart:
+                self._block(child)
+            elif not elsewhere(child):
+                self._beside(child, grids)
+        self._text_beside(run)
+
+    def _text_beside(self, run: list[Node | Text]) -> None:
+        if any(item.text.strip() if isinstance(item, Text) else item.plain() for item in run):
+            self._paragraph(run)
 
     def _tables(
         self, grids: list[Node], number: str, caption: str, label: str, node: Node, caption_node: Node | None = None

@@ -48,7 +48,12 @@ def rows_of(grid: Node) -> list[tuple[Node, bool]]:
                 descend(child, child.tag == "thead" or child.has("ltx_thead"))
 
     descend(grid, False)
-    return rows
+    return [(row, head) for row, head in rows if not _only_rule(row)]
+
+
+def _only_rule(row: Node) -> bool:
+    """Whether a row is a line (`\\Xhline`), which LaTeXML draws in a row of its own when it does not know it as one."""
+    return not row.plain().strip("\u00a0 ") and row.find("ltx_rule") is not None and row.find("ltx_graphics") is None
 
 
 def _cells_of(row: Node) -> list[Node]:
@@ -132,6 +137,8 @@ class GridReader:
         writer.in_cell = False
         text = writer.builder.since(start).strip()
         why = "; ".join(dict.fromkeys(inked.doubts))
+        if _SPELLED_OUT.search(text):
+            why = f"{why}; " * bool(why) + "the conversion wrote a command out as letters"
         if overlaps:
             why = f"{why}; " * bool(why) + "it overlaps another cell"
         numbers = parse_cell(text)
@@ -202,12 +209,14 @@ def _doubted(cell: Cell, why: str) -> Cell:
     return replace(cell, doubtful=True, why=f"{cell.why}; {why}" if cell.why else why, numbers=numbers)
 
 
-_OPEN_END = re.compile(r".*\d\s*±|[-+]?\d+\.")
+_SPELLED_OUT = re.compile(r"\d\s+p\s+m\s+\d")
+"""What LaTeXML makes of `1.5 \\pm 0.1` in a siunitx column."""
+_OPEN_END = re.compile(r".*\d\s*±|[-+]?\d+\.|[-+]?[\d.]+%?\s*[/–:×]")
 
 
 def _pairs(rows: list[list[Node]]) -> set[int]:
     """Columns that continue the number of the column before them (`r@{$\\pm$}l`, `r@{.}l`): wherever both hold
-    something, the first ends in ± or a point, and this is so in two rows at least."""
+    something, the first ends in ±, a point or a sign between numbers, and this is so in two rows at least."""
     seen: dict[int, list[bool]] = {}
     for cells in rows:
         column = 0

@@ -25,8 +25,11 @@ _WORD_GAP = 0.17
 _LIGATURES = {"ﬁ": "fi", "ﬂ": "fl", "ﬀ": "ff", "ﬃ": "ffi", "ﬄ": "ffl"}
 
 
-Turn = Literal["up", "down"]
-"""Text that runs from the bottom of the page to its top (`sidewaystable`), or the other way."""
+Turn = Literal["up", "down", "over"]
+"""Text that runs from the bottom of the page to its top (`sidewaystable`), the other way, or upside down."""
+TURNS: tuple[Turn, ...] = ("up", "down", "over")
+Box = tuple[float, float, float, float]
+"""x0, x1, top and bottom."""
 
 
 @dataclass
@@ -100,21 +103,33 @@ class Line:
     def _of(self, words: list[Word]) -> "Line":
         return Line(self.baseline, statistics.median(word.size for word in words), words)
 
+    @property
+    def box(self) -> Box:
+        """About where its letters stand."""
+        return self.x0, self.x1, self.baseline - 0.75 * self.size, self.baseline + 0.25 * self.size
+
+
+@dataclass(frozen=True)
+class Label:
+    """A line that stands turned on its page, and the box it fills there."""
+
+    line: Line
+    box: Box
+
 
 def glyphs_of(page: Any, turned: Turn | None = None) -> list[Glyph]:
     """The upright glyphs of a pdfplumber page that stand on it, without spaces; with `turned`, those that run upwards
     or downwards, where they would stand if the page were turned so that they are upright."""
     found = []
     for char in page.chars:
-        if turned is not None:
-            if not char.get("upright", True) and turn_of(char) == turned:
-                char = _turned(char, page, turned)
-            else:
-                continue
-        text = "".join(_LIGATURES.get(c, c) for c in char["text"])
-        if not text.strip() or not char.get("upright", True) or char["size"] <= 0.5:
+        if turn_of(char) != (turned or ""):
             continue
-        width, height = (page.width, page.height) if turned is None else (page.height, page.width)
+        if turned is not None:
+            char = _turned(char, page, turned)
+        text = "".join(_LIGATURES.get(c, c) for c in char["text"])
+        if not text.strip() or char["size"] <= 0.5:
+            continue
+        width, height = (page.height, page.width) if turned in ("up", "down") else (page.width, page.height)
         if not (-5 <= char["x0"] <= width + 5 and -5 <= char["top"] <= height + 5):
             continue
         baseline = char.get("baseline", float(page.height) - float(char["matrix"][5]) + float(page.bbox[1]))
@@ -126,27 +141,50 @@ def glyphs_of(page: Any, turned: Turn | None = None) -> list[Glyph]:
     return found
 
 
-def turn_of(char: dict[str, Any]) -> Turn | None:
-    """Which way the text of a pdfplumber character runs; None if it is upright or slanted."""
+def turn_of(char: dict[str, Any]) -> Turn | Literal["", "slanted"]:
+    """Which way the text of a pdfplumber character runs; `""` for upright, even if its letters lean."""
     a, b, c, d = (float(x) for x in char["matrix"][:4])
+    if abs(b) <= 0.01 * (abs(a) + abs(d)):
+        return "over" if a < 0 and d < 0 else ""
     if abs(a) + abs(d) > 0.01 * (abs(b) + abs(c)) or b * c >= 0:
-        return None
+        return "slanted"
     return "up" if b > 0 else "down"
 
 
-def turned_box(box: dict[str, Any], page: Any, turn: Turn) -> tuple[float, float, float, float]:
-    """x0, x1, top and bottom of something on the page, after turning the page so that the text is upright."""
-    x0, x1, top, bottom = (float(box[key]) for key in ("x0", "x1", "top", "bottom"))
+def box_of(shape: dict[str, Any]) -> Box:
+    """The box of something on a pdfplumber page."""
+    x0, x1, top, bottom = (float(shape[key]) for key in ("x0", "x1", "top", "bottom"))
+    return x0, x1, top, bottom
+
+
+def turned_box(box: Box, page: Any, turn: Turn | None) -> Box:
+    """The box of something on the page, after turning the page so that text of this turn is upright."""
+    x0, x1, top, bottom = box
+    width, height = float(page.width), float(page.height)
+    if turn is None:
+        return box
+    if turn == "over":
+        return width - x1, width - x0, height - bottom, height - top
     if turn == "up":
-        return float(page.height) - bottom, float(page.height) - top, x0, x1
-    return top, bottom, float(page.width) - x1, float(page.width) - x0
+        return height - bottom, height - top, x0, x1
+    return top, bottom, width - x1, width - x0
+
+
+def turned_back(box: Box, page: Any, turn: Turn | None) -> Box:
+    """The inverse of `turned_box`: a box on the turned page as it stands on the page."""
+    x0, x1, top, bottom = box
+    if turn == "up":
+        return top, bottom, float(page.height) - x1, float(page.height) - x0
+    if turn == "down":
+        return float(page.width) - bottom, float(page.width) - top, x0, x1
+    return turned_box(box, page, turn)
 
 
 def _turned(char: dict[str, Any], page: Any, turn: Turn) -> dict[str, Any]:
-    x0, x1, top, bottom = turned_box(char, page, turn)
-    x = float(char["matrix"][4])
-    baseline = x if turn == "up" else float(page.width) - x
-    return char | {"x0": x0, "x1": x1, "top": top, "size": bottom - top, "upright": True, "baseline": baseline}
+    x0, x1, top, bottom = turned_box(box_of(char), page, turn)
+    x, y = (float(value) for value in char["matrix"][4:6])
+    baseline = {"up": x, "down": float(page.width) - x, "over": y - float(page.bbox[1])}[turn]
+    return char | {"x0": x0, "x1": x1, "top": top, "size": bottom - top, "baseline": baseline}
 
 
 def runs_of(glyphs: list[Glyph]) -> list[list[Glyph]]:

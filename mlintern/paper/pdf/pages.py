@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlintern.paper.document import Missing
-from mlintern.paper.pdf.layout import Line, Turn, glyphs_of, gutter_of, lines_of
+from mlintern.paper.pdf.layout import (
+    TURNS,
+    Box,
+    Label,
+    Line,
+    Turn,
+    box_of,
+    glyphs_of,
+    gutter_of,
+    lines_of,
+    turn_of,
+    turned_back,
+    turned_box,
+)
 from mlintern.paper.pdf.regions import Rule, rules_of
 
 MAX_GLYPHS = 60_000
@@ -32,6 +45,10 @@ class Page:
     gutter: float | None
     free: list[Line] = field(default_factory=list)
     """Lines that are no caption's."""
+    labels: list[Label] = field(default_factory=list)
+    """Text that stands turned beside the lines: `\\rotatebox` in a table, the labels of axes."""
+    slanted: list[Box] = field(default_factory=list)
+    """Characters that are turned by some other angle."""
 
 
 def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
@@ -41,26 +58,33 @@ def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
     def lost(kind: str, why: str) -> None:
         missing.append(Missing(kind=kind, name=f"page {number}", why=why))  # type: ignore[arg-type]
 
-    turns: tuple[Turn | None, ...] = (None, "up", "down")
-    pages: list[Page] = []
-    for turn in turns:
+    frames: dict[Turn | None, Page] = {}
+    labels: list[tuple[Turn | None, list[Line]]] = []
+    for turn in (None, *TURNS):
         glyphs = glyphs_of(page, turn)
         if len(glyphs) > MAX_GLYPHS:
             lost("limit", f"it holds more than {MAX_GLYPHS} characters; the rest is not read")
             glyphs = glyphs[:MAX_GLYPHS]
         width, height = float(page.width), float(page.height)
-        if turn:
+        if turn in ("up", "down"):
             width, height = height, width
         gutter = gutter_of(glyphs, width)
         lines = list(_captions_apart(lines_of(glyphs, gutter)))
         if turn and not any(CAPTION.match(line.text) for line in lines):
             if len(glyphs) > _MUCH:
                 lost("text", f"{len(glyphs)} of its characters are turned, and no caption stands among them")
+            labels.append((turn, lines))
             continue
         unknown = sum(word.unknown for line in lines for word in line.words)
         if unknown:
             lost("text", f"the PDF does not say which characters {unknown} of its glyphs are")
-        pages.append(Page(number, width, height, lines, rules_of(page, turn), gutter))
+        frames[turn] = Page(number, width, height, lines, rules_of(page, turn), gutter)
+    slanted = [box_of(char) for char in page.chars if turn_of(char) == "slanted" and char["text"].strip()]
+    for turn, frame in frames.items():
+        frame.slanted = [turned_box(box, page, turn) for box in slanted]
+        for other, lines in [*labels, *((other, beside.lines) for other, beside in frames.items() if other != turn)]:
+            frame.labels += [Label(line, turned_box(turned_back(line.box, page, other), page, turn)) for line in lines]
+    pages = list(frames.values())
     if not any(page.lines for page in pages) and (page.images or page.rects or page.curves):
         lost("pages", "it holds no text (a scan or a drawing)")
     page.close()  # pdfplumber keeps every object of a page otherwise

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlintern.paper.pdf.chunks import chunks_of, columns_of
-from mlintern.paper.pdf.layout import Line, Turn, turned_box
+from mlintern.paper.pdf.layout import Box, Line, Turn, box_of, turned_box
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ class Region:
         """Whether all of the line stands in the table."""
         return self.parted(line)[1] is None
 
+    def has(self, box: Box) -> bool:
+        """Whether the middle of a box lies in the table."""
+        x, y = (box[0] + box[1]) / 2, (box[2] + box[3]) / 2
+        return self.x0 - 8 < x < self.x1 + 8 and self.top - 1 < y < self.bottom + 4
+
+    def headed_by(self, box: Box) -> bool:
+        """Whether turned text stands on the table's first rule, which then is the line below its head."""
+        return self.x0 - 8 < (box[0] + box[1]) / 2 < self.x1 + 8 and self.rules[0] - 9 < box[3] < self.rules[0] + 1
+
     def meets(self, other: "Region") -> bool:
         """Whether two tables would share part of the page."""
         over = min(self.bottom, other.bottom) - max(self.top, other.top)
@@ -55,9 +64,7 @@ def rules_of(page: Any, turned: Turn | None = None) -> list[Rule]:
     """Horizontal lines and thin boxes of a pdfplumber page (of the turned page), pieces on one line joined."""
     found = []
     for shape in [*page.lines, *page.rects]:
-        x0, x1, top, bottom = (
-            turned_box(shape, page, turned) if turned else (float(shape[key]) for key in ("x0", "x1", "top", "bottom"))
-        )
+        x0, x1, top, bottom = turned_box(box_of(shape), page, turned)
         if abs(bottom - top) <= 1.6 and x1 - x0 >= 8:
             found.append(Rule(x0, x1, (top + bottom) / 2))
     found.sort(key=lambda rule: (round(rule.y), rule.x0))

@@ -5,15 +5,19 @@ layout (a value across two columns, two values close together) is marked doubtfu
 """
 
 import itertools
+import re
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mlintern.paper.document import Cell
 from mlintern.paper.numbers import Number, parse_cell
 from mlintern.paper.numbers.commas import settle_commas
 from mlintern.paper.pdf.chunks import Chunk, chunks_of, columns_of
-from mlintern.paper.pdf.layout import Line
+from mlintern.paper.pdf.layout import Label, Line, Word
 from mlintern.paper.pdf.regions import Region, Rule
+
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class PdfGrid:
     confidence: float
 
 
-def read_grid(region: Region, lines: list[Line]) -> PdfGrid | None:
-    """The grid of the lines inside a region; None if it has no two columns."""
+def read_grid(region: Region, lines: list[Line], labels: Sequence[Label] = ()) -> PdfGrid | None:
+    """The grid of the lines inside a region, and of what stands turned in it; None if it has no two columns."""
     by_row: list[tuple[float, list[Chunk]]] = []
     for line in sorted(lines, key=lambda line: line.baseline):
         chunks = chunks_of(line)
@@ -40,6 +44,7 @@ def read_grid(region: Region, lines: list[Line]) -> PdfGrid | None:
         else:
             by_row.append((line.baseline, chunks))
     by_row = _between_rows(by_row, region.rules)
+    _place_labels(by_row, labels, region)
     columns = columns_of([[c for c in chunks if not _below(c, y, region)] for y, chunks in by_row])
     if len(columns) < 2 or len(by_row) < 2:
         return None
@@ -71,6 +76,27 @@ def read_grid(region: Region, lines: list[Line]) -> PdfGrid | None:
         rules=tuple(dict.fromkeys(rules)),
         confidence=0.75 if full == body_rows and not doubtful else 0.5,
     )
+
+
+def _place_labels(by_row: list[tuple[float, list[Chunk]]], labels: Sequence[Label], region: Region) -> None:
+    """Adds turned text to the rows: a head to the lowest row beside it, as its foot stands on that line; any other,
+    which may stand for all the rows beside it, to the first."""
+    first_rule = next((y for y in sorted(region.rules) if y > region.top + 4), region.bottom)
+    for label in sorted(labels, key=lambda label: label.box[0]):
+        x0, x1, top, bottom = label.box
+        head = bottom < first_rule + 1
+        beside = [i for i, (y, _) in enumerate(by_row) if top - 1 < y < bottom + 3]
+        rows = [i for i in beside if by_row[i][0] < first_rule] if head else beside
+        if not rows and (head or not by_row):
+            by_row.append((bottom, []))
+            by_row.sort(key=lambda row: row[0])
+            rows = [next(i for i, row in enumerate(by_row) if row[0] == bottom)]
+        at = rows[-1 if head else 0] if rows else min(range(len(by_row)), key=lambda i: abs(by_row[i][0] - bottom))
+        doubt = "it stands turned" if head else "it stands turned, maybe for several rows"
+        text = label.line.text
+        word = Word(text, x0, x1, label.line.size, label.line.bold, doubt if not head or _DIGIT.search(text) else "")
+        by_row[at][1].append(Chunk([word]))
+        by_row[at][1].sort(key=lambda chunk: chunk.x0)
 
 
 def _between_rows(rows: list[tuple[float, list[Chunk]]], rules: tuple[float, ...]) -> list[tuple[float, list[Chunk]]]:

@@ -143,3 +143,51 @@ def test_captions_of_tables_side_by_side_that_stand_together_belong_to_the_grids
         ("5", "", "R", ["3", "4"]),
     ]
     assert d.missing == ()
+
+
+def float_(tag: str, inside: str, caption: str = "Both.") -> str:
+    words = (
+        f'<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_table">Table 3: </span>{caption}</figcaption>'
+    )
+    return f'<{tag} id="T3" class="ltx_table">{words}{inside}</{tag}>'
+
+
+def test_a_tables_notes_are_text_and_belong_to_it() -> None:
+    notes = '<ul class="ltx_itemize"><li class="ltx_item">a Public sets.</li></ul><p class="ltx_p">One <b>seed</b>.</p>'
+    document = read(float_("figure", table(["lr", "acc"], ["1", "2"]) + notes + "Loose <i>words</i>."))
+    assert document.tables[0].notes == ("a Public sets.", "One seed.", "Loose words.")
+    assert document.find_quote("Public sets.") and document.find_quote("Loose words.")
+    assert document.text.count("Public sets.") == document.text.count("Both.") == 1
+
+
+def test_text_in_a_figure_is_kept() -> None:
+    caption = (
+        '<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_figure">Figure 1: </span>A prompt.</figcaption>'
+    )
+    document = read(f'<figure class="ltx_figure"><p class="ltx_p">Say 7 words.</p><img src="x.png">{caption}</figure>')
+    assert document.text.count("Say 7 words.") == document.text.count("A prompt.") == 1
+    assert [f.caption for f in document.figures] == ["A prompt."]
+
+
+def test_a_turned_table_keeps_its_caption_and_number() -> None:
+    inner = float_("figure", table(["lr", "acc"], ["1", "2"])).replace(' id="T3" class="ltx_table"', "")
+    document = read(
+        f'<div class="ltx_table ltx_transformed_outer"><div class="ltx_transformed_inner">{inner}</div></div>'
+    )
+    assert [(t.number, t.caption, t.subcaption) for t in document.tables] == [("3", "Both.", "")]
+
+
+def test_signs_between_two_columns_join_them() -> None:
+    head = '<td class="ltx_td">x</td><td class="ltx_td" colspan="2">P/R</td>'
+    page = table(["a", "80/", "75"], ["b", "81/", "70"])
+    grid = read(page.replace('<tr class="ltx_tr">', f'<tr class="ltx_tr">{head}</tr><tr class="ltx_tr">', 1)).tables[0]
+    assert grid.grid() == [["x", "P/R"], ["a", "80/75"], ["b", "81/70"]]
+
+
+def test_a_row_that_is_only_a_line_is_none() -> None:
+    line = '<span class="ltx_rule" style="width:100%;height:0.8pt;"> </span>'
+    assert read(table(["a", "1"], [line, ""], ["b", "2"])).tables[0].grid() == [["a", "1"], ["b", "2"]]
+
+
+def test_a_command_that_became_letters_is_doubtful() -> None:
+    assert cell(math("93.5") + " p  m 0.2").doubtful

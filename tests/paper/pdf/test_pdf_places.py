@@ -78,6 +78,48 @@ def test_turned_tables_are_read(tmp_path: Path, turn: str) -> None:
     assert (found.span.page, cell.span.page) == (1, 1) and cell.span.start > found.span.start
 
 
+TURNED = {"up": "q 0 1 -1 0 612 0 cm", "down": "q 0 -1 1 0 0 792 cm"}
+
+
+def turned(page: Page, x: float, y: float, text: str, matrix: str = "0 1 -1 0") -> None:
+    """Text from a place upwards, as `\\rotatebox{90}` sets it."""
+    page.operators.append(f"BT /F1 10 Tf {matrix} {x} {y} Tm ({text}) Tj ET")
+
+
+@pytest.mark.parametrize("side", [None, "up", "down"])
+def test_turned_heads_and_row_names_are_read_and_the_names_are_doubtful(tmp_path: Path, side: str | None) -> None:
+    page, table = Page(), Page()
+    page.paragraph(72, 720, filler(3))
+    table.text(300, 400, "Table 1: Heads")
+    for y in (390, 340, 288):
+        table.rule(290, 470, y)
+    turned(table, 384, 343, "Alpha")
+    turned(table, 444, 343, "Beta 2")
+    turned(table, 315, 298, "Big")
+    for y, row in ((326, ["71.2", "1"]), (310, ["72.3", "2"]), (294, ["73.4", "3"])):
+        table.row(y, [380, 440], row)
+    page.operators += [TURNED[side], *table.operators, "Q"] if side else table.operators
+    document = read(tmp_path, page)
+    rows = [["", "Alpha", "Beta 2"], ["", "71.2", "1"], ["Big", "72.3", "2"], ["", "73.4", "3"]]
+    assert [shown(t) for t in document.tables] == [("1", "Heads", rows)]
+    doubtful = {c.text for c in document.tables[0].cells if c.doubtful}
+    assert doubtful == {"Beta 2", "Big"}
+    assert document.missing == ()
+
+
+def test_slanted_heads_and_text_upside_down_are_said_and_no_words_of_the_page(tmp_path: Path) -> None:
+    page = Page()
+    page.paragraph(72, 700, filler(3))
+    page.text(300, 600, "Table 1: Slanted")
+    grid(page, 300, 590, *LEFT)
+    turned(page, 330, 560, "AB", "0.7071 0.7071 -0.7071 0.7071")
+    turned(page, 390, 100, "DC", "-1 0 0 -1")
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("1", "Slanted", LEFT)]
+    assert [(m.kind, m.name, m.why[:1]) for m in document.missing] == [("text", "Table 1", "2")]
+    assert "DC" not in document.text and "CD" not in document.text
+
+
 def test_labels_of_axes_are_no_text_and_much_turned_text_is_said(tmp_path: Path) -> None:
     page, labels, much = Page(), Page(), Page()
     labels.text(300, 590, "turned label")

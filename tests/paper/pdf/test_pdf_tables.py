@@ -1,7 +1,8 @@
 """Tables of a PDF page from words and rules at places (pt; y grows downwards), as LaTeX leaves them there."""
 
+from mlintern.paper.pdf.blocks import Block
+from mlintern.paper.pdf.captions import captions_above
 from mlintern.paper.pdf.layout import Glyph, Line, Word, mark_scripts, words_of
-from mlintern.paper.pdf.reader import _Block, captions_above
 from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near
 from mlintern.paper.pdf.tables import PdfGrid, read_grid
 
@@ -99,7 +100,7 @@ def test_a_caption_between_two_tables_may_belong_to_either() -> None:
 
 def test_the_paper_says_on_which_side_its_captions_stand() -> None:
     first, second, third = region(0, 50), region(100, 150), region(200, 250)
-    block = _Block("caption")
+    block = Block("caption")
     below_each = [(block, first, None), (block, second, first), (block, third, second)]
     above_each = [(block, second, first), (block, third, second), (block, None, third)]
     assert (captions_above([below_each]), captions_above([above_each])) == (True, False)
