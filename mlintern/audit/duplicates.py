@@ -1,8 +1,6 @@
 """`exact_duplicate` and `label_conflict`: rows of one part that stand in another part too.
 
-A match is a leak only beyond chance: among six binary columns nearly every test row has a twin. The chance level is
-what remains when every column is shuffled among the training rows of one class, which keeps the columns' values and
-their tie to the label and breaks rows apart.
+A match is a leak only beyond chance (chance.py): among six binary columns nearly every test row has a twin.
 """
 
 import itertools
@@ -11,13 +9,12 @@ import numpy as np
 
 from mlintern.audit.backend import mapped
 from mlintern.audit.canonical import canonical_rows, common_type, row_hashes, text_hashes
+from mlintern.audit.chance import equal_texts_by_chance, expected_by_chance, matches
 from mlintern.audit.options import AuditOptions
-from mlintern.audit.randomness import generator
 from mlintern.audit.report import Finding, Kind, Severity, Status
 from mlintern.audit.subject import Outcome, Subject, pair_examples, pair_numbers, row_numbers
 
 _CHANCE_P = 1e-3
-_CHANCE_ROWS = 20_000
 _SHARD = 100_000  # rows that are hashed at a time: whatever hashes them, they are the same
 
 
@@ -29,26 +26,6 @@ def severity_of_share(count: int, fraction: float) -> Severity:
     if fraction >= 0.01 and count > 2:
         return Severity.HIGH
     return Severity.MEDIUM if fraction >= 0.001 else Severity.LOW
-
-
-def matches(hashes_a: np.ndarray, hashes_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of a and b with equal hashes, as pairs (rows_a [m], rows_b [m]).
-
-    One pair per row that has a twin on the other side (with the first such twin), not all n*m of a value: enough to
-    name every affected row and to connect equal rows, and linear in the data.
-    """
-    order = np.argsort(hashes_a, kind="stable")
-    sorted_a = hashes_a[order]
-    place = np.searchsorted(sorted_a, hashes_b)
-    inside = place < len(sorted_a)
-    hit = np.zeros(len(hashes_b), bool)
-    hit[inside] = sorted_a[place[inside]] == hashes_b[inside]
-    rows_b = np.flatnonzero(hit)
-    rows_a = order[place[rows_b]]
-    extra_a = np.setdiff1d(np.flatnonzero(np.isin(hashes_a, hashes_b[rows_b])), rows_a)
-    first_b = {int(h): int(j) for h, j in zip(hashes_b[rows_b][::-1], rows_b[::-1], strict=True)}
-    extra_b = np.array([first_b[int(h)] for h in hashes_a[extra_a]], dtype=np.int64)
-    return np.concatenate([rows_a, extra_a]), np.concatenate([rows_b, extra_b])
 
 
 def id_like(subject: Subject) -> np.ndarray:
@@ -69,66 +46,8 @@ def id_like(subject: Subject) -> np.ndarray:
     return found if found.sum() <= width - 2 else np.zeros(width, bool)
 
 
-def expected_by_chance(
-    rows: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int, columns: slice | np.ndarray = slice(None)
-) -> float:
-    """How many of the rows `others` [m, d] would have a twin among `rows` [n, d] by chance, in these columns.
-
-    The largest of three estimates: columns shuffled within each class; rows that agree in all columns but one, times
-    the chance that this last column agrees too; and, where the training rows take few distinct values and no column
-    names a row by itself, the rate of repeats inside the training part.
-    """
-    rng = generator(seed, "chance")
-    n = min(len(rows), _CHANCE_ROWS)
-    taken = np.sort(rng.choice(len(rows), n, replace=False))
-    dtype = common_type({"a": rows, "b": others})
-    base, tags = canonical_rows(rows[taken][:, columns], dtype), labels[taken]
-    groups = (
-        [np.flatnonzero(tags == tag) for tag in np.unique(tags)] if len(np.unique(tags)) <= n // 10 else [np.arange(n)]
-    )
-    sample = others[np.sort(rng.choice(len(others), min(len(others), _CHANCE_ROWS), replace=False))][:, columns]
-    other_hashes = row_hashes(sample, dtype)
-    rounds = max(1, min(10, _CHANCE_ROWS // (n * max(1, base.shape[1] // 8))))
-    by_columns = 0.0
-    for _ in range(rounds):
-        scrambled = base.copy()
-        for group, column in itertools.product(groups, range(base.shape[1])):
-            scrambled[group, column] = base[group[rng.permutation(len(group))], column]
-        by_columns += float(np.isin(other_hashes, row_hashes(scrambled, dtype)).sum()) / rounds
-    hashes = row_hashes(base, dtype)
-    distinct, counts = np.unique(hashes, return_counts=True)
-    widest = max(len(np.unique(base[:, column])) for column in range(min(base.shape[1], 256)))
-    by_repeats = 0.0
-    if len(distinct) <= 0.5 * n and (widest <= 0.5 * len(distinct) or base.shape[1] == 1):
-        by_repeats = float(counts[counts > 1].sum()) / n * len(sample)
-    return max(by_columns, _but_one(base, sample, dtype), by_repeats) * len(others) / len(sample)
-
-
-def _but_one(base: np.ndarray, sample: np.ndarray, dtype: np.dtype) -> float:
-    """Expected chance twins from rows that agree in all columns but one; the largest estimate over the columns.
-
-    Where a column is as good as continuous it never agrees by chance: rows that agree in it are copies, whatever else.
-    """
-    width = base.shape[1]
-    if not 2 <= width <= 64:
-        return 0.0
-    agreement = []
-    for values in base.T:
-        _, counts = np.unique(values, return_counts=True)
-        agreement.append(float((counts.astype(np.float64) ** 2).sum()) / len(base) ** 2)
-    if min(agreement) * len(base) < 2:
-        return 0.0
-    largest = 0.0
-    for column, agree in enumerate(agreement):
-        rest = np.delete(np.arange(width), column)
-        rows_a, rows_b = matches(row_hashes(base, dtype, rest), row_hashes(sample, dtype, rest))
-        apart = len(np.unique(rows_b[base[rows_a, column] != sample[rows_b, column]]))
-        largest = max(largest, apart * agree / max(1 - agree, 1e-9))
-    return largest
-
-
 def _repeats(subject: Subject, hashes: np.ndarray) -> float:
-    """Chance that a text or graph stands in the training part by itself, where these are short or small enough to.
+    """Chance that a text or graph stands in the training part by itself, where these are few or small enough to.
 
     That is the training rows' own rate of repeats, where under half of them are distinct, or where graphs have so few
     nodes (10 at most by the middle one) that there are few to draw from.
@@ -162,7 +81,11 @@ def duplicate_rows(subject: Subject, part_a: str, part_b: str) -> tuple[np.ndarr
     if not subject.numeric:
         hashes = hashes_of(subject.options, a.features)
         rows_a, rows_b = matches(hashes, hashes_of(subject.options, b.features))
-        return rows_a, rows_b, _repeats(subject, hashes) * len(b)
+        expected = _repeats(subject, hashes) * len(b)
+        if subject.kind_of_data == "text" and len(rows_a):
+            texts = (part.features.ravel().astype(str).tolist() for part in (a, b))
+            expected = max(expected, equal_texts_by_chance(*texts))
+        return rows_a, rows_b, expected
     flat_a, flat_b = subject.flat(part_a), subject.flat(part_b)
     dtype = common_type({"a": flat_a, "b": flat_b})
     ignored = id_like(subject)

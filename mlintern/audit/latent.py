@@ -30,6 +30,7 @@ _MOST = 0.08  # share of the rows looked at that one group may have
 _STEP = 9  # neighbours of a row that a region grows to
 _WIDTH = 256
 _LEVELS = 10  # a column with fewer values is a code, and codes make cells of their own
+_SOURCES = 16  # groups in the features below which they may as well be kinds of rows as sources of them
 _STRADDLING = 0.6  # share of the test rows whose group has training rows, below which the split keeps groups apart
 _WORTH = 1.0  # points below which groups are reported but not held against the split
 
@@ -167,7 +168,7 @@ def _groups_among(
     """Stable groups [n] of the rows looked at, of which the `share` is in one; None where they are no finding."""
     number = len(np.unique(groups[groups >= 0]))
     classes = len(np.unique(subject.train.labels)) if subject.classification else 1
-    if share < _STABLE or number < max(10, 4 * classes):
+    if share < _STABLE or number < max(_SOURCES, 4 * classes):
         return None
     known = np.flatnonzero(groups >= 0)
     lost = np.flatnonzero(groups < 0)
@@ -186,8 +187,18 @@ def _groups_among(
     return Groups(units, sure, how, evidence, rows)
 
 
-def places(subject: Subject) -> dict[str, np.ndarray] | None:
-    """Each row's place in the file the parts were cut from: given, or the number that ends its id; None if unknown."""
+def places(subject: Subject) -> dict[str, np.ndarray]:
+    """Each row's place in the file the parts were cut from: given, or the number that ends its id, or else its place in
+    its own part, as if the file's rows had gone to the parts evenly and stayed in order."""
+    evenly = {}
+    total = len(subject.train) + len(subject.test)
+    for part in ("train", "test"):
+        n = len(subject.parts()[part])
+        evenly[part] = (np.arange(n) + 0.5) * total / n
+    return _known_places(subject) or evenly
+
+
+def _known_places(subject: Subject) -> dict[str, np.ndarray] | None:
     if subject.positions is not None:
         return {part: np.asarray(subject.positions[part], np.float64) for part in ("train", "test")}
     found = {}
@@ -233,7 +244,7 @@ def groups_in_order(subject: Subject) -> Groups | None:
     """Groups as runs of rows in the original file, where neighbours in the features are neighbours in the file."""
     where = places(subject)
     hood = neighbourhood(subject)
-    if where is None or isinstance(hood, str) or _sorted_by_a_column(subject, where["train"]):
+    if isinstance(hood, str) or _sorted_by_a_column(subject, where["train"]):
         return None
     near = hood.rows["train"][hood.other[1][:, :5]]
     asked = hood.rows["test"]
@@ -267,7 +278,7 @@ def groups_in_order(subject: Subject) -> Groups | None:
     evidence = {"neighbours_nearby": round(seen, 4), "expected": round(expected, 4), "reach": reach}
     how = (
         f"{100 * seen:.0f} % of a test row's nearest training rows stood within {reach} rows of it in the original "
-        f"file ({100 * expected:.1f} % expected)"
+        f"file{'' if _known_places(subject) else ', if the parts keep its order'} ({100 * expected:.1f} % expected)"
     )
     return Groups(units, np.ones(len(subject.test), bool), how, evidence)
 

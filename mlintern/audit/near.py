@@ -10,6 +10,7 @@ import functools
 
 import numpy as np
 
+from mlintern.audit.agreement import sharing_values, surprise
 from mlintern.audit.duplicates import severity_of_share
 from mlintern.audit.neighbourhood import Neighbourhood, neighbourhood, own_and_other
 from mlintern.audit.neighbours import discoveries, spacing_of
@@ -19,32 +20,9 @@ from mlintern.audit.resampled import resampled_before_split
 from mlintern.audit.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 from mlintern.audit.twins import STRICT, WIDE, Twins, joined, named_rows, variant_twins
 
-_RARE = 0.1  # a shared value is evidence where at most this share of the training rows has it
-_SURPRISE = 20.0  # bits of agreement beyond the training rows' own
+_SURPRISE, _UNHEARD = 20.0, 12.0  # bits of agreement beyond the training rows' own, or where next to none have any
 _PERVASIVE = 0.15  # share of training rows with a training twin from which copies were made before the split
 _MEASURED = 0.2  # a column with this share of distinct values is measured, not coded
-
-
-def _surprise(points: np.ndarray, base: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per row: bits of exact agreement with the best of its neighbours [n, k], and that neighbour.
-
-    A column counts by how rare the shared value is in `base`, common values (zeros, codes) not at all. Neighbours that
-    agree in all columns (exact duplicates) or in under 60 % of them count nothing.
-    """
-    values = [np.unique(column, return_counts=True) for column in base.T]
-    best, partner = np.zeros(len(points)), found[:, 0].copy()
-    bits = np.zeros(points.shape, np.float32)
-    for column, (distinct, counts) in enumerate(values):
-        place = np.clip(np.searchsorted(distinct, points[:, column]), 0, len(distinct) - 1)
-        share = counts[place] / len(base)
-        bits[:, column] = np.where(share <= _RARE, -np.log2(share), 0)
-    for rank in range(found.shape[1]):
-        same = points == base[found[:, rank]]
-        share = same.mean(1)
-        score = (bits * same).sum(1) * ((share >= 0.6) & (share < 1))
-        better = score > best
-        best[better], partner[better] = score[better], found[better, rank]
-    return best, partner
 
 
 def _pervasive_copies(hood: Neighbourhood, options: AuditOptions) -> tuple[np.ndarray, np.ndarray] | None:
@@ -87,18 +65,21 @@ def tabular_twins(subject: Subject) -> Twins | str:
         for chances, flags in zip(_pervasive_copies(hood, subject.options) or (), (in_train, named), strict=False):
             if discoveries(chances, STRICT).any():
                 flags |= discoveries(chances, WIDE)
-    own_bits, _ = _surprise(hood.points["train"][hood.asked], hood.points["train"], hood.own[1])
-    bits, twin = _surprise(hood.points["test"], hood.points["train"], found)
-    middle, tail = np.quantile(own_bits, (0.5, 0.9))  # twice the tail's own reach beyond it
-    enough = max(float(tail + 2 * (tail - middle)), np.log2(len(own_bits) * len(bits))) + _SURPRISE
+    train, test = hood.points["train"], hood.points["test"]
+    asked = train[hood.asked]
+    own_bits, _ = surprise(asked, train, np.column_stack([hood.own[1], sharing_values(asked, train, hood.asked)]))
+    bits, twin = surprise(test, train, np.column_stack([found, sharing_values(test, train)]))
+    middle, tail, last = np.quantile(own_bits, (0.5, 0.9, 0.98))  # twice the tail's own reach beyond it
+    enough = max(float(tail + 2 * (tail - middle)), np.log2(len(own_bits) * len(bits)))
+    enough += _SURPRISE if last > 0 else _UNHEARD
     agreeing = bits >= enough
     partner[agreeing] = twin[agreeing]
     named |= agreeing
     in_train |= own_bits >= enough
-    test = np.flatnonzero(named)
+    rows = np.flatnonzero(named)
     return Twins(
-        hood.rows["train"][partner[test]],
-        hood.rows["test"][test],
+        hood.rows["train"][partner[rows]],
+        hood.rows["test"][rows],
         float(in_train.mean()),
         round(spacing.wide, 1),
         {part: len(rows) for part, rows in hood.rows.items()},

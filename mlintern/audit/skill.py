@@ -111,13 +111,15 @@ class Halves:
         return self.by_cells(self.cells(values, min(BINS, max(4, self.room() // 4))))
 
     def pair(self, one: np.ndarray, two: np.ndarray) -> Answers:
-        """The best answers of two columns through bins: of a grid, of their best line, of their product or ratio."""
+        """The best answers of two columns through bins: of a grid, of their best line, of their product or ratio; and
+        of which of the two is larger."""
         side = min(GRID, max(2, int(np.sqrt(self.room() / 6))))
         a, b = self.cells(one, side), self.cells(two, side)
         tries = [self.by_cells(a * (int(b.max()) + 1) + b)]
         one, two = one.astype(np.float64), two.astype(np.float64)
         ratio = np.divide(one, two, out=np.zeros_like(one), where=np.abs(two) > 1e-300)
-        tries += [self.column(values) for values in (self.line(one, two), one * two, ratio)]
+        views = (self.line(one, two), one * two, ratio, np.sign(one - two))
+        tries += [self.column(values) for values in views]
         return max(tries, key=lambda answers: answers.skill)
 
     def refined(self, answers: Answers, *columns: np.ndarray) -> Answers:

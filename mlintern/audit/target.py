@@ -12,7 +12,7 @@ from mlintern.audit.skill import Answers, Halves
 from mlintern.audit.subject import Outcome, Subject, not_applicable
 
 _ROWS = 3000
-_CERTAIN = 0.97  # skill from which one column (or pair) all but is the label
+_CERTAIN, _CERTAIN_PAIR = 0.95, 0.97  # skill from which one column, or a pair, all but is the label
 _TASK = 0.15  # skill of the other columns from which there is a task without the suspect
 _BEHIND = 0.08  # by which all other columns together must stay behind
 _CHANCE = 0.01  # family-wise, over the columns or pairs that were asked
@@ -45,7 +45,7 @@ def _suspects(halves: Halves) -> tuple[list[tuple[Answers, tuple[int, ...]]], in
     asked = sorted(asked, key=lambda a: -a[0].skill)[:5]
     asked = [(halves.refined(a, halves.x[:, i], halves.x[:, j]), (i, j)) for a, (i, j) in asked]
     told = f" ({len(pairs)} of {number} pairs asked, screened by line and product)" if width > _GRIDS else ""
-    found = [(answer, pair) for answer, pair in asked if answer.skill >= _CERTAIN]
+    found = [(answer, pair) for answer, pair in asked if answer.skill >= _CERTAIN_PAIR]
     return sorted(found, key=lambda a: -a[0].skill), number, told
 
 

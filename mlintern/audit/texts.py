@@ -44,6 +44,32 @@ def tokens(code: str) -> list[str]:
     return re.findall(_TOKEN, code)
 
 
+def words_of(text: str) -> list[str]:
+    """Words of a text in lower case."""
+    return re.findall(r"\w+", text.lower())
+
+
+def shared_bits(train: list[str], pairs: list[tuple[str, str]]) -> np.ndarray:
+    """[pairs] how surprising what two texts share is: bits of their common words, pairs or triples of words (whichever
+    say most), each by how rare it is among the training texts. Two short texts of common words share little."""
+    best = np.zeros(len(pairs))
+    for size in (1, 2, 3):
+        owners: dict[tuple[str, ...], int] = {}
+        for text in train:
+            for gram in _grams(text, size):
+                owners[gram] = owners.get(gram, 0) + 1
+        for i, (one, two) in enumerate(pairs):
+            common = _grams(one, size) & _grams(two, size)
+            bits = sum(np.log2(len(train) / min(owners.get(gram, 1), len(train))) for gram in common)
+            best[i] = max(best[i], bits / size)
+    return best
+
+
+def _grams(text: str, size: int) -> set[tuple[str, ...]]:
+    words = words_of(text)
+    return {tuple(words[start : start + size]) for start in range(len(words) - size + 1)}
+
+
 def shingled(train: list[str], test: list[str]) -> tuple[Any, Any]:
     """Sparse unit rows of shingles for both parts; weights come from both, as boilerplate may stand in one only."""
     import pandas as pd

@@ -16,7 +16,16 @@ from mlintern.audit.graphs import fingerprint
 from mlintern.audit.neighbours import Spacing, discoveries, spacing_of
 from mlintern.audit.randomness import generator
 from mlintern.audit.subject import Subject
-from mlintern.audit.texts import looks_like_code, nearest_texts, reworded, sharing, shingled, tokens, without_names
+from mlintern.audit.texts import (
+    looks_like_code,
+    nearest_texts,
+    reworded,
+    shared_bits,
+    sharing,
+    shingled,
+    tokens,
+    without_names,
+)
 from mlintern.audit.variants import (
     SIDE,
     best_matches,
@@ -37,6 +46,7 @@ _NULL = 2000  # training texts whose distances say what is near, where all pairs
 _CANARIES = 200  # edited copies on which the index's recall is measured
 _LONG = 256  # samples from which shifts are found by transforms and anchors instead of being tried one by one
 _SLID = 1e10  # samples of transforms per pass that every shift of every pair of long series may take
+_SURPRISE = 10.0  # bits beyond chance that texts must share
 _SAME, _OTHERS = 2e-3, 0.1  # a window that agrees to single precision, where the others are this far
 
 Search = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]
@@ -169,11 +179,25 @@ def variant_twins(subject: Subject, kind: str) -> Twins | str:
         named, in_train, dimension = judged
         partner = other[1][:, 0]
         named &= (raw["test"] != raw["train"][partner]).reshape(len(named), -1).any(1)  # equal rows: exact duplicates
+        if kind == "text":
+            named &= _telling(raw, named, partner)
         test = np.flatnonzero(named)
         share = float(in_train.mean())
         more = Twins(rows["train"][partner[test]], rows["test"][test], share, dimension, looked_at, windows)
         twins = more if isinstance(twins, str) else joined(twins, more)
     return twins
+
+
+def _telling(raw: dict[str, np.ndarray], named: np.ndarray, partner: np.ndarray) -> np.ndarray:
+    """[test] bool: named rows that share more with their twin than some pair of so many texts would by chance."""
+    train, test = ([str(text) for text in raw[part].tolist()] for part in ("train", "test"))
+    if looks_like_code(train):
+        return named  # names, which tell most, were taken out
+    rows = np.flatnonzero(named)
+    bits = shared_bits(train, [(train[partner[row]], test[row]) for row in rows])
+    telling = np.zeros(len(named), bool)
+    telling[rows] = bits >= np.log2(len(train) * len(test)) + _SURPRISE
+    return telling
 
 
 def texts_of(subject: Subject, part: str) -> np.ndarray:

@@ -55,7 +55,7 @@ def cropped(images: np.ndarray, share: float) -> np.ndarray:
 
 def image_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Grey images of both sides as unit rows to compare: every orientation of the queries; the upright ones shifted,
-    turned a little and cropped; and the base cropped, for queries that are crops of it."""
+    turned a little, cropped and as a negative; and the base cropped, for queries that are crops of it."""
     from scipy.ndimage import rotate
 
     images, against = small_images(queries), unit(small_images(base))
@@ -63,6 +63,7 @@ def image_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.n
         turned = np.rot90(images, turns, axes=(1, 2))
         yield unit(turned), against
         yield unit(turned[:, :, ::-1]), against
+    yield -unit(images), against  # the negative
     for step in (1, 2, 3):
         for axis in (1, 2):
             for sign in (1, -1):

@@ -11,7 +11,7 @@ from mlintern.record import stable_hash
 from mlintern.study.audit_names import name_for
 from mlintern.study.plan import CellPlan
 
-AUDIT_VERSION = 5
+AUDIT_VERSION = 6
 """Raise when a check changes what it finds, so that audits on disk are made anew."""
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mlintern.audit.duplicates import exact_duplicates, label_conflicts, matches
+from mlintern.audit.chance import equal_texts_by_chance, matches, without_dummies
+from mlintern.audit.duplicates import exact_duplicates, label_conflicts
 from mlintern.audit.frames import subject_from_arrays
 from mlintern.audit.report import Kind, Severity, Status
 from mlintern.audit.subject import Subject
@@ -105,3 +106,44 @@ def test_copies_are_no_chance_because_others_had_one_code_drawn_anew():
     (finding,) = exact_duplicates(subject_from_arrays(parts)).findings
     assert finding.severity is Severity.HIGH
     assert finding.evidence["expected_by_chance"] < 1
+
+
+def cut(rows, border):
+    labels = np.arange(len(rows)) % 2
+    return subject_from_arrays({"train": (rows[:border], labels[:border]), "test": (rows[border:], labels[border:])})
+
+
+def survey(rng, rows):
+    """Answers that hang together: two traits behind eight coarse questions."""
+    traits = rng.normal(size=(rows, 2))
+    return np.clip(np.round(traits[:, [0, 0, 0, 0, 1, 1, 1, 1]] + 0.7 * rng.normal(size=(rows, 8))), -2, 2)
+
+
+def test_people_who_answer_alike_are_at_chance_level_and_copied_ones_are_not():
+    rng = np.random.default_rng(0)
+    answers = survey(rng, 2500)
+    clean = exact_duplicates(cut(answers, 1750)).findings[0]
+    assert clean.count > 20
+    assert clean.severity is Severity.INFO
+    answers[1750:1900] = answers[:150]
+    copied = exact_duplicates(cut(answers, 1750)).findings[0]
+    assert copied.severity is Severity.HIGH
+
+
+def test_dummies_of_a_code_count_as_one_column():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 5, (1500, 6))
+    dummies = np.hstack([np.eye(5)[codes[:, i]] for i in range(6)])
+    merged, rest = without_dummies(dummies[:1000], dummies[1000:])
+    assert merged.shape == (1000, 6)
+    assert rest.shape == (500, 6)
+    assert exact_duplicates(cut(dummies, 1000)).findings[0].severity is Severity.INFO
+
+
+def test_short_texts_repeat_by_chance_and_long_ones_do_not():
+    rng = np.random.default_rng(0)
+    words = np.array(["yes", "no", "maybe", "later", "never", "often"])
+    short = [" ".join(rng.choice(words, 2)) for _ in range(400)]
+    assert equal_texts_by_chance(short[:300], short[300:]) > 50
+    long = [" ".join(rng.choice(words, 30)) for _ in range(400)]
+    assert equal_texts_by_chance(long[:300], long[:100]) < 0.01

@@ -137,3 +137,13 @@ def test_a_shift_warns_and_never_blocks(task):
     assert [f.kind for f in report.findings] == [Kind.SHIFT]
     assert not report.blocking("info")
     assert shift(cut(*task)).findings == ()
+
+
+def test_which_of_two_columns_is_larger_may_be_the_label():
+    rng = np.random.default_rng(0)
+    x, y = datasets.make_classification(1200, 15, n_informative=8, flip_y=0.2, random_state=0)
+    start = rng.normal(size=1200)
+    x = np.column_stack([x, start, start + np.where(y == 1, 1, -1) * rng.exponential(1, 1200)])
+    finding = target_leak(cut(x, y, 840)).findings[0]
+    assert finding.evidence["column_numbers"] == [15, 16]
+    assert finding.severity is Severity.HIGH

@@ -73,7 +73,20 @@ def test_faint_groups_are_found_by_the_order_of_rows_and_by_nothing_else():
     run = np.concatenate([units["train"], units["test"]])[np.argsort(np.concatenate([rows["train"], rows["test"]]))]
     whole = [len(set(run[patient == person])) == 1 for person in range(80)]
     assert np.mean(whole) > 0.8
-    assert latent_groups(cut(x, ill[patient], test)).status is Status.INCONCLUSIVE
+    # parts that keep the file's order still show it; shuffled ones do not
+    kept = latent_groups(cut(x, ill[patient], test))
+    assert kept.status is Status.FAIL
+    assert "if the parts keep its order" in kept.reason
+    mixed = rng.permutation(1440)
+    shuffled = latent_groups(cut(x[mixed], ill[patient][mixed], test[mixed]))
+    assert shuffled.status is Status.INCONCLUSIVE
+
+
+def test_a_few_tight_kinds_of_rows_are_not_held_to_be_sources():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 12, 1200)
+    x = (5 * rng.normal(size=(12, 8)))[kind] + 0.3 * rng.normal(size=(1200, 8))
+    assert latent_groups(cut(x, kind % 3, np.arange(1200) >= 840)).status is Status.INCONCLUSIVE
 
 
 def test_runs_are_cut_where_no_links_cross():

@@ -130,3 +130,16 @@ def test_interpolated_rows_leak_only_when_made_before_the_split(before):
         found = subject((np.vstack([train[0], made]), np.concatenate([train[1], tags])), test)
         assert resampled_before_split(found).status is Status.PASS
     assert near_duplicates(found).status is Status.PASS
+
+
+def test_copies_with_a_quarter_of_their_cells_edited_are_found_among_many_rows():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6000, 8))
+    x[5000:5020] = x[:20]
+    for row in range(5000, 5020):
+        x[row, rng.choice(8, 2, replace=False)] += rng.normal(size=2)
+    labels = rng.integers(0, 2, 6000)
+    subject = subject_from_arrays({"train": (x[:5000], labels[:5000]), "test": (x[5000:], labels[5000:])})
+    found = near_duplicates(subject).findings[0].evidence["rows"]["test"]
+    assert set(range(20)) <= set(found)
+    assert len(found) <= 22
