@@ -24,6 +24,8 @@ MAX_AT_ONE_PLACE = 5_000
 MAX_TOKENS = 2_000_000
 MAX_BODY = 100_000
 """Tokens of one expansion."""
+MAX_NESTED = 60
+"""Primitives that wait for each other (`\\csname\\csname…`); deeper ones are dropped, and the Document says so."""
 MAX_ENDLESS = 20
 """Endless calls after which no macro is expanded any more."""
 
@@ -46,7 +48,7 @@ class Gullet(Input):
         self.exhausted = ""
         """Name of the macro on which the budget ran out."""
         self._place = (-1, -1)
-        self._repeats = self._made_here = self._endless = 0
+        self._repeats = self._made_here = self._endless = self._nested = 0
         self._saved: list[list[tuple[str, Macro | None]]] = [[]]
 
     def get(self) -> Token:
@@ -63,7 +65,14 @@ class Gullet(Input):
                 continue
             primitive = self.primitives.get(name)
             if primitive is not None:
-                primitive(token)
+                self._nested += 1
+                try:
+                    if self._nested <= MAX_NESTED:
+                        primitive(token)
+                    else:
+                        self.exhausted = self.exhausted or name
+                finally:
+                    self._nested -= 1
                 continue
             alias = self.aliases.get(name)
             if alias is not None:

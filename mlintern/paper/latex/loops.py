@@ -7,6 +7,7 @@ rows of a table rely on.
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 from mlintern.paper.latex.branches import Branches
 from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, TEXT, Token, spell, split, trimmed
@@ -100,9 +101,9 @@ def _parts(item: list[Token]) -> list[list[Token]]:
 
 
 def _open(item: list[Token]) -> list[Token]:
-    """An item without the braces around it."""
-    whole = len(item) > 1 and item[0].kind == BEGIN and item[-1].kind == END
-    return item[1:-1] if whole and sum(t.kind == BEGIN for t in item) == 1 else item
+    """An item without the braces around all of it."""
+    depths = list(accumulate((t.kind == BEGIN) - (t.kind == END) for t in item))
+    return item[1:-1] if len(item) > 1 and depths[-1] == 0 and all(depths[:-1]) else item
 
 
 def _counted(tokens: list[Token], token: Token) -> list[Token]:

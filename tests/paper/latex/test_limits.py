@@ -56,6 +56,12 @@ def test_files_included_over_and_over_end_where_the_limit_is(tmp_path: Path, mon
     assert [(m.kind, m.name) for m in document.missing] == [("limit", "a")]
 
 
+def test_primitives_that_wait_for_each_other_without_end_are_said(tmp_path: Path) -> None:
+    document = read(tmp_path, "Before. " + "\\csname" * 3000 + " x")
+    assert document.text == "Before."
+    assert [m.kind for m in document.missing] == ["limit"]
+
+
 def test_equal_headings_and_formulas_have_ids_of_their_own(tmp_path: Path) -> None:
     document = read(tmp_path, "\\section*{A}x\\[y=1\\]" * 1000)
     for parts in (document.sections, document.equations):

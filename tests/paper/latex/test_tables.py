@@ -299,3 +299,12 @@ def test_what_a_column_prints_before_a_cell_stands_before_an_empty_one_too(tmp_p
     preamble = r"\newcounter{n}\newcommand{\rn}{\stepcounter{n}\arabic{n}}"
     g = rows(tmp_path, r">{\rn.}l<{)}l", r"& a \\ & b \\", preamble)
     assert g == [["1.)", "a"], ["2.)", "b"]]
+
+
+def test_an_item_of_a_list_loses_the_braces_around_all_of_it(tmp_path: Path):
+    preamble = r"\newcommand{\pair}[2]{#1 & #2 \\}\newcommand{\one}[1]{\pair#1}"
+    assert rows(tmp_path, "ll", r"\forcsvlist{\one}{{{1}{2}}, {3}{4}, {{5}{6}}}", preamble) == [
+        ["1", "2"],
+        ["3", "4"],
+        ["5", "6"],
+    ]
