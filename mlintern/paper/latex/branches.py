@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from mlintern.paper.latex.conditions import LIKELY_TRUE, Conditions
 from mlintern.paper.latex.macro import name_of
 from mlintern.paper.latex.tokens import CS, TEXT, Token, spell, trimmed
+
+_XSTRING: dict[str, Callable[[str, str], bool]] = {
+    "IfStrEq": str.__eq__,
+    "IfSubStr": str.__contains__,
+    "IfBeginWith": str.startswith,
+    "IfEndWith": str.endswith,
+}
 
 
 class Branches(Conditions):
@@ -45,6 +53,14 @@ class Branches(Conditions):
 
     def do_ifstrequal(self, token: Token) -> None:
         self._choose(spell(self.g.argument()) == spell(self.g.argument()))
+
+    def do_IfStrEq(self, token: Token) -> None:
+        """xstring's tests of two texts, which expand both."""
+        self.g.star()
+        a, b = (self._flat(spell(self.g.argument())) for _ in range(2))
+        self._choose(_XSTRING[token.text](a, b))
+
+    do_IfSubStr = do_IfBeginWith = do_IfEndWith = do_IfStrEq
 
     def do_ifstrempty(self, token: Token) -> None:
         self._choose(not trimmed(self.g.argument()))

@@ -142,7 +142,14 @@ class Conditions(Definitions):
             if x is None and y is None:
                 return a.text == b.text or not (self._known(a.text) or self._known(b.text))
             return x is not None and x.same(y)
+        if name == "ifx":
+            a, b = self._character(a), self._character(b)
         return (a.kind, a.text if name != "ifcat" else "") == (b.kind, b.text if name != "ifcat" else "")
+
+    def _character(self, token: Token) -> Token:
+        """The character that `\\let` or `\\futurelet` made a control sequence stand for, else the token itself."""
+        macro = self.g.macros.get(token.text) if token.kind == CS else None
+        return macro.body[0] if macro is not None and not macro.arguments and len(macro.body) == 1 else token
 
     def _number(self) -> list[Token]:
         """Tokens of a number at the start of a test, up to what is no part of it."""

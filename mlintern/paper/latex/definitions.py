@@ -98,6 +98,17 @@ class Definitions(Counters):
         if value.kind == TEXT and len(value.text) > 1:
             value, rest = split(value, 1)
             g.push([rest])
+        self._assign(target, value)
+
+    def do_futurelet(self, token: Token) -> None:
+        """`\\futurelet\\next\\look x`: `\\next` becomes `x`, which stays in the input behind `\\look`."""
+        g = self.g
+        target, look, after = g.raw(), g.raw(), g.raw()
+        g.push([t for t in (look, after) if t.kind != EOF])
+        self._assign(target, split(after, 1)[0] if after.kind == TEXT and len(after.text) > 1 else after)
+
+    def _assign(self, target: Token, value: Token) -> None:
+        g = self.g
         if target.kind != CS or target.text in g.kept or target.text == value.text:
             return
         if value.kind == CS and value.text in g.macros:

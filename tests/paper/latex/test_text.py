@@ -375,3 +375,19 @@ def test_a_caption_outside_any_float_takes_the_table_beside_it(tmp_path: Path):
         rf"\begin{{minipage}}{{3cm}}\captionof{{table}}{{One.}}\label{{t:1}}{grid}\end{{minipage}} Words. {grid}",
     )
     assert [(t.number, t.caption, t.label) for t in d.tables] == [("1", "One.", "t:1"), ("", "", "")]
+
+
+def test_a_macro_that_looks_at_the_next_character(tmp_path: Path):
+    preamble = r"""\makeatletter \DeclareRobustCommand\onedot{\futurelet\@let@token\@onedot}
+    \def\@onedot{\ifx\@let@token.\else.\null\fi\xspace} \def\eg{\emph{e.g}\onedot} \def\etal{\emph{et al}\onedot} \makeatother"""
+    d = document(tmp_path, r"One, \eg, this by A \etal. Two \eg that.", preamble)
+    assert d.text == "One, e.g., this by A et al. Two e.g. that."
+    assert d.missing == ()
+
+
+def test_xstring_chooses_by_text(tmp_path: Path):
+    preamble = r"\newcommand{\dash}[1]{\IfStrEq{#1}{}{none}{#1}}\def\us{ours}"
+    source = (
+        r"\dash{} \dash{7} \IfSubStr{abc}{b}{in}{out} \IfBeginWith{\us}{th}{theirs}{mine} \IfEndWith{a.b}{b}{yes}{no}"
+    )
+    assert document(tmp_path, source, preamble).text == "none 7 in mine yes"
