@@ -3,7 +3,7 @@
 import re
 
 from mlintern.paper.html.inline import is_skipped
-from mlintern.paper.html.tables import is_grid
+from mlintern.paper.html.tables import cells_of, is_grid, is_wide, rows_of
 from mlintern.paper.html.tree import Node, Text
 from mlintern.paper.mathtext import math_text
 
@@ -45,8 +45,14 @@ def grids_below(node: Node) -> list[Node]:
 
 
 def lays_out(grid: Node) -> bool:
-    """A grid all of whose text stands in grids inside it, side by side."""
+    """A grid that sets others side by side: all of its text stands in them, or half of its cells hold grids of several
+    rows and columns."""
     inner = [child for child in grid.walk() if child is not grid and is_grid(child)]
+    if any(map(is_wide, inner)):
+        filled = [cell for row, _ in rows_of(grid) for cell in cells_of(row) if cell.plain()]
+        holding = sum(any(is_grid(child) and is_wide(child) for child in cell.walk()) for cell in filled)
+        if 2 * holding >= len(filled):
+            return True
     return len(inner) > 1 and len(grid.plain()) == len(" ".join(" ".join(g.plain() for g in _outermost(inner)).split()))
 
 

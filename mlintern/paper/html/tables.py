@@ -56,8 +56,14 @@ def _only_rule(row: Node) -> bool:
     return not row.plain().strip("\u00a0 ") and row.find("ltx_rule") is not None and row.find("ltx_graphics") is None
 
 
-def _cells_of(row: Node) -> list[Node]:
+def cells_of(row: Node) -> list[Node]:
+    """The cells of a row, blank ones too."""
     return [child for child in row.nodes() if child.tag in ("td", "th") or child.has("ltx_td")]
+
+
+def is_wide(grid: Node) -> bool:
+    """Whether a grid has several rows and columns: one in a cell that does not only break its lines."""
+    return sum(len(cells_of(row)) > 1 for row, _ in rows_of(grid)) > 1
 
 
 def _span_of(cell: Node, name: str) -> int:
@@ -78,7 +84,7 @@ class GridReader:
     def read(self, grid: Node) -> Grid | None:
         """The grid, or None if it has no cell."""
         rows = rows_of(grid)
-        pairs = _pairs([_cells_of(row) for row, _ in rows])
+        pairs = _pairs([cells_of(row) for row, _ in rows])
         taken: dict[tuple[int, int], bool] = {}
         cells: list[Cell] = []
         columns, cut = 0, False
@@ -86,7 +92,7 @@ class GridReader:
             if r:
                 self.writer.builder.raw("\n")
             column = 0
-            for index, node in enumerate(_cells_of(row)):
+            for index, node in enumerate(cells_of(row)):
                 while (r, column) in taken:
                     column += 1
                 colspan = _span_of(node, "colspan")
@@ -137,6 +143,8 @@ class GridReader:
         writer.in_cell = False
         text = writer.builder.since(start).strip()
         why = "; ".join(dict.fromkeys(inked.doubts))
+        if any(is_grid(inner) and is_wide(inner) for inner in node.walk()):
+            why = f"{why}; " * bool(why) + "a grid inside the cell was read as one text"
         if _SPELLED_OUT.search(text):
             why = f"{why}; " * bool(why) + "the conversion wrote a command out as letters"
         if overlaps:
@@ -273,7 +281,7 @@ def _is_head(row: list[Node]) -> bool:
 
 def _headers(cells: list[Cell], rows: int, columns: int, nodes: list[tuple[Node, bool]]) -> tuple[int, int]:
     """How many leading rows and columns are headers: as LaTeXML marked them, else by rules and numbers."""
-    column_heads = [head or _is_head(_cells_of(row)) for row, head in nodes]
+    column_heads = [head or _is_head(cells_of(row)) for row, head in nodes]
     header_rows = _leading(lambda r: column_heads[r], rows)
     if not header_rows:
         rules = _rules(nodes)
@@ -292,7 +300,7 @@ def _rules(rows: list[tuple[Node, bool]]) -> tuple[int, ...]:
     """Rows above which every cell has a line; LaTeXML writes it on the cell below (t, tt) or above (b, bb)."""
     rules = set()
     for index, (row, _) in enumerate(rows):
-        cells = _cells_of(row)
+        cells = cells_of(row)
         if cells and all(cell.has("ltx_border_t", "ltx_border_tt") for cell in cells):
             rules.add(index)
         if cells and all(cell.has("ltx_border_b", "ltx_border_bb") for cell in cells):
@@ -303,7 +311,7 @@ def _rules(rows: list[tuple[Node, bool]]) -> tuple[int, ...]:
 def _alignment(rows: list[tuple[Node, bool]], columns: int) -> str:
     """One letter per column, from the last row that has a cell for each; '' if there is none."""
     for row, _ in reversed(rows):
-        cells = _cells_of(row)
+        cells = cells_of(row)
         letters = [next((_ALIGN[c] for c in cell.classes if c in _ALIGN), "") for cell in cells]
         if len(cells) == columns and all(letters):
             return "".join(letters)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from mlintern.paper.latex.commands import RULE_NAME
 from mlintern.paper.latex.input import Input
 from mlintern.paper.latex.macro import Macro
-from mlintern.paper.latex.tokens import CS, EOF, PARAM, SPACE, TAB, TEXT, Token, split
+from mlintern.paper.latex.tokens import CS, EOF, PARAM, SPACE, TAB, TEXT, Lexer, Token, split
 
 MAX_EXPANSIONS = 400_000
 """Of the whole paper; the largest papers take some fifty thousand."""
@@ -157,10 +157,14 @@ class Gullet(Input):
                 value = given if given is not None else (argument.default or none)
             for t in reversed(value):
                 if t.exact and t.source == call.source and t.end > end:
-                    end = t.end + 1
+                    end = t.end + self._read_past(t)  # with what closes the argument
                     break
             values.append(value)
         return values, end
+
+    def _read_past(self, token: Token) -> bool:
+        """Whether more of the token's source than the token was read."""
+        return any(isinstance(f, Lexer) and f.source == token.source and f.at > token.end for f in self.frames)
 
     def define(self, name: str, macro: Macro, globally: bool = False, replace: bool = True) -> None:
         """Gives a name a meaning until the group ends (or for good)."""

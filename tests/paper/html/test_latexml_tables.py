@@ -191,3 +191,15 @@ def test_a_row_that_is_only_a_line_is_none() -> None:
 
 def test_a_command_that_became_letters_is_doubtful() -> None:
     assert cell(math("93.5") + " p  m 0.2").doubtful
+
+
+def test_grids_that_another_grid_sets_side_by_side_are_tables_and_the_words_beside_them_are_kept() -> None:
+    left, right = table(["lr", "acc"], ["1", "71.2"]), table(["lr", "loss"], ["2", "0.5"])
+    document = read(float_("figure", table([f"Prompt: <i>red</i> {left}", f"Prompt: blue {right}"])))
+    assert [(t.number + t.part, t.grid()) for t in document.tables] == [
+        ("3a", [["lr", "acc"], ["1", "71.2"]]),
+        ("3b", [["lr", "loss"], ["2", "0.5"]]),
+    ]
+    assert document.find_quote("Prompt: red") and document.find_quote("Prompt: blue")
+    many = table(["a", "1", left], ["b", "2", "x"], ["c", "3", "y"])
+    assert [c.text for c in read(many).tables[0].cells if c.doubtful] == ["lr acc 1 71.2"]

@@ -82,6 +82,11 @@ def test_any_table_body(tmp_path: Path, bits: list[str]):
     check(read_text(tmp_path, text), {"main.tex": text})
 
 
+@pytest.mark.parametrize("text", ["\\def\\y#1.{94.1}\\y0", "\\newcommand{\\x}[1]{94.1}\\x{0", "\\def\\y#1{94.1}\\y0"])
+def test_an_argument_that_the_end_of_the_source_cuts_ends_with_it(tmp_path, text: str):
+    check(read_text(tmp_path, text), {"main.tex": text})
+
+
 def test_the_readers_own_mark_in_a_source_leaves_no_empty_piece(tmp_path):
     check(read_text(tmp_path, "\ufffc--"), {"main.tex": "\ufffc--"})
 
