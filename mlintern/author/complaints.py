@@ -122,7 +122,14 @@ def _unknown_coordinates(claim: FoundClaim, known: dict[str, set[str]]) -> Itera
 def _reductions(extraction: Extraction) -> Iterator[str]:
     """A reduction stands beside the published setting that it reduces, with the same key, coordinates and value."""
     settings = {(s.key, _frozen(s.where)): s for s in extraction.settings if s.in_config}
+    datasets = {dataset.id: dataset for dataset in extraction.datasets}
     for reduction in extraction.reductions:
+        if reduction.key == "data":  # a stand-in: datasets are no settings
+            if reduction.published not in datasets:
+                yield f"reduction data: published {reduction.published!r} is not the id of a dataset"
+            if reduction.reduced not in datasets or not datasets[reduction.reduced].available:
+                yield f"reduction data: reduced {reduction.reduced!r} is not the id of an available dataset"
+            continue
         yield from (f"reduction {reduction.key}: {problem}" for problem in _key(reduction.key))
         setting = settings.get((reduction.key, _frozen(reduction.where)))
         if setting is None:

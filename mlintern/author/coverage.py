@@ -107,7 +107,8 @@ def _sentence_gaps(extraction: Extraction, document: Document) -> Iterator[Gap]:
         for a, b, number in numbers.find_numbers(sentence):
             if any(low <= a < high for low, high in skipped) or (number.value is None and number.low is None):
                 continue
-            raw = sentence[a:b]
+            raw = sentence[a:b].rstrip(".")  # the sentence's own stop is in no quote
+            b = a + len(raw)
             if any(low <= start + a and start + b <= high and says(raw) for low, high, says in spans):
                 continue
             if any(_repeats(raw, sentence, setting, value) for setting, value in stated):

@@ -49,7 +49,7 @@ class Outline(Form):
     experiments: list[Experiment]
     out_of_reach: list[OutOfReach]
     published_scale: str = Field(description="Compute, data and model sizes of the paper, in your words.")
-    beyond_one_machine: bool
+    beyond_one_machine: bool = Field(description="Whether it takes more than one ordinary computer without a GPU.")
     figures: list[str] = Field(description="Ids of figures that the extraction must see, because a claim rests on one.")
 
 

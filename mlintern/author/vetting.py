@@ -40,6 +40,7 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
         problems = list(_compositions(drafts, spec))
         if not problems:
             cells, problems = _plan(drafts)
+        if not problems:  # without a plan, every claim would lack its runs
             problems += settings_that_differ(drafts.compose, spec, cells)
             problems += levels_that_differ(drafts.compose, spec)
             problems += planned.without_runs(spec, cells)
@@ -63,9 +64,12 @@ def _plan(drafts: "Drafts") -> tuple[list[CellPlan], list[str]]:
             cells += plan.study(drafts, [f"study.sections=[{name}]"])
     except UserError as error:
         return [], [str(error)]
-    return list({(cell.section, cell.variant, *cell.levels.values()): cell for cell in reversed(cells)}.values())[
-        ::-1
-    ], []
+    return one_of_each(cells), []
+
+
+def one_of_each(cells: Sequence[CellPlan]) -> list[CellPlan]:
+    """The first cell of each combination, whatever its seed."""
+    return list({(c.section, c.variant, *sorted(c.levels.items())): c for c in reversed(cells)}.values())[::-1]
 
 
 def _rehearsed(cells: Sequence[CellPlan]) -> list[dict[str, Any]]:

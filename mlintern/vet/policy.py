@@ -302,7 +302,8 @@ class _Checker:
                 return
         if isinstance(function, ast.Attribute):
             root = syntax.chain_root(function.value)
-            if function.attr in allowlist.MUTATORS and root is not None and self._is_shared(root):
+            library = self._library_name(function) is not None  # np.sort is a function, and changes nothing of np
+            if function.attr in allowlist.MUTATORS and root is not None and self._is_shared(root) and not library:
                 self._refuse(node, "shared-state", f"{root} is changed by .{function.attr}: it {_SHARED}")
             if function.attr in allowlist.MUTATORS and syntax.starts_at_type_call(function.value):
                 self._refuse(node, "shared-state", f"a class attribute is changed by .{function.attr}: it {_SHARED}")

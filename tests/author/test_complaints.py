@@ -34,6 +34,12 @@ def test_a_good_extraction_has_none():
     assert said(settings=STEPS, reductions=[reduction()]) == ""
 
 
+def test_a_stand_in_for_data_is_no_setting():
+    web = {"id": "web", "description": "scraped", "available": False, "reason": "not had"}
+    datasets = [*EXTRACTION["datasets"], web]
+    assert said(datasets=datasets, reductions=[reduction(key="data", published="web", reduced="toy")]) == ""
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -45,6 +51,8 @@ def test_a_good_extraction_has_none():
         ({"reductions": [reduction()]}, "settings has no entry of this key"),
         ({"settings": STEPS, "reductions": [reduction(published="7")]}, "published 7, but its setting has 100000"),
         ({"settings": STEPS, "reductions": [reduction(where=[pair("variant", "cnn")])]}, "settings has no entry"),
+        ({"reductions": [reduction(key="data", published="web", reduced="toy")]}, "'web' is not the id of a dataset"),
+        ({"reductions": [reduction(key="data", published="toy", reduced="web")]}, "not the id of an available dataset"),
         ({"claims": [], "tables": []}, "no claim and no result is testable"),
         (
             {"ablations": [{"id": "f", "description": "d", "base": "a", "levels": [

@@ -22,7 +22,7 @@ def numbers(found):
 
 
 def test_sentences_that_speak_of_settings_are_listed_with_their_numbers():
-    assert numbers(gaps()) == ["0.1, 30 epochs", "64.", "64."]
+    assert numbers(gaps()) == ["0.1, 30 epochs", "64", "64"]
 
 
 def test_a_number_with_its_setting_is_not_listed():
@@ -38,7 +38,7 @@ def test_a_wrong_value_does_not_cover_the_number_that_it_was_quoted_with():
 
 def test_a_claim_covers_what_it_quotes():
     claim = {**EXTRACTION["claims"][0], "quote": "a learning rate of 0.1 for 30 epochs"}
-    assert numbers(gaps(claims=[claim])) == ["64.", "64."]
+    assert numbers(gaps(claims=[claim])) == ["64", "64"]
 
 
 def test_cells_are_listed_until_each_is_a_result_or_a_setting():

@@ -4,7 +4,7 @@ import pytest
 
 from mlintern.author import planned
 from mlintern.author.forms import ModelInput
-from mlintern.author.vetting import levels_that_differ, model_of, settings_that_differ
+from mlintern.author.vetting import levels_that_differ, model_of, one_of_each, settings_that_differ
 from mlintern.config import PACKS
 from mlintern.spec import Factor, Level, Reduction, load_spec, option_name, text_of
 from mlintern.strict_yaml import parse, validate
@@ -128,3 +128,8 @@ def test_the_published_model_is_that_of_the_variant_not_of_a_level():
     variant = next(v for v in SPEC.variants if v.id == "mlp")
     given = ModelInput(variant="mlp", shape=[4], dtype="float32", high=2)
     assert model_of(variant, config, given, study).published == {"width": 64}
+
+
+def test_levels_of_the_same_name_are_different_combinations():
+    cells = [CellPlan("cnn", {factor: "none"}, seed, {}, ()) for factor in ("dropout", "smoothing") for seed in (0, 1)]
+    assert one_of_each(cells) == [cells[0], cells[2]]

@@ -143,6 +143,12 @@ class Broken(Sound):
         return self.missing(x)
 
 
+class SaysTwice(Sound):
+    def forward(self, x):
+        once = super().forward(x)[:, :, None]
+        return torch.cat([once, once], dim=2)
+
+
 class NotAModule:
     pass
 
@@ -183,6 +189,12 @@ def test_a_sound_model_passes(project: Path, kwargs: dict) -> None:
     checks = check_variant(variant("Sound", kwargs=kwargs, output_shape=(3,)))
     assert [check for check in checks if check.status == "FAIL"] == []
     assert {check.name for check in checks if check.status == "PASS"} >= {"forward", "gradients", "overfit", "device"}
+
+
+def test_positions_that_hang_together_are_left_to_the_rehearsal(project: Path) -> None:
+    [check] = [c for c in check_variant(variant("SaysTwice", loss="cross_entropy", classes=3)) if c.name == "overfit"]
+    assert check.status == "NOT_APPLICABLE"
+    assert "the rehearsal tries real ones" in check.reason
 
 
 def test_tokens_several_inputs_and_tuples_out(project: Path) -> None:

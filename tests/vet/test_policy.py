@@ -168,3 +168,8 @@ def test_dangerous_names_are_not_listed(dotted: str) -> None:
 def test_checking_needs_no_torch() -> None:
     code = "import sys; from mlintern.vet import check_pack, check_targets; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+
+
+def test_a_function_of_a_library_changes_nothing_of_it(tmp_path: Path) -> None:
+    assert rules(tmp_path, "def f(x):\n    return np.sort(x), torch.sort(x)") == {}
+    assert rules(tmp_path, "SEEN = []\n\n\ndef f(x):\n    SEEN.sort()\n    return x") == {"shared-state": 5}
