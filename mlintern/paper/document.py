@@ -39,6 +39,7 @@ from mlintern.paper.parts import (
     Span,
     Table,
 )
+from mlintern.paper.roman import roman
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -111,10 +112,11 @@ class Document:
         raise UserError(f"{self.id or 'document'}: no table {n}; {has}")
 
     def tables_called(self, n: int | str) -> tuple[Table, ...]:
-        """All grids of the table the paper calls `n`; empty if there is none."""
+        """All grids of the table the paper calls `n` (`3` finds `III`, too); empty if there is none."""
         name = str(n).strip()
         exact = tuple(t for t in self.tables if t.number == name and name)
-        return exact or tuple(t for t in self.tables if (t.number and t.number + t.part == name) or t.id == name)
+        part = tuple(t for t in self.tables if (t.number and t.number + t.part == name) or t.id == name)
+        return exact or part or tuple(t for t in self.tables if name.isdigit() and t.number == roman(int(name)))
 
     def source_span(self, start: int, end: int) -> Span | None:
         """Where `text[start:end]` stands in a source: the smallest source range covering it, in the first file it

@@ -11,8 +11,9 @@ import csv
 import re
 
 from mlintern.paper.latex.drafts import CellDraft
-from mlintern.paper.latex.state import PaperState, roman
+from mlintern.paper.latex.state import PaperState
 from mlintern.paper.latex.tokens import BEGIN, END, Token, spell, tokens_of
+from mlintern.paper.roman import roman
 
 MAX_CELLS = 20_000
 _SUFFIXES = ("", ".csv", ".txt", ".dat", ".tsv")

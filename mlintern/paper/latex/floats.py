@@ -7,12 +7,22 @@ import re
 from mlintern.paper.latex.commands import FLOATS
 from mlintern.paper.latex.drafts import CaptionDraft, FloatDraft
 from mlintern.paper.latex.ink import PLAIN
+from mlintern.paper.latex.macro import Macro
 from mlintern.paper.latex.state import PaperState
 from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, Token, spell, tokens_of
+
+_ROMAN = re.compile(r"IEEEtran|IEEEconf|revtex4(?:-\d)?")
+"""Classes that number their tables I, II, III."""
 
 
 class Floats(PaperState):
     """Reads float environments and what belongs to them."""
+
+    def cmd_documentclass(self, token: Token) -> None:
+        self.g.optional()
+        if _ROMAN.fullmatch(spell(self.g.argument()).strip()):
+            self.g.define("thetable", Macro(tokens_of(r"\Roman{table}", token)), replace=False)
+        self.g.optional()
 
     def _begin_float(self, name: str, token: Token) -> None:
         kind, signature = FLOATS[name]

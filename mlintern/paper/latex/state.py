@@ -20,6 +20,7 @@ from mlintern.paper.latex.primitives import Primitives, install_conditions
 from mlintern.paper.latex.tokens import CS, TEXT, Lexer, Token, spell
 from mlintern.paper.latex.typeset import Typesetter
 from mlintern.paper.latex.units import NumberStyle
+from mlintern.paper.roman import roman
 
 MAX_LOADS = 50
 """Times one file may be included."""
@@ -243,16 +244,6 @@ class PaperState(Typesetter):
         before = self.g.only(held)
         self.run()
         self.g.frames = before
-
-
-def roman(value: int) -> str:
-    """A number below 200 in capital Roman numerals, any other in digits."""
-    out = ""
-    for size, letters in ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")):
-        while 0 < size <= value < 200:
-            out += letters
-            value -= size
-    return out or str(value)
 
 
 def _outside_comments(pattern: str, text: str) -> re.Match[str] | None:

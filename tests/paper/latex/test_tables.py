@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mlintern.paper.latex.read import read_latex
 from tests.paper.latex.sources import document, only, rows
 
 
@@ -308,3 +309,18 @@ def test_an_item_of_a_list_loses_the_braces_around_all_of_it(tmp_path: Path):
         ["3", "4"],
         ["5", "6"],
     ]
+
+
+def test_some_classes_number_their_tables_in_roman(tmp_path: Path):
+    table = "\\begin{table}\\caption{x}\\begin{tabular}{l}%d\\end{tabular}\\end{table}"
+    for name, numbers in {"IEEEtran": ["I", "II"], "revtex4-2": ["I", "II"], "article": ["1", "2"]}.items():
+        body = "".join(table % n for n in (1, 2))
+        (tmp_path / "main.tex").write_text(f"\\documentclass[a4]{{{name}}}\\begin{{document}}{body}\\end{{document}}")
+        d = read_latex(tmp_path / "main.tex")
+        assert [t.number for t in d.tables] == numbers
+        assert d.table(2).grid() == [["2"]]
+    own = "\\renewcommand{\\thetable}{S\\arabic{table}}"
+    (tmp_path / "main.tex").write_text(
+        f"\\documentclass{{IEEEtran}}{own}\\begin{{document}}{table % 1}\\end{{document}}"
+    )
+    assert [t.number for t in read_latex(tmp_path / "main.tex").tables] == ["S1"]
