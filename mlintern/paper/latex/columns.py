@@ -145,8 +145,12 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
                     stream.group()
                     before, after = [*before, t._replace(kind=MATH, text="$")], [t._replace(kind=MATH, text="$")]
             align = c.lower() if c.lower() in "lcr" else "c" if c in "Ss" else "l"
+            number = options if c == "S" else None
+            if c in "QX":  # tabularray's `Q[c,si={table-format=2.1}]`
+                align = m[1] if (m := re.search(r"(?:^|[,\s])([lcr])(?:$|[,\s])", options)) else align
+                number = m[1] if (m := re.search(r"\bsi\s*=\s*(\{[^{}]*\}|[^,]*)", options)) else None
             hidden = any(b.kind == CS and b.text in _HIDING for b in before)
-            found.append(Column(align, before, after, options if c == "S" else None, c == "s", hidden))
+            found.append(Column(align, before, after, number, c == "s", hidden))
             before = []
     if found and found[-1].glue is not None:
         found[-1].glue = None  # after the last column there is nothing to join

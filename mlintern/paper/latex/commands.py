@@ -108,7 +108,7 @@ SIGNATURES: dict[str, str] = _spread(
             "DeclareUnicodeCharacter definecolorset definetcolor floatname fontsize GenericWarning hypernat "
             "icmlaffiliation icmlcorrespondingauthor icmlsetsymbol lstdefinestyle markboth newcites "
             "PackageWarning pgfmathsetmacro setkeys SetKw SetKwFunction SetKwInOut "
-            "SetKwInput setlength SetTblrInner SetTblrOuter settodepth settoheight settowidth setul setulcolor"
+            "SetKwInput setlength settodepth settoheight settowidth setul setulcolor"
         ),
         "mmm": (
             "addcontentsline Crefname crefname crefrangeformat DeclareFontFamily definecolor providecolor specialrule"
@@ -131,7 +131,7 @@ SIGNATURES: dict[str, str] = _spread(
             "addbibresource address arrayrulecolor captionlistentry captionsetup ccsdesc cellcolor cmidruleb "
             "color DeclareCaptionType documentclass doublerulesepcolor ExecuteBibliographyOptions "
             "fancyfoot fancyhead fancyhf LoadClass marginnote marginpar missingfigure RowStyle setlist "
-            "setminted sidenote tabucline tikz todo"
+            "setminted SetTblrInner SetTblrOuter sidenote tabucline tikz todo"
         ),
         "omk": ("colorbox rotatebox textcolor"),
         "omm": ("algblock colorlet lstdefinelanguage newminted newtcolorbox pdfbookmark rule"),

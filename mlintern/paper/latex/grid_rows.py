@@ -27,14 +27,17 @@ class Row:
     rules: list[str]
 
 
-def arguments(reader: Floats, name: str) -> tuple[list[Token], str]:
-    """Reads the arguments of the environment; the column specification, and tabularray's keys."""
+def arguments(reader: Floats, name: str) -> tuple[list[Token], str, list[Token]]:
+    """Reads the arguments of the environment; the column specification, tabularray's keys, and the caption and notes
+    that longtblr has among its options."""
     spec: list[Token] = []
+    captions: list[Token] = []
     keys: list[str] = []
     signature = GRIDS.get(name, "os")
     for letter in signature:
         if letter == "o":
-            reader.g.optional()
+            given = reader.g.optional()
+            captions += _captions(given) if given and name in ("longtblr", "talltblr") else []
         elif letter == "m":
             reader.g.argument()
         elif letter == "s":
@@ -60,7 +63,39 @@ def arguments(reader: Floats, name: str) -> tuple[list[Token], str]:
                     if depth > 1 or (depth == 1 and t.kind != BEGIN):
                         inner.append(t)
                 spec = inner
-    return spec, "".join(keys)
+    return spec, "".join(keys), captions
+
+
+def _captions(options: list[Token]) -> list[Token]:
+    """longtblr's `caption={…},label={…},note{a}={…}` as the commands and paragraphs that they stand for."""
+    found: list[Token] = []
+    at, key = 0, ""
+    while at < len(options):
+        t = options[at]
+        if t.kind == TEXT:
+            key = t.text.rpartition(",")[2] if "," in t.text else key + t.text
+        word = key.strip(" =")
+        if t.kind == BEGIN and key.rstrip().endswith("="):
+            stop = _closing(options, at)
+            if word in ("caption", "label"):
+                found += [t._replace(kind=CS, text=word, exact=False), *options[at : stop + 1]]
+            elif word.startswith(("note", "remark")):
+                found += [t._replace(kind=PAR, text=" ", exact=False), *options[at + 1 : stop]]
+            at = stop
+        elif t.kind == BEGIN:  # the name of a note
+            at = _closing(options, at)
+        at += 1
+    return found
+
+
+def _closing(tokens: list[Token], at: int) -> int:
+    """Where the group that begins at a place ends."""
+    depth = 0
+    for i in range(at, len(tokens)):
+        depth += (tokens[i].kind == BEGIN) - (tokens[i].kind == END)
+        if depth == 0:
+            return i
+    return len(tokens)
 
 
 _CELL_KEY = re.compile(r"\bcell\s*\{([\d,\s]+)\}\s*\{([\d,\s]+)\}\s*=\s*\{([^{}]*)\}")
@@ -207,6 +242,9 @@ class _Collector:
         if t.text in ("caption", "label") and len(self.cells) == 1 and self.name.startswith(_WITH_CAPTIONS):
             self._caption(t)
             return None
+        if t.text in ("CodeBefore", "CodeAfter"):  # nicematrix's drawing over and under the cells
+            self._drawing(t)
+            return None
         if t.text == "SetCell":
             self.cells[-1] += _set_cell(self.reader, t)
             return None
@@ -215,6 +253,15 @@ class _Collector:
             self.g.push([*self.g.argument(), like._replace(text="\\"), like._replace(text="hline")])
             return None
         return None if t.text in ("startdata", "enddata") else t
+
+    def _drawing(self, t: Token) -> None:
+        """Skips `\\CodeBefore … \\Body`, and `\\CodeAfter` up to the end of the grid."""
+        while (after := self.g.peek()).kind != EOF:
+            if after.kind == CS and after.text == ("Body" if t.text == "CodeBefore" else "end"):
+                if after.text == "Body":
+                    self.g.raw()
+                return
+            self.g.raw()
 
     def _running(self, name: str) -> None:
         """The end of one of longtable's heads and feet, which stand before the rows."""

@@ -10,6 +10,7 @@ from mlintern.paper.latex.assemble import Assembly
 from mlintern.paper.latex.files import MAX_FILE, MAX_FILES, Folder, find_root, open_folder
 from mlintern.paper.latex.paper import PaperReader
 from mlintern.paper.latex.setting import MAX_DEPTH, NOWHERE
+from mlintern.paper.latex.state import BEGIN_DOCUMENT, outside_comments
 
 
 def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:
@@ -41,6 +42,12 @@ def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:
     assert lexer is not None  # its text was read above
     reader.g.frames = [lexer]
     reader.run()
+    if not reader.body and (start := outside_comments(BEGIN_DOCUMENT, text)):
+        # something in the preamble took it for its argument
+        reader.lack("macro", "preamble", "a command in it hides where the text begins; its definitions may be amiss")
+        lexer.at, reader.body, reader.stop = start.end(), True, False
+        reader.g.frames = [lexer]
+        reader.run()
     for _ in range(MAX_DEPTH):  # a footnote of a footnote comes after it
         reader.deferred, held = [], reader.deferred
         reader.close_block()

@@ -22,6 +22,7 @@ from mlintern.paper.latex.typeset import Typesetter
 from mlintern.paper.latex.units import NumberStyle
 from mlintern.paper.roman import roman
 
+BEGIN_DOCUMENT = r"\\begin\s*\{document\}"
 MAX_LOADS = 50
 """Times one file may be included."""
 MAX_LOADED = 2 * MAX_TOTAL
@@ -127,9 +128,9 @@ class PaperState(Typesetter):
         ):
             self.lack("limit", name, "the file includes itself, or is included without end", token)
         else:
-            start = _outside_comments(r"\\begin\s*\{document\}", lexer.text)
+            start = outside_comments(BEGIN_DOCUMENT, lexer.text)
             if self.body and start:  # a subfile or standalone: its body alone
-                stop = _outside_comments(r"\\end\s*\{document\}", lexer.text)
+                stop = outside_comments(r"\\end\s*\{document\}", lexer.text)
                 lexer.at = start.end()
                 lexer.text = lexer.text[: stop.start()] if stop else lexer.text
             self.g.frames.append(lexer)
@@ -246,7 +247,7 @@ class PaperState(Typesetter):
         self.g.frames = before
 
 
-def _outside_comments(pattern: str, text: str) -> re.Match[str] | None:
+def outside_comments(pattern: str, text: str) -> re.Match[str] | None:
     """The first place where a pattern stands outside any comment."""
     for m in re.finditer(pattern, text):
         line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]

@@ -16,8 +16,9 @@ from mlintern.paper.latex.tokens import Token
 
 def read_grid(reader: Floats, name: str, token: Token) -> None:
     """Reads an environment that is a grid, its `\\begin` already consumed, and sets it."""
-    spec, keys = arguments(reader, name)
+    spec, keys, above = arguments(reader, name)
     rows, last_rules, stop, captions = collect(reader, name)
+    captions = above + captions
     if not reader.body:
         return
     apply_keys(keys, rows, last_rules, token)

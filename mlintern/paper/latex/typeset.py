@@ -102,6 +102,9 @@ class Typesetter(Characters):
             elif letter == "p":
                 g.optional("(", ")")
             elif letter == "m":
+                g.skip_spaces()
+                if (after := g.peek()).kind == CS and after.text in ("begin", "end"):
+                    return  # no argument at all: the command is another one than this table knows
                 g.argument()
             elif letter == "d":
                 self.dimension()

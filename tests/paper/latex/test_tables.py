@@ -324,3 +324,27 @@ def test_some_classes_number_their_tables_in_roman(tmp_path: Path):
         f"\\documentclass{{IEEEtran}}{own}\\begin{{document}}{table % 1}\\end{{document}}"
     )
     assert [t.number for t in read_latex(tmp_path / "main.tex").tables] == ["S1"]
+
+
+def test_longtblr_has_its_caption_and_notes_among_its_options(tmp_path: Path):
+    d = document(
+        tmp_path,
+        r"""\begin{longtblr}[caption={Long, {and} wide},label={t:l},note{a}={One seed.},remark{Note}={All runs.}]{colspec={lr},rowhead=1}
+        Step & Loss \\ 100 & 2.5\TblrNote{a} \\ \end{longtblr}""",
+    )
+    assert [(t.number, t.caption, t.label) for t in d.tables] == [("1", "Long, and wide", "t:l")]
+    assert d.find_quote("One seed.") and d.find_quote("All runs.")
+
+
+def test_a_number_column_of_tabularray_rounds(tmp_path: Path):
+    t = only(
+        tmp_path,
+        r"\begin{tblr}{colspec={Q[r]Q[c,si={table-format=2.1}]}} A & {b} \\ x & 12.34 \\ \end{tblr}",
+        r"\sisetup{round-mode=places,round-precision=1}",
+    )
+    assert (t.grid(), t.alignment) == ([["A", "b"], ["x", "12.3"]], "rc")
+
+
+def test_what_nicematrix_draws_is_no_cell(tmp_path: Path):
+    body = r"\begin{NiceTabular}{lc}[hvlines] \CodeBefore \rowcolor{gray!10}{1} \Body A & 1 \\ B & 2 \\ \CodeAfter \line{1}{2} \end{NiceTabular}"
+    assert only(tmp_path, body).grid() == [["A", "1"], ["B", "2"]]

@@ -391,3 +391,11 @@ def test_xstring_chooses_by_text(tmp_path: Path):
         r"\dash{} \dash{7} \IfSubStr{abc}{b}{in}{out} \IfBeginWith{\us}{th}{theirs}{mine} \IfEndWith{a.b}{b}{yes}{no}"
     )
     assert document(tmp_path, source, preamble).text == "none 7 in mine yes"
+
+
+@pytest.mark.parametrize(
+    "command", [r"\SetTblrInner{rowsep=1pt}", r"\titleformat{x}", r"\newcommand\x", r"\crefformat{a}"]
+)
+def test_a_command_short_of_an_argument_does_not_swallow_the_text(tmp_path: Path, command: str):
+    d = document(tmp_path, "Kept.", command)
+    assert d.text == "Kept."
