@@ -14,7 +14,7 @@ from mlintern.author.forms import ModelInput
 from mlintern.errors import UserError
 from mlintern.sandbox import Backend
 from mlintern.sourced import CodeCount, PaperCount, SettingBase
-from mlintern.spec import PaperSpec, Variant, option_name
+from mlintern.spec import PaperSpec, Reduction, Variant, option_name
 from mlintern.study import plan
 from mlintern.study.observation import same
 from mlintern.study.plan import CellPlan
@@ -320,9 +320,10 @@ def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spe
     count = variant.parameters
     stated = count.value if isinstance(count, PaperCount | CodeCount) else None
     published = {
-        reduction.key.removeprefix("model."): reduction.published
+        reduction.key.rpartition(".")[2]: reduction.published
         for reduction in spec.scale.reductions
-        if reduction.key.startswith("model.") and reduction.where in ({}, {"variant": variant.id})
+        if reduction.where in ({}, {"variant": variant.id})
+        and (reduction.key.startswith("model.") or _sizes_too(reduction, arguments))
     }
     return Model(
         name=variant.id,
@@ -335,6 +336,12 @@ def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spe
         parameters_tolerance=_rounding(stated),
         published={name: value for name, value in published.items() if name in arguments},
     )
+
+
+def _sizes_too(reduction: Reduction, arguments: Mapping[str, Any]) -> bool:
+    """Whether a size of the data that was reduced (a vocabulary) is an argument of the model as well."""
+    group, _, name = reduction.key.rpartition(".")
+    return group.startswith("data") and name in arguments and same(arguments[name], reduction.reduced)
 
 
 def _rounding(count: int | None) -> float:

@@ -5,7 +5,8 @@ tests/author/dialogues/<paper>/ has the answers as `mlintern.author.dialogue` re
 reader makes of the paper, are those of the play, each request must be the very one that was answered; where they have
 changed since, answers are taken in order, and what comes out is checked all the same.
 
-`python -m tests.author.dialogues 1706.03762 authoring/arxiv_1706_03762` keeps a dialogue that was just played.
+`python -m tests.author.dialogues 1706.03762 authoring/arxiv_1706_03762 3 TITLE AUTHOR …` keeps a dialogue that was just
+played, with the llm.max_repairs that it was played with.
 """
 
 import dataclasses
@@ -73,7 +74,9 @@ def authoring(paper, provider, work, packs, vet, played):
     from mlintern.author.command import example_pack
     from mlintern.config import PACKS
 
-    return Authoring(document, PaperId.parse(f"{paper}v1"), asker, work, packs, vet, example=example_pack(PACKS))
+    repairs = played.get("max_repairs", 3)
+    id = PaperId.parse(f"{paper}v1")
+    return Authoring(document, id, asker, work, packs, vet, example=example_pack(PACKS), max_repairs=repairs)
 
 
 def replay(paper, tmp_path):
@@ -94,7 +97,7 @@ def asked_with(one):
     return {**prompt_hashes(), "paper": paper, "rest": hashlib.sha256(rest.encode()).hexdigest()}
 
 
-def keep(paper, work, title, authors):
+def keep(paper, work, max_repairs, title, authors):
     """Replay what was played in `work` and keep it sealed, in order, with what vetting said each time."""
     folder, scratch = FOLDER / paper, work.parent / f"{work.name}.kept"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -105,7 +108,7 @@ def keep(paper, work, title, authors):
     def vet(*_):
         raise UserError("this draft was not vetted in the play; finish it first")
 
-    played = {"title": title, "authors": authors}
+    played = {"title": title, "authors": authors, "max_repairs": max_repairs}
     one = authoring(paper, ReplayProvider(work / "dialogue"), scratch, scratch / "papers", vet, played)
     inner = one.vetted
     one.vetted = lambda *given: said.append(inner(*given)) or said[-1]
@@ -122,4 +125,4 @@ def keep(paper, work, title, authors):
 
 
 if __name__ == "__main__":
-    keep(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    keep(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5:])

@@ -119,15 +119,18 @@ def test_the_published_model_is_that_of_the_variant_not_of_a_level():
         Reduction(**width, published=64, where={"variant": "mlp"}),
         Reduction(**width, published=512, where={"width": "w16"}),
         Reduction(**width, published=128, where={"variant": "cnn"}),
+        # a size of the data that the model takes too, and one whose value the model has by chance or not at all
+        Reduction(key="data.source.vocabulary", published=37000, reduced=64, reason="r"),
+        Reduction(key="data.source.length", published=50, reduced=12, reason="r"),
     ]
     study = SPEC.model_copy(update={"scale": SPEC.scale.model_copy(update={"reductions": reductions})})
     config = {
-        "model": {"_target_": "x.Net", "width": 8}, "data": {"classes": 2},
+        "model": {"_target_": "x.Net", "width": 8, "vocabulary": 64, "length": 5}, "data": {"classes": 2},
         "loss": {"_target_": "torch.nn.CrossEntropyLoss"}, "method": {"_target_": "mlintern.engine.methods.Supervised"},
     }  # fmt: skip
     variant = next(v for v in SPEC.variants if v.id == "mlp")
     given = ModelInput(variant="mlp", shape=[4], dtype="float32", high=2)
-    assert model_of(variant, config, given, study).published == {"width": 64}
+    assert model_of(variant, config, given, study).published == {"width": 64, "vocabulary": 37000}
 
 
 def test_levels_of_the_same_name_are_different_combinations():
