@@ -77,6 +77,10 @@ class LoopbackArxiv:
         self.faults: list[tuple[re.Pattern[str], list[Fault]]] = []
         self.requests: list[Request] = []
         self.ranges = True
+        self.dripped = 0
+        """Bytes sent one at a time."""
+        self.drips_ended = 0
+        """Answers that were sent one byte at a time to their end."""
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -248,6 +252,8 @@ class LoopbackArxiv:
                         return
                     self.wfile.write(data[index : index + 1])
                     self.wfile.flush()
+                    arxiv.dripped += 1
+                arxiv.drips_ended += 1
 
         return Handler
 

@@ -53,9 +53,8 @@ def test_back_off_doubles(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
 
 def test_a_wait_beyond_the_deadline_is_not_waited_for(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
     arxiv.fail("e-print", Fault(429, {"Retry-After": "86400"}))
-    start = time.monotonic()
     assert "asks to wait 86400 s" in problem(arxiv, tmp_path)
-    assert time.monotonic() - start < 5
+    assert len(arxiv.asked("e-print")) == 1
 
 
 def test_a_server_that_stays_down_is_an_error_and_not_a_worse_road(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
@@ -138,16 +137,16 @@ def test_source_sent_as_content_encoding(arxiv: LoopbackArxiv, tmp_path: Path) -
 
 def test_a_slow_drip_meets_the_deadline(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
     arxiv.fail("e-print", Fault(drip_s=0.05))
-    start = time.monotonic()
     assert "paper.deadline_s=1" in problem(arxiv, tmp_path, deadline_s=1.0)
-    assert time.monotonic() - start < 15  # the whole answer takes over 20 s
+    assert arxiv.dripped > 0
+    assert arxiv.drips_ended == 0  # the whole answer takes over 20 s
 
 
 def test_dripping_headers_meet_the_deadline(arxiv: LoopbackArxiv, tmp_path: Path) -> None:
     arxiv.fail("e-print", Fault(drip_s=0.1, drip_headers=True))
-    start = time.monotonic()
     assert "paper.deadline_s=1" in problem(arxiv, tmp_path, deadline_s=1.0)
-    assert time.monotonic() - start < 15  # the whole answer takes over 20 s
+    assert arxiv.dripped > 0
+    assert arxiv.drips_ended == 0  # the whole answer takes over 20 s
 
 
 def test_silence_meets_the_timeout_and_is_retried(arxiv: LoopbackArxiv, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 # ruff: noqa: E501  markup reads worse when it is wrapped
 """Pages that are broken or mean harm: read or refused in bounded work."""
 
-import sys
-from types import FrameType
+import contextlib
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from mlintern.errors import UserError
 from mlintern.paper.document import Document
 from mlintern.paper.html.read import read_page
+from tests.paper.work import calls_in
 
 
 def read(page: str) -> Document:
@@ -50,30 +50,18 @@ CALLS_PER_CHARACTER = 60
 """Of Python functions; a page of nothing but cells takes 28, one of nothing but paragraphs 29."""
 
 
-def counted(page: str) -> tuple[Document | None, int]:
-    """What a page is read as (None if it is refused), and how many functions were called for it."""
-    calls = 0
-
-    def count(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(count)
-    try:
-        return read(page), calls
-    except UserError:
-        return None, calls
-    finally:
-        sys.setprofile(None)
-
-
 @pytest.mark.parametrize("case", hostile_pages())
 def test_hostile_pages_are_read_or_refused_in_bounded_work(case: str) -> None:
     page = hostile_pages()[case]
     read("<p>what the first page imports</p>")
-    document, calls = counted(page)
-    assert calls < CALLS_PER_CHARACTER * len(page) + 10_000
-    assert document is None or "root:" not in document.text
+    found: list[Document] = []
+
+    def attempt() -> None:
+        with contextlib.suppress(UserError):
+            found.append(read(page))
+
+    assert calls_in(attempt) < CALLS_PER_CHARACTER * len(page) + 10_000
+    assert all("root:" not in document.text for document in found)
 
 
 def test_a_grid_that_is_too_large_is_cut_and_said() -> None:

@@ -1,7 +1,6 @@
 """PDF to a Document: what the layout says, what it leaves in doubt, and files that want to break the reader."""
 
 import io
-import time
 from pathlib import Path
 
 import pypdf
@@ -225,10 +224,8 @@ def test_a_page_without_text_is_said(tmp_path: Path) -> None:
 
 def refusal(tmp_path: Path, data: bytes, **limits: float) -> str:
     (tmp_path / "paper.pdf").write_bytes(data)
-    start = time.monotonic()
     with pytest.raises(UserError) as caught:
         read_pdf(tmp_path / "paper.pdf", **limits)  # type: ignore[arg-type]
-    assert time.monotonic() - start < 60
     assert str(caught.value).startswith("paper.pdf: ")
     assert "Traceback" not in str(caught.value)
     return str(caught.value)
