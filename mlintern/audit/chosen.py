@@ -99,7 +99,8 @@ def selection_before_split(subject: Subject) -> Outcome:
     if len(varying) < _COLUMNS:
         return not_applicable(f"{len(varying)} varying columns: no edge can be read from them")
     along = own.along + other.along
-    strength = np.sort((np.sqrt((along**2).sum(0)) / np.sqrt((own.squares + other.squares) / n))[varying])
+    size = np.sqrt((own.squares + other.squares)[varying] / n)
+    strength = np.sort(np.sqrt((along**2).sum(0))[varying] / size)
     cut = float(np.quantile(strength, _BLUR))
     level = float(chi2.sf(cut**2, freedom))
     clear = "the columns' association with the label has no edge, as columns picked on all rows would have"

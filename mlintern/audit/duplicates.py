@@ -163,6 +163,8 @@ def label_conflicts(subject: Subject) -> Outcome:
     if not count:
         return Outcome(Status.PASS, "no row stands in train and test, so no labels conflict", n)
     differ = subject.train.labels[rows_a] != subject.test.labels[rows_b]
+    if subject.whole_labels is not None:
+        differ |= (subject.whole_labels["train"][rows_a] != subject.whole_labels["test"][rows_b]).any(1)
     conflicts = np.unique(rows_b[differ])
     if not len(conflicts):
         return Outcome(Status.PASS, f"all {count} duplicated test rows carry the label of their twin", n)

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlintern.audit.randomness import drawn, generator
 from mlintern.audit.report import Price
-from mlintern.audit.subject import Subject
+from mlintern.audit.subject import Fit, Subject
 
 PROBE = "probe: 50 extremely randomised trees"
 MODEL = "model: the pack's own, trained by the engine"
@@ -60,10 +60,14 @@ def _quality(predicted: np.ndarray, truth: np.ndarray, classification: bool) -> 
     return 1 - (predicted - truth) ** 2 / max(float(np.var(truth)), 1e-300)
 
 
+def _model(subject: Subject) -> Fit | None:
+    """The caller's model, where it is to price leaks; of rows with many labels it predicts more than one can score."""
+    return subject.fit if subject.options.price == "model" and subject.whole_labels is None else None
+
+
 def _predictor(subject: Subject, rows: dict[str, np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Trains on chosen rows (places in rows["train"]) and predicts asked ones: the caller's model, or the probe."""
-    if subject.options.price == "model" and subject.fit is not None:
-        fit = subject.fit
+    if (fit := _model(subject)) is not None:
         return lambda chosen, asked: fit(
             subject.train.take(rows["train"][chosen]), subject.test.take(rows["test"][asked])
         )
@@ -75,7 +79,7 @@ def _predictor(subject: Subject, rows: dict[str, np.ndarray]) -> Callable[[np.nd
 def price_of(subject: Subject, units: Units, purpose: str, among: dict[str, np.ndarray] | None = None) -> Price | None:
     """Price of the units' straddling the split, or None where no probe can be trained. A probe is trained and asked
     `among` these rows {part: row numbers} (default: all), or a sample of them."""
-    by_model = subject.options.price == "model" and subject.fit is not None
+    by_model = _model(subject) is not None
     if not subject.numeric and not by_model:
         return None
     shared = units.straddling()

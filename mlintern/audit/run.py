@@ -12,6 +12,7 @@ from mlintern.audit.chosen import selection_before_split
 from mlintern.audit.columns import group_overlap, temporal_overlap
 from mlintern.audit.duplicates import exact_duplicates, label_conflicts
 from mlintern.audit.frames import subject_from_anything
+from mlintern.audit.labels import with_one_label_each
 from mlintern.audit.latent import latent_groups
 from mlintern.audit.metadata import metadata_leak
 from mlintern.audit.near import augmented_before_split, near_duplicates
@@ -99,6 +100,8 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
         widths = part.features.shape[1:], subject.train.features.shape[1:]
         if widths[0] != widths[1]:
             raise UserError(f"audit: {name} has features of shape {widths[0]}, train has {widths[1]}; they must agree")
+    fingerprints = subject.splits.fingerprints()
+    subject = with_one_label_each(subject)
     checks: list[Check] = []
     findings: list[Finding] = []
     with backend(subject.options):
@@ -117,7 +120,7 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
                 progress("price", len(CHECKS), len(CHECKS))
             findings = [priced(subject, finding) for finding in findings]
     ceiling = nearest_neighbour_ceiling(subject)
-    return AuditReport(tuple(checks), tuple(findings), subject.splits.fingerprints(), ceiling)
+    return AuditReport(tuple(checks), tuple(findings), fingerprints, ceiling)
 
 
 def _with_rows_drawn(subject: Subject, kind: Kind, outcome: Outcome) -> Outcome:

@@ -55,6 +55,8 @@ class Subject:
     """{part: [n]} each row's place in the file the parts were cut from, if it survived the split."""
     fit: Fit | None = None
     """The model that price=model retrains."""
+    whole_labels: Mapping[str, np.ndarray] | None = None
+    """{part: [n, k]} all labels of rows that have many; the splits' labels then stand in for them (labels.py)."""
     modality: Modality | None = None
     """Stated by the caller; None infers it from the shape."""
     drawn: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict, init=False, repr=False)
@@ -161,6 +163,9 @@ class Subject:
                 if part in rows
             },
             positions=None if self.positions is None else {part: self.positions[part][rows[part]] for part in rows},
+            whole_labels=None
+            if self.whole_labels is None
+            else {part: self.whole_labels[part][rows[part]] for part in rows},
         )
 
     def blocks(self, part: str) -> Iterator[tuple[slice, np.ndarray]]:

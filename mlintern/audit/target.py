@@ -55,6 +55,8 @@ def target_leak(subject: Subject) -> Outcome:
         return not_applicable("features are no numbers")
     if subject.kind_of_data != "tabular" or subject.is_recording:
         return not_applicable("pixels and samples are no columns that could be the label")
+    if subject.whole_labels is not None and subject.whole_labels["train"].shape[1] > 1:
+        return not_applicable("rows have many labels, and a column may be one of them, as in a decoder's input")
     width = subject.flat("train").shape[1]
     if width < 2 or len(subject.train) < 30:
         return not_applicable(f"{width} columns and {len(subject.train)} training rows leave nothing to compare with")
