@@ -25,6 +25,19 @@ _PERVASIVE = 0.15  # share of training rows with a training twin from which copi
 _MEASURED = 0.2  # a column with this share of distinct values is measured, not coded
 
 
+def _measured(train: np.ndarray) -> list[int]:
+    """The columns of train [n, d] that are measured, not coded."""
+    return [c for c in range(train.shape[1]) if len(np.unique(train[:, c])) > _MEASURED * len(train)]
+
+
+def _no_more_than_in_train(named: np.ndarray, in_train: np.ndarray) -> bool:
+    """Are test rows named no more often than training rows are among themselves? Rows of codes (words, answers) come
+    close to one another by chance, and a few of them closer than most."""
+    from scipy.stats import binom
+
+    return bool(binom.sf(int(named.sum()) - 1, len(named), float(in_train.mean())) > STRICT)
+
+
 def _pervasive_copies(hood: Neighbourhood, options: AuditOptions) -> tuple[np.ndarray, np.ndarray] | None:
     """Chance of a neighbour this near over the measured columns alone, by the spacing beyond any copies: of the
     training rows asked, and of the test rows.
@@ -33,7 +46,7 @@ def _pervasive_copies(hood: Neighbourhood, options: AuditOptions) -> tuple[np.nd
     coded columns make knots of their own: it is read off measured columns only, None where there are under three.
     """
     train = hood.points["train"]
-    measured = [c for c in range(train.shape[1]) if len(np.unique(train[:, c])) > _MEASURED * len(train)]
+    measured = _measured(train)
     if len(measured) < 3:
         return None
     base = np.ascontiguousarray(train[:, measured])
@@ -76,6 +89,8 @@ def tabular_twins(subject: Subject) -> Twins | str:
     partner[agreeing] = twin[agreeing]
     named |= agreeing
     in_train |= own_bits >= enough
+    if len(_measured(train)) < 3 and _no_more_than_in_train(named, in_train):
+        named[:] = False
     rows = np.flatnonzero(named)
     return Twins(
         hood.rows["train"][partner[rows]],

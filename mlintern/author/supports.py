@@ -17,6 +17,8 @@ _EXPONENT = re.compile(r"(?<=[^\W\d])\s*\^\s*\{?\s*([-−–]?\d+(?:\.\d+)?)\s*\
 """The power of a variable (`step^{-0.5}`): after a digit it would be a number's own."""
 _SET = re.compile(r"(?<![\w^\\])(?:\\?\{|\[)\s*(\d[\d.]*(?:\s*,\s*\d[\d.]*)+)\s*(?:\\?\}|\])")
 _SET_ITEM = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
+_BASE = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?=\s*\^\s*(?:\{\s*)?-?[^\W\d_])")
+"""The base of a power with a variable in the exponent (`2^{L}`): a part of a formula, and no value."""
 _INFINITY = re.compile(r"([-−–]?)\s*∞")
 _TIMES_TEN = re.compile(r"[×x·⋅]\s*10\s*\^\s*\{?\s*(-?\d{1,2})\s*\}?")
 _MAGNITUDE = re.compile(r"[(\[](K|M|B|thousands|millions|billions)[)\]]|(?<=in )(thousands|millions|billions)", re.I)
@@ -76,6 +78,7 @@ def names_quantity(key: str) -> bool:
 
 def says_number(text: str, value: int | float) -> bool:
     """Whether `text` holds the number `value`, as a number, a percentage (10 % for 0.1), a fraction or a word."""
+    text = _BASE.sub("", text)
     if numbers.says(text, value):
         return True
     target = Decimal(repr(value))

@@ -143,3 +143,30 @@ def test_copies_with_a_quarter_of_their_cells_edited_are_found_among_many_rows()
     found = near_duplicates(subject).findings[0].evidence["rows"]["test"]
     assert set(range(20)) <= set(found)
     assert len(found) <= 22
+
+
+def test_sentences_of_few_words_are_near_by_chance_as_often_in_train():
+    rng = np.random.default_rng(0)
+    following = np.stack([rng.permutation(20)[:8] for _ in range(20)])
+    chances = np.cumsum(rng.dirichlet(np.ones(8), 20), axis=1)
+    words = np.zeros((8000, 12), np.int64)
+    words[:, 0] = rng.integers(0, 20, 8000)
+    for place in range(1, 12):
+        before = words[:, place - 1]
+        words[:, place] = following[before, (rng.random(8000)[:, None] > chances[before]).sum(1).clip(0, 7)]
+    words = np.unique(words, axis=0)
+    words = words[rng.permutation(len(words))]
+    border, labels = len(words) - 1000, rng.integers(0, 2, len(words))
+
+    def named(rows):
+        subject = subject_from_arrays(
+            {"train": (rows[:border], labels[:border]), "test": (rows[border:], labels[border:])}
+        )
+        return near_duplicates(subject).findings
+
+    assert named(words) == ()
+    words[border : border + 60] = words[:60]
+    words[np.arange(border, border + 60), rng.integers(0, 12, 60)] = 25  # one word of each is another
+    found = named(words)[0]
+    assert found.severity is Severity.HIGH
+    assert len(set(range(60)) & set(found.evidence["rows"]["test"])) > 40  # the others say too little to be told apart

@@ -133,3 +133,9 @@ def test_an_integer_is_said_by_itself_and_not_by_its_successor(n):
 @given(st.floats(1e-12, 1e12))
 def test_a_float_is_said_in_its_own_spelling(x):
     assert says_number(f"set to {x!r}.", x)
+
+
+@pytest.mark.parametrize("text", ["each of the 2^{L} terms", "2^L terms", "2^{-k} of them"])
+def test_the_base_of_a_power_of_a_variable_is_no_value(text):
+    assert not says_number(text, 2)
+    assert says_number(f"2 layers, {text}", 2)
