@@ -41,7 +41,7 @@ def outline(document: Document) -> RenderableType:
     if document.missing:
         parts.append(Text("\nMissing", style="bold yellow"))
         for m in document.missing[:20]:
-            parts.append(Text(f"  {m.kind} {m.name}: {m.why}", style="yellow"))
+            parts.append(Text(f"  {f'{m.kind} {m.name}'.strip()}: {m.why}", style="yellow"))
         if len(document.missing) > 20:
             parts.append(Text(f"  and {len(document.missing) - 20} more", style="yellow"))
     return Group(*parts)

@@ -7,7 +7,36 @@ import re
 from mlintern.paper.document import Equation, Section
 from mlintern.paper.latex.assemble_text import AssembledText
 from mlintern.paper.latex.drafts import EquationDraft
-from mlintern.paper.latex.tokens import Token
+from mlintern.paper.latex.tokens import CS, SPACE, TIE, Token
+
+
+def _split(tokens: list[Token], names: tuple[str, ...]) -> list[list[Token]]:
+    """Tokens between some commands outside of braces."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for t in tokens:
+        depth += (t.kind == "{") - (t.kind == "}")
+        if t.kind == "cs" and t.text in names and depth <= 0:
+            parts.append([])
+        else:
+            parts[-1].append(t)
+    return parts
+
+
+def _apart(line: list[Token]) -> list[list[Token]]:
+    """The parts of a line between wide spaces: `\\quad`, or several ties or control spaces in a row."""
+    found: list[list[Token]] = [[]]
+    narrow = 0
+    for t in line:
+        space = t.kind == TIE or (t.kind == CS and t.text == " ")
+        if t.kind == SPACE and narrow:
+            continue
+        narrow = narrow + 1 if space else 0
+        if narrow == 2 or (t.kind == CS and t.text in ("quad", "qquad")):
+            found.append([])
+        else:
+            found[-1].append(t)
+    return found
 
 
 class AssembledFront(AssembledText):
@@ -16,16 +45,15 @@ class AssembledFront(AssembledText):
     def _authors(self) -> tuple[str, ...]:
         names: list[str] = []
         for tokens in self.r.authors:
-            parts: list[list[Token]] = [[]]
-            depth = 0
-            for t in tokens:
-                depth += (t.kind == "{") - (t.kind == "}")
-                if t.kind == "cs" and t.text in ("and", "And", "AND", "quad", "qquad", "\\", "newline") and depth <= 0:
-                    parts.append([])
-                else:
-                    parts[-1].append(t)
-            for part in parts:
-                text = re.sub(r"\^\{[^{}]*\}|[*†‡§]|_\{[^{}]*\}", "", self._plain(part))
+            blocks = _split(tokens, ("and", "And", "AND"))
+            lines = [_split(block, ("\\", "newline")) for block in blocks]
+            if len(blocks) > 1:  # each author has a block of lines: the name, then the affiliation
+                lines = [block[:1] for block in lines]
+            for part in (part for block in lines for line in block for part in _apart(line)):
+                plain = self._plain(part)
+                if re.match(r"\s*\^\{\d", plain):
+                    continue  # a place, with the number that the names refer to
+                text = re.sub(r"\^\{[^{}]*\}|[*†‡§]|_\{[^{}]*\}", "", plain)
                 names += [n.strip(" ,;\n") for n in re.split(r",| and |\s{2,}|&", text)]
         plausible = [
             n
