@@ -70,19 +70,25 @@ class Blocks:
             or [12.0]
         )
         block: Block | None = None
+        beside: list[Block] = []
+        """The last captions that began on one line; their lines alternate."""
         for line in lines:
-            last = block.lines[-1] if block else None
             caption = CAPTION.match(line.text) or subcaption_of(line, rules)
             heading = self.is_heading(line)
             if heading:
                 self.in_references = _REFERENCES.match(line.text) is not None
             begins = caption is not None or heading
-            if (
-                block
-                and last
-                and not (begins or is_ruled_off(last, line, rules) or self._starts_new(block, last, line, leading))
-            ):
-                block.lines.append(line)
+            home = next(
+                (
+                    one
+                    for one in ([block, *beside] if block and not begins else ())
+                    if not is_ruled_off(one.lines[-1], line, rules)
+                    and not self._starts_new(one, one.lines[-1], line, leading)
+                ),
+                None,
+            )
+            if home:
+                home.lines.append(line)
                 continue
             if block:
                 yield block
@@ -91,6 +97,10 @@ class Blocks:
                 kind = "item"
             block = Block(kind, [], caption)
             block.lines.append(line)
+            if caption and beside and abs(beside[0].lines[0].baseline - line.baseline) < 1:
+                beside.append(block)
+            elif caption:
+                beside = [block]
         if block:
             yield block
 

@@ -103,15 +103,20 @@ def _captions_apart(lines: list[Line]) -> Iterator[Line]:
             while part is not None:
                 part, rest = _first_caption(part)
                 yield part
-                edge = rest.x0 - 4 if rest and not CAPTION.match(part.text) and CAPTION.match(rest.text) else edge
+                if rest and not CAPTION.match(part.text):
+                    edge = rest.x0 - 4
                 part = rest
 
 
 def _first_caption(line: Line) -> tuple[Line, Line | None]:
     """What stands before a caption inside the line, and the rest of the line."""
-    patterns = (CAPTION, SUBCAPTION) if SUBCAPTION.match(line.text) else (CAPTION,)
+    sub = SUBCAPTION.match(line.text)
+    patterns = (CAPTION, SUBCAPTION) if sub else (CAPTION,)
     for index, (last, word) in enumerate(itertools.pairwise(line.words), 1):
-        if word.x0 - last.x1 > 0.85 * line.size:  # a stretched space has up to 0.8
+        gap = 0.85 * line.size  # a stretched space has up to 0.8
+        if sub and word.text == f"({chr(ord(sub['number']) + 1)})":
+            gap = 0.4 * line.size  # after (a) comes (b): nothing else is written like this
+        if word.x0 - last.x1 > gap:
             rest = Line(line.baseline, line.size, line.words[index:])
             if any(pattern.match(rest.text) for pattern in patterns):
                 return Line(line.baseline, line.size, line.words[:index]), rest

@@ -18,6 +18,7 @@ from mlintern.paper.pdf.layout import Label, Line, Word
 from mlintern.paper.pdf.regions import Region, Rule
 
 _DIGIT = re.compile(r"\d")
+_NUMERAL = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _row(
     row: int, baseline: float, chunks: list[Chunk], columns: list[tuple[float, float]], region: Region, header: bool
 ) -> list[Cell]:
     taken: dict[int, Cell] = {}
-    for chunk in chunks:
+    for chunk in [part for whole in chunks for part in _alike(whole, columns)]:
         x0, x1, why = chunk.x0, chunk.x1, ""
         below = _below(chunk, baseline, region)
         doubts = [word.doubt for word in chunk.words if word.doubt]
@@ -163,6 +164,22 @@ def _row(
         )  # fmt: skip
         taken[over[0]] = cell
     return _without_overlaps([taken[column] for column in sorted(taken)])
+
+
+def _alike(chunk: Chunk, columns: list[tuple[float, float]]) -> list[Chunk]:
+    """A chunk that says the like of one thing for each of the columns below it (`τ = 0.5 τ = 1.0`), in parts."""
+    over = [column for column in columns if chunk.x0 < column[1] and chunk.x1 > column[0]]
+    size, rest = divmod(len(chunk.words), max(len(over), 1))
+    if len(over) < 2 or rest or chunk.rows > 1:
+        return [chunk]
+    parts = [Chunk(chunk.words[i : i + size], close=True) for i in range(0, len(chunk.words), size)]
+    forms = {_NUMERAL.sub("0", " ".join(word.text for word in part.words)) for part in parts}
+    apart = all(
+        [x0 < column[1] and x1 > column[0] for column in over] == [one is part for one in parts]
+        for part in parts
+        for x0, x1 in [(part.x0, part.x1)]
+    )
+    return parts if len(forms) == 1 and "0" in next(iter(forms)) and apart else [chunk]
 
 
 def _is_bold(chunk: Chunk, numbers: tuple[Number, ...]) -> bool:

@@ -211,3 +211,33 @@ def test_rows_that_may_follow_an_open_end_are_said(tmp_path: Path, distance: int
     document = read(tmp_path, page)
     assert [table.rows for table in document.tables] == [3]
     assert [m.name for m in document.missing] == ["Table 1"] * said
+
+
+def test_subcaptions_close_together_head_a_grid_each(tmp_path: Path) -> None:
+    page = Page()
+    page.paragraph(72, 720, filler(3))
+    page.text(100, 650, "Table 3: Both")
+    x = page.text(90, 630, "(a) Accuracy of the model on the first")
+    page.text(x + 5, 630, "(b) Loss on the second")
+    page.text(92, 618, "set")
+    page.text(x + 8, 618, "set of all")
+    grid(page, 100, 600, *LEFT)
+    grid(page, x + 5, 596, *RIGHT)
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [
+        ("3a", "Accuracy of the model on the first set", LEFT),
+        ("3b", "Loss on the second set of all", RIGHT),
+    ]
+
+
+def test_heads_that_stand_close_together_and_are_alike_are_one_for_each_column() -> None:
+    lines = [
+        line(115, (110, "tau"), (127, "="), (134, "0.5"), (153, "tau"), (170, "="), (177, "1.0")),
+        line(135, (60, "a"), (120, "71.2"), (163, "72.3")),
+        line(147, (60, "b"), (120, "73.2"), (163, "74.3")),
+    ]
+    found = read_grid(Region(50, 200, 100, 160, (100, 120, 160), ()), lines)
+    assert found is not None
+    heads = [(c.column, c.text, c.doubtful) for c in found.cells if c.row == 0]
+    assert heads == [(1, "tau = 0.5", True), (2, "tau = 1.0", True)]
+    assert all(not c.doubtful for c in found.cells if c.row)
