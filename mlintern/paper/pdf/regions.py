@@ -8,6 +8,9 @@ from typing import Any
 from mlintern.paper.pdf.chunks import chunks_of, columns_of
 from mlintern.paper.pdf.layout import Box, Line, Turn, box_of, turned_box
 
+_NARROWEST = 25.0
+"""Points that a table's rule has at least; bars of fractions are shorter."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -81,7 +84,7 @@ def rules_of(page: Any, turned: Turn | None = None) -> list[Rule]:
 def regions_near(caption: list[Line], rules: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
     """The tables that a caption may belong to: below it, and above it; `others` are the first lines of other
     captions."""
-    wide = [rule for rule in rules if rule.x1 - rule.x0 > 40]
+    wide = [rule for rule in rules if rule.x1 - rule.x0 > _NARROWEST]
     x0, x1 = min(line.x0 for line in caption), max(line.x1 for line in caption)
     found = _regions(caption, [rule for rule in wide if rule.x1 > x0 and rule.x0 < x1], others)
     if found == (None, None) and not any(abs(line.baseline - caption[0].baseline) < 45 for line in others):
@@ -124,7 +127,7 @@ def _grow(first: Rule, rules: list[Rule]) -> Region | None:
 def extended(region: Region, lines: list[Line]) -> Region:
     """A table whose first or last line has no rule outside it (`\\hline` below the header alone): the rows right beyond
     its rules that fill its columns belong to it."""
-    lines = [part for line in lines if (part := region.beside(line)[0])]
+    lines = _rejoined([part for line in lines if (part := region.beside(line)[0])])
     inside = [chunks_of(line) for line in lines if region.holds(line)]
     columns = columns_of(inside)
     ordered = sorted(lines, key=lambda line: line.baseline)
@@ -143,6 +146,17 @@ def extended(region: Region, lines: list[Line]) -> Region:
             break
         region = replace(region, top=line.baseline - 0.1)
     return region
+
+
+def _rejoined(lines: list[Line]) -> list[Line]:
+    """Lines whose parts stand on one baseline (cut at the gutter of a page of two columns) in one piece."""
+    found: list[Line] = []
+    for line in sorted(lines, key=lambda line: (line.baseline, line.x0)):
+        if found and abs(found[-1].baseline - line.baseline) < 0.5 and found[-1].x1 < line.x0:
+            found[-1] = replace(found[-1], words=found[-1].words + line.words)
+        else:
+            found.append(line)
+    return found
 
 
 def left_over(region: Region, rules: list[Rule], lines: list[Line], taken: list[Region]) -> str:

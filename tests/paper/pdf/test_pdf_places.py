@@ -7,7 +7,7 @@ import pytest
 from mlintern.paper.document import Document, Table
 from mlintern.paper.pdf.layout import Glyph, Line, Word, words_of
 from mlintern.paper.pdf.read import read_pdf
-from mlintern.paper.pdf.regions import Region
+from mlintern.paper.pdf.regions import Region, extended
 from mlintern.paper.pdf.tables import read_grid
 from tests.paper.pdf.pages import Page, filler, write_pdf
 
@@ -241,3 +241,22 @@ def test_heads_that_stand_close_together_and_are_alike_are_one_for_each_column()
     heads = [(c.column, c.text, c.doubtful) for c in found.cells if c.row == 0]
     assert heads == [(1, "tau = 0.5", True), (2, "tau = 1.0", True)]
     assert all(not c.doubtful for c in found.cells if c.row)
+
+
+def test_rows_cut_at_the_gutter_are_rows_of_a_table_all_the_same() -> None:
+    head = [line(115, (60, "Model")), line(115, (160, "Acc"), (230, "Loss"))]
+    rows = [part for y in (130, 142, 154) for part in (line(y, (60, "a")), line(y, (160, "71.2"), (230, "0.5")))]
+    found = extended(Region(50, 280, 100, 120, (100, 120), ()), [*head, *rows])
+    assert (found.top, round(found.bottom)) == (100, 154)
+
+
+def test_a_narrow_table_is_one(tmp_path: Path) -> None:
+    page = Page()
+    page.paragraph(72, 720, filler(3))
+    page.text(200, 650, "Table 1: Narrow")
+    for y in (640, 626, 590):
+        page.rule(200, 234, y)
+    for y, row in ((630, ["n", "e"]), (614, ["8", "11"]), (602, ["16", "9"])):
+        page.row(y, [208, 226], row)
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("1", "Narrow", [["n", "e"], ["8", "11"], ["16", "9"]])]
