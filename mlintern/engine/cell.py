@@ -309,7 +309,8 @@ def write_steps(folder: Path, state: State, loop: Loop) -> None:
 
 
 def write_predictions(folder: Path, test: Evaluation, splits: Splits, probed: Mapping[str, np.ndarray]) -> None:
-    """predictions.parquet: what was predicted for every test example, and how it scored."""
+    """predictions.parquet: what was predicted for every test example, and how it scored; a list of values where an
+    example has many targets."""
     columns = {"id": splits.test.ids.astype(str), "target": splits.test.labels, "prediction": test.predictions}
     _write_table(folder / record.PREDICTIONS_FILE, {**columns, **test.per_example, **probed})
 
@@ -319,7 +320,17 @@ def _write_table(path: Path, columns: Mapping[str, Any]) -> None:
     import pyarrow.parquet as pq
 
     with files.atomic_path(path) as draft:
-        pq.write_table(pa.table(dict(columns)), draft)
+        pq.write_table(pa.table({name: _column(values) for name, values in columns.items()}), draft)
+
+
+def _column(values: Any) -> Any:
+    """A column of a table: values [n] as they are, [n, ...] as lists."""
+    import pyarrow as pa
+
+    if not isinstance(values, np.ndarray) or values.ndim == 1:
+        return values
+    flat = values.reshape(len(values), -1)
+    return flat[:, 0] if flat.shape[1] == 1 else pa.FixedSizeListArray.from_arrays(flat.reshape(-1), flat.shape[1])
 
 
 def _note_readings(path: Path, readings: set[str]) -> None:

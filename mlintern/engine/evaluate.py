@@ -60,9 +60,7 @@ def evaluate(
                 outputs = readable(model(x))
             y = y.to(outputs.dtype) if y.is_floating_point() else y
             losses.append(criterion(outputs, y).double() * len(x))
-            predictions.append(
-                outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten()
-            )
+            predictions.append(_predicted(outputs, y))
             for metric in metrics:
                 scores[metric.name].append(metric.per_example(outputs, y))
     model.train(was_training)
@@ -73,3 +71,10 @@ def evaluate(
         per_example=per_example,
         predictions=torch.cat(predictions).cpu().numpy(),
     )
+
+
+def _predicted(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """[batch] or [batch, ...]: the outputs where the targets are as many numbers each, else the likeliest classes."""
+    if targets.is_floating_point() and targets.shape == outputs.shape and targets.numel() > len(targets):
+        return outputs
+    return outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten()

@@ -118,8 +118,9 @@ def _controls(
             for run in control.runs:
                 examples = outcomes(run["cell_id"])
                 if examples is not None and {"target", "prediction"} <= set(examples.columns) and len(examples):
-                    predictions, targets = examples["prediction"].to_numpy(), examples["target"].to_numpy()
-                    found.append(smell_controls.learns_shuffled_labels(control.where, predictions, targets))
+                    predictions, targets = _values(examples["prediction"]), _values(examples["target"])
+                    if targets.ndim == 1:
+                        found.append(smell_controls.learns_shuffled_labels(control.where, predictions, targets))
             continue
         for group in studied:
             if group.runs[0]["levels"] != place:
@@ -207,8 +208,14 @@ def _predicted(group: Group, metric: str, outcomes: Tables) -> Predicted | None:
     scores = np.stack([examples[metric].to_numpy(dtype=np.float64) for examples in kept])
     if not np.isfinite(scores).all():
         return None
-    predictions = np.stack([examples["prediction"].to_numpy() for examples in kept])
-    return Predicted(scores, kept[0]["target"].to_numpy(), predictions)
+    predictions = np.stack([_values(examples["prediction"]) for examples in kept])
+    return Predicted(scores, _values(kept[0]["target"]), predictions)
+
+
+def _values(column: pd.Series) -> np.ndarray:
+    """[n] of a column of numbers, [n, k] of one of lists (an example with many targets)."""
+    values = column.to_numpy()
+    return np.stack(list(values)) if values.dtype == object else values
 
 
 def _disagreeing(group: Group, metric: str, outcomes: Tables) -> list[Smell | None]:
@@ -216,7 +223,7 @@ def _disagreeing(group: Group, metric: str, outcomes: Tables) -> list[Smell | No
     for run, examples in _tables(group, metric, outcomes):
         recorded = {split: values[metric] for split, values in run["metrics"].items() if metric in values}
         where = f"{group.where} · seed {run['seed']}"
-        scores, targets = examples[metric].to_numpy(dtype=np.float64), examples["target"].to_numpy()
+        scores, targets = examples[metric].to_numpy(dtype=np.float64), _values(examples["target"])
         found.append(smell_examples.not_its_examples(where, metric, recorded, scores, targets))
     return found
 
