@@ -6,7 +6,8 @@ import re
 
 from mlintern.paper.latex.gullet import Gullet
 from mlintern.paper.latex.macro import Macro
-from mlintern.paper.latex.tokens import Token, spell, tokens_of
+from mlintern.paper.latex.tokens import TEXT, Token, spell, tokens_of
+from mlintern.paper.roman import roman
 
 
 class Counters:
@@ -23,8 +24,18 @@ class Counters:
     def do_newcounter(self, token: Token) -> None:
         name = spell(self.g.argument()).strip()
         self.counters.setdefault(name, 0)
+        self.g.define(f"the{name}", Macro(tokens_of(rf"\arabic{{{name}}}", token)), globally=True, replace=False)
         if within := self.g.optional():
             self.within[name] = spell(within).strip()
+
+    def do_arabic(self, token: Token) -> None:
+        """A counter's value at this moment, in figures or letters."""
+        value = self.counters.get(spell(self.g.argument()).strip(), 0)
+        letter = chr(64 + value) if 0 < value < 27 else str(value)
+        shown = {"Alph": letter, "alph": letter.lower(), "Roman": roman(value), "roman": roman(value).lower()}
+        self.g.push([token._replace(kind=TEXT, text=shown.get(token.text, str(value)), exact=False)])
+
+    do_roman = do_Roman = do_alph = do_Alph = do_fnsymbol = do_arabic
 
     def do_setcounter(self, token: Token) -> None:
         name = spell(self.g.argument()).strip()

@@ -223,6 +223,21 @@ class Definitions(Counters):
                 return
         g.push([Token(CS, spell(parts).strip(), token.source, token.start, token.end, False)])
 
+    def do_csdef(self, token: Token) -> None:
+        """`\\@namedef{name}#1{…}`: a definition of a name in words."""
+        like = token._replace(kind=CS, exact=False)
+        define = {"csedef": "edef", "csgdef": "gdef", "csxdef": "xdef"}.get(token.text, "def")
+        name = self.g.argument()
+        before = [like._replace(text=text) for text in ("expandafter", define, "csname")]
+        self.g.push([*before, *name, like._replace(text="endcsname")])
+
+    do_csedef = do_csgdef = do_csxdef = do_csdef
+
+    def do_csuse(self, token: Token) -> None:
+        """`\\@nameuse{name}`: the command of that name."""
+        self.g.push([*self.g.argument(), token._replace(kind=CS, text="endcsname", exact=False)])
+        self.do_csname(token)
+
     def do_expandafter(self, token: Token) -> None:
         g = self.g
         first, second = g.raw(), g.raw()

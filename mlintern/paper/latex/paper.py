@@ -66,8 +66,6 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
             self.handlers[name] = self.cmd_title
         for name in "icmlauthor name Author authors".split():
             self.handlers[name] = self.cmd_author
-        for name in "arabic roman Roman alph Alph fnsymbol value".split():
-            self.handlers[name] = self._counter
         for name in "subtable subfigure subfloat subcaptionbox".split():
             self.handlers[name] = self._sub_box
 

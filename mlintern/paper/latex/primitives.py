@@ -38,6 +38,7 @@ class Primitives(Loops):
             gullet.primitives[name] = self.do_NewDocumentEnvironment
         gullet.primitives["renewenvironment"] = self.do_newenvironment
         gullet.primitives["renewtheorem"] = self.do_newtheorem
+        gullet.primitives["@namedef"], gullet.primitives["@nameuse"] = self.do_csdef, self.do_csuse
         gullet.primitives["ifcsdef"] = self.do_ifdef
         gullet.primitives["newcounter*"] = self.do_newcounter
         gullet.primitives["iftoggle"] = gullet.primitives["ifbool"] = self._toggle

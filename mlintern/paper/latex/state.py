@@ -20,7 +20,6 @@ from mlintern.paper.latex.primitives import Primitives, install_conditions
 from mlintern.paper.latex.tokens import CS, TEXT, Lexer, Token, spell
 from mlintern.paper.latex.typeset import Typesetter
 from mlintern.paper.latex.units import NumberStyle
-from mlintern.paper.roman import roman
 
 BEGIN_DOCUMENT = r"\\begin\s*\{document\}"
 MAX_LOADS = 50
@@ -226,11 +225,8 @@ class PaperState(Typesetter):
         ) or self.p.within.get(counter)
         return f"{self.number_of(outer, token)}.{value}" if outer else value
 
-    def _counter(self, token: Token) -> None:
-        value = self.p.counters.get(spell(self.g.argument()).strip(), 0)
-        letter = chr(64 + value) if 0 < value < 27 else str(value)
-        shown = {"Alph": letter, "alph": letter.lower(), "Roman": roman(value), "roman": roman(value).lower()}
-        self.put(shown.get(token.text, str(value)), token)
+    def cmd_value(self, token: Token) -> None:
+        self.put(str(self.p.counters.get(spell(self.g.argument()).strip(), 0)), token)
 
     def settle_floats(self) -> None:
         """Ends the paragraph and sets the floats deferred to its end, which are counted before the next one."""

@@ -124,3 +124,25 @@ def test_changes_beside_numbers(tmp_path: Path):
         found = cell(tmp_path, source)
         assert found.number is not None, (source, found)
         assert (found.number.value, found.number.change, found.number.spread) == (76.1, 1.2, None), source
+
+
+def test_results_kept_under_names(tmp_path: Path):
+    preamble = r"""\makeatletter \newcommand{\setres}[2]{\@namedef{res@#1}{#2}} \newcommand{\res}[1]{\@nameuse{res@#1}} \makeatother
+    \setres{a}{81.2} \newcommand{\key}{b}\setres{\key}{79.9} \csdef{res@c}{77.1} \newcommand{\resx}[1]{\csname res@#1\endcsname}"""
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{lll} \res{a} & \res{b} & \resx{c} \\ \res{\key} & \csuse{res@a} & \res{none} \end{tabular}",
+        preamble,
+    )
+    assert [c.number and c.number.value for c in t.cells] == [81.2, 79.9, 77.1, 79.9, 81.2, None]
+    assert [c.doubtful for c in t.cells] == [False] * 5 + [True]
+
+
+def test_a_counter_says_its_value_where_it_stands(tmp_path: Path):
+    preamble = r"\newcounter{n}[section]\setcounter{n}{7}\newcommand{\next}{\stepcounter{n}\arabic{n}}"
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{lll} \arabic{n} & \next & \next \\ \then & \Alph{n} & \roman{n} \end{tabular}",
+        preamble,
+    )
+    assert t.grid() == [["7", "8", "9"], ["9", "I", "ix"]]
