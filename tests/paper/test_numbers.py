@@ -258,3 +258,25 @@ def test_what_stands_beside_a_number(
     assert number is not None
     assert (number.value, number.change, number.unit, number.doubtful) == (value, change, unit, doubtful)
     assert number.spread == (pytest.approx(spread) if spread is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "change", "notes", "doubtful"),
+    [
+        ("81.2^{↑1.3}", 1.3, (), False),
+        ("81.2^{(-1.3)}", -1.3, (), False),
+        ("81.2^{+1.3}", 1.3, (), True),
+        ("81.2^{(2)}", None, ("(2)",), False),
+        ("81.2^{ns}", None, ("ns",), False),
+    ],
+)
+def test_superscripts_that_are_changes_ranks_and_marks(
+    raw: str, change: float | None, notes: tuple[str, ...], doubtful: bool
+):
+    n = one(raw)
+    assert (n.value, n.change, n.notes, n.doubtful) == (81.2, change, notes, doubtful)
+
+
+@pytest.mark.parametrize("raw", ["3^{rd}", "1.5^{-2}", "5^{-1}"])
+def test_other_superscripts_make_no_number(raw: str):
+    assert parse_cell(raw) == ()

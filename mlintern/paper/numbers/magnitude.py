@@ -39,7 +39,7 @@ _LOST_POWER = re.compile(rf"{SP}*[×x·⋅*]{SP}*10{SP}?[-–]?\d{{1,3}}(?![\d.]
 BOUND = re.compile(rf"(?:>=|<=|[{''.join(b for b in BOUNDS if len(b) == 1)}]){SP}*")
 UNIT_AFTER = re.compile(rf"{SP}*(?P<unit>{_UNIT})(?![A-Za-z])")
 NOTE = re.compile(
-    rf"{SP}*(?:(?P<a>[*†‡§¶⋆★♠♣♦♥△▲◇◆□■✝✢⁎∗]+)|\^\{{{SP}*(?P<b>[*†‡§¶⋆★♠♣♦♥△▲◇◆□■⁎∗,]+|[a-zA-Z](?:,[a-zA-Z])*){SP}*\}}"
+    rf"{SP}*(?:(?P<a>[*†‡§¶⋆★♠♣♦♥△▲◇◆□■✝✢⁎∗]+)|\^\{{{SP}*(?P<b>[*†‡§¶⋆★♠♣♦♥△▲◇◆□■⁎∗,]+|[a-zA-Z](?:,[a-zA-Z])*|n\.?s\.?|\(\w{{1,2}}\)){SP}*\}}"
     rf"|\^\{{{SP}*(?P<d>\d{{1,2}}){SP}*\}})"
 )
 ARROW = "↑↓⬆⬇▲▼△▽⇑⇓↗↘"

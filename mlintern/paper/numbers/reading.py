@@ -211,7 +211,7 @@ class Reading:
         return True
 
     def _scripts(self) -> bool:
-        """`_{±0.3}`, `_{0.3}`, `_{(0.3)}`, `^{±0.3}`, `^{+3}_{-6}`, `_{+1.2}` (a change)."""
+        """`_{±0.3}`, `_{0.3}`, `_{(0.3)}`, `^{±0.3}`, `^{+3}_{-6}`, `_{+1.2}`, `^{↑1.2}` (changes)."""
         scripts: dict[str, str] = {}
         at = self.at
         while m := re.compile(rf"{SP}*([_^])\{{([^{{}}]*)\}}").match(self.text, at):
@@ -227,8 +227,12 @@ class Reading:
             return True
         for mark, kind in (("_", "subscript"), ("^", "superscript")):
             found = values.get(mark)
-            if not found or (mark == "^" and found[0] != "±") or next(iter(scripts)) != mark:
+            if not found or (mark == "^" and not found[0]) or next(iter(scripts)) != mark:
                 continue
+            if mark == "^" and scripts[mark][0] in "+-–":
+                if "." not in scripts[mark]:
+                    continue  # a power
+                self.doubts.append("the superscript may be a change, or one side of a spread")
             sign, size = found
             self.at = re.compile(rf"{SP}*[_^]\{{[^{{}}]*\}}").match(self.text, self.at).end()  # type: ignore[union-attr]
             if sign in ("+", "-"):
