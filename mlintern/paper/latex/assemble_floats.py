@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from mlintern.paper.document import Figure, Table
@@ -67,7 +68,7 @@ class AssembledFloats(AssembledCells):
         for f, scope in zip(loose, scopes, strict=True):
             own = [g for g in free if scope and g.scope == scope] or [g for g in free if self._touch(f, g)]
             if scopes.count(scope) > 1 or not scope:
-                own = own[:1]
+                own = sorted(own, key=lambda grid: self._borders(f, grid))[:1]
             f.grids += own
             free = [g for g in free if g not in own]
 
@@ -76,6 +77,15 @@ class AssembledFloats(AssembledCells):
         first, second = (f.end, grid.start) if f.end <= grid.start else (grid.end, f.start)
         start, end = self.proof.trimmed(first, second)
         return first <= second and end <= start
+
+    def _borders(self, f: FloatDraft, grid: GridDraft) -> int:
+        """How many ends and beginnings of environments stand between a caption and a grid in the source."""
+        first, second = (f, grid) if f.end <= grid.start else (grid, f)
+        start, stop = first.stop or first.token, second.token
+        if start.source != stop.source or start.source < 0:
+            return 0
+        text = self.r.folder.texts[self.r.folder.sources[start.source].name][start.end : stop.start]
+        return len(re.findall(r"\\(?:begin|end)\b", text))
 
     def _float_tables(self, f: FloatDraft) -> list[Table]:
         main = [c for c in f.captions if not c.sub]

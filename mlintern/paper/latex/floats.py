@@ -93,6 +93,12 @@ class Floats(PaperState):
 
     cmd_capbtabbox = cmd_ffigbox = cmd_fcapside = cmd_ttabbox
 
+    def cmd_ContinuedFloat(self, token: Token) -> None:
+        """The next caption keeps the number of the one before."""
+        self.g.star()
+        kind = self.float.kind if self.float is not None else "table"
+        self.p.counters[kind] = max(self.p.counters.get(kind, 0) - 1, 0)
+
     def cmd_subcaption(self, token: Token) -> None:
         self.g.star()
         self.g.optional()

@@ -348,3 +348,18 @@ def test_a_number_column_of_tabularray_rounds(tmp_path: Path):
 def test_what_nicematrix_draws_is_no_cell(tmp_path: Path):
     body = r"\begin{NiceTabular}{lc}[hvlines] \CodeBefore \rowcolor{gray!10}{1} \Body A & 1 \\ B & 2 \\ \CodeAfter \line{1}{2} \end{NiceTabular}"
     assert only(tmp_path, body).grid() == [["A", "1"], ["B", "2"]]
+
+
+def test_a_continued_float_keeps_its_number(tmp_path: Path):
+    float_ = r"\begin{table}%s\caption{%s}\begin{tabular}{l}x\end{tabular}\end{table}"
+    d = document(tmp_path, float_ % ("", "One") + float_ % (r"\ContinuedFloat", "more") + float_ % ("", "Two"))
+    assert [(t.number, t.caption) for t in d.tables] == [("1", "One"), ("1", "more"), ("2", "Two")]
+    assert d.missing == ()
+
+
+def test_a_caption_in_no_float_belongs_to_the_grid_in_its_environment(tmp_path: Path):
+    grid = r"\begin{tabular}{l}%s\end{tabular}"
+    for first, second in (("%s\\captionof{table}{Mine}", "%s"), ("%s", "\\captionof{table}{Mine}%s")):
+        body = "".join(rf"\begin{{center}}{one % (grid % n)}\end{{center}}" for n, one in enumerate((first, second)))
+        owner = 0 if "caption" in first else 1
+        assert [t.caption for t in document(tmp_path, body).tables] == ["Mine" if n == owner else "" for n in (0, 1)]
