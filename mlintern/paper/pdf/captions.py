@@ -24,7 +24,7 @@ def near_captions(page: Page, blocks: list[Block]) -> list[Near]:
             others = [other.lines[0] for other in captions if other is not block]
             under, over = (
                 extended(region, page.free) if region else None
-                for region in regions_near(block.lines, page.rules, others)
+                for region in regions_near(block.lines, page.rules, others, page.gutter)
             )
             found.append((block, under, over))
     return found

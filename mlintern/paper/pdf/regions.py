@@ -81,15 +81,20 @@ def rules_of(page: Any, turned: Turn | None = None) -> list[Rule]:
     return sorted(joined, key=lambda rule: rule.y)
 
 
-def regions_near(caption: list[Line], rules: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
+def regions_near(
+    caption: list[Line], rules: list[Rule], others: list[Line], gutter: float | None = None
+) -> tuple[Region | None, Region | None]:
     """The tables that a caption may belong to: below it, and above it; `others` are the first lines of other
     captions."""
     wide = [rule for rule in rules if rule.x1 - rule.x0 > _NARROWEST]
     x0, x1 = min(line.x0 for line in caption), max(line.x1 for line in caption)
-    found = _regions(caption, [rule for rule in wide if rule.x1 > x0 and rule.x0 < x1], others)
-    if found == (None, None) and not any(abs(line.baseline - caption[0].baseline) < 45 for line in others):
-        found = _regions(caption, wide, others)  # the caption is centred, the table is not
-    return found
+    under, over = _regions(caption, [rule for rule in wide if rule.x1 > x0 and rule.x0 < x1], others)
+    if not (under and over) and not any(abs(line.baseline - caption[0].baseline) < 45 for line in others):
+        if gutter is not None:
+            wide = [rule for rule in wide if (rule.x0 < gutter and x0 < gutter) or (rule.x1 > gutter and x1 > gutter)]
+        below, above = _regions(caption, wide, others)  # the caption is centred, the table is not
+        under, over = under or below, over or above
+    return under, over
 
 
 def _regions(caption: list[Line], beside: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
