@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlintern.paper.document import Missing
+from mlintern.paper.pdf.chunks import chunks_of
 from mlintern.paper.pdf.layout import (
     TURNS,
     Box,
@@ -83,7 +84,8 @@ def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
     for turn, frame in frames.items():
         frame.slanted = [turned_box(box, page, turn) for box in slanted]
         for other, lines in [*labels, *((other, beside.lines) for other, beside in frames.items() if other != turn)]:
-            frame.labels += [Label(line, turned_box(turned_back(line.box, page, other), page, turn)) for line in lines]
+            parts = [Line(line.baseline, line.size, chunk.words) for line in lines for chunk in chunks_of(line)]
+            frame.labels += [Label(part, turned_box(turned_back(part.box, page, other), page, turn)) for part in parts]
     pages = list(frames.values())
     if not any(page.lines for page in pages) and (page.images or page.rects or page.curves):
         lost("pages", "it holds no text (a scan or a drawing)")

@@ -146,7 +146,8 @@ def _row(
         text = " ".join(word.text for word in chunk.words)
         if chunk.rows > 1 and not header:
             doubts.append("it stands between two rows")
-        if len(over) > 1 and any(c.isdigit() for c in text) and not header:
+        several = any(c.isdigit() for c in text) or (len(chunk.words) > 1 and len(chunks) > 1)
+        if len(over) > 1 and several and not header:
             doubts.append("it stands across two columns")
         if chunk.close and any(c.isdigit() for c in text):
             doubts.append("two values may stand in one cell")

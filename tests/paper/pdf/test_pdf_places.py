@@ -94,6 +94,7 @@ def test_turned_heads_and_row_names_are_read_and_the_names_are_doubtful(tmp_path
     for y in (390, 340, 288):
         table.rule(290, 470, y)
     turned(table, 384, 343, "Alpha")
+    turned(table, 384, 120, "an axis far below")
     turned(table, 444, 343, "Beta 2")
     turned(table, 315, 298, "Big")
     for y, row in ((326, ["71.2", "1"]), (310, ["72.3", "2"]), (294, ["73.4", "3"])):
@@ -260,3 +261,16 @@ def test_a_narrow_table_is_one(tmp_path: Path) -> None:
         page.row(y, [208, 226], row)
     document = read(tmp_path, page)
     assert [shown(t) for t in document.tables] == [("1", "Narrow", [["n", "e"], ["8", "11"], ["16", "9"]])]
+
+
+def test_words_across_two_columns_are_doubtful_beside_others_and_a_heading_alone_is_not() -> None:
+    lines = [
+        line(115, (60, "Model"), (110, "open"), (150, "fast"), (190, "size")),
+        line(127, (60, "All"), (79, "of"), (93, "the"), (112, "models")),
+        line(139, (60, "a"), (110, "yes"), (150, "no"), (190, "12")),
+        line(151, (60, "b"), (110, "yes"), (150, "yes"), (190, "13")),
+        line(163, (60, "c"), (128, "yes"), (145, "no"), (190, "14")),
+    ]
+    found = read_grid(Region(50, 230, 100, 170, (100, 120, 170), ()), lines)
+    assert found is not None
+    assert [c.text for c in found.cells if c.doubtful] == ["yes no"]
