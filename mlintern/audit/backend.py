@@ -1,4 +1,4 @@
-"""Where an audit's shards are computed: in this process, or as Ray tasks on one or many machines.
+"""Where an audit's shards are computed: in this process, or by Ray Data on one or many machines.
 
 What is cut into shards, and where, does not depend on the backend, and results come back in order: the findings are the
 same.
@@ -6,7 +6,9 @@ same.
 
 import contextlib
 import importlib.util
+import logging
 import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -20,22 +22,45 @@ _Result = TypeVar("_Result")
 def mapped(
     options: AuditOptions, work: Callable[[Any, _Item], _Result], items: Sequence[_Item], shared: Any
 ) -> list[_Result]:
-    """`work(shared, item)` of every item, in order. `work` is a module's function; all of it can be pickled."""
+    """`work(shared, item)` of every item, in order. `work` is a module's function; all of it can be pickled.
+
+    On Ray, a dataset of the shards' places is mapped: Ray Data decides how many are under way at a time, so that what
+    they hold stays within the session's object store.
+    """
     if options.backend != "ray" or len(items) < 2:
         return [work(shared, item) for item in items]
     import ray
+    import ray.data
 
-    common, task = ray.put(shared), ray.remote(work)
-    waiting = {task.remote(common, item): place for place, item in enumerate(items)}
+    common, shards = ray.put(shared), [ray.put(item) for item in items]
+
+    def one(row: dict[str, Any]) -> dict[str, Any]:
+        result = work(ray.get(common), ray.get(shards[row["id"]]))
+        return {"id": row["id"], "result": pickle.dumps(result, protocol=5)}
+
     results: dict[int, _Result] = {}
     try:
-        while waiting:
-            (done,), _ = ray.wait(list(waiting), num_returns=1)
-            results[waiting.pop(done)] = ray.get(done)
+        with _quiet(ray.data.DataContext.get_current()):
+            for row in ray.data.range(len(items), override_num_blocks=len(items)).map(one).iter_rows():
+                results[int(row["id"])] = pickle.loads(row["result"])
     except ray.exceptions.RayError as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(f"audit.backend=ray: a task failed ({type(error).__name__}: {first})") from None
     return [results[place] for place in range(len(items))]
+
+
+@contextlib.contextmanager
+def _quiet(context: Any) -> Iterator[None]:
+    """Ray Data without bars and logs of its own: the audit has its bar."""
+    level = logging.getLogger("ray.data").level
+    before = context.enable_progress_bars
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        context.enable_progress_bars = before
+        logging.getLogger("ray.data").setLevel(level)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Canaries: known leaks planted in a copy of the user's own data, so that a PASS says how much it is worth.
 
 A check that found nothing is run again on data with its kind of leak in them (plantings.py). The share that it then
-names is its recall on these very data: on two low-dimensional columns a near copy cannot be told from chance, and a
-PASS is worth little there.
+names is its recall on these very data: on two low-dimensional columns a near copy cannot be told from chance. A check
+that names none of the rows planted is blind there, and having found nothing says nothing: it is INCONCLUSIVE.
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ def with_recall(subject: Subject, kind: Kind, check: Callable[[Subject], Outcome
         found = [finding for finding in check(planting.subject).findings if finding.kind is kind]
         if planting.rows is not None:
             hit = int(np.isin(planting.rows, found[0].evidence["rows"]["test"] if found else []).sum())
-            told = f"of {len(planting.rows)} {planting.what} planted in these data it names {hit}"
-            return dataclasses.replace(outcome, reason=f"{outcome.reason}; {told}")
+            told = f"{outcome.reason}; of {len(planting.rows)} {planting.what} planted in these data it names {hit}"
+            return dataclasses.replace(outcome, status=Status.PASS if hit else Status.INCONCLUSIVE, reason=told)
         tried.append(planting.what)
         named += bool(found)
     if not tried:

@@ -27,7 +27,7 @@ class AuditOptions:
     """Bound for what an audit holds of a table beside some hundred MB: larger tables are streamed, and a check that
     would need more looks at rows drawn at random, or at fewer columns at a time, and says so."""
     backend: Literal["local", "ray"] = "local"
-    """Where shards of the large checks are computed: in this process, or as Ray tasks (an extra). Findings agree."""
+    """Where shards of the large checks are computed: in this process, or by Ray Data (an extra). Findings agree."""
     seed: int = 0
     """Seed of the audit's own generators (Philox): permutations, probes, canaries."""
     permutations: int = 19

@@ -15,7 +15,7 @@ from mlintern import __version__, files
 from mlintern.author import coverage, drafting, ground, grounding, provenance
 from mlintern.author.asking import Asker
 from mlintern.author.complaints import complaints
-from mlintern.author.engine_facts import engine_facts
+from mlintern.author.engine_facts import engine_facts, engine_options
 from mlintern.author.forms import (
     Completion,
     Component,
@@ -119,7 +119,8 @@ class Authoring:
         """
         self.say("extract: settings, tables, claims")
         images = figure_blocks(self.document, outline.figures, self.figures) if self.figures else []
-        asked = request("extract", self._paper, Extraction, *images, ("outline", outline.model_dump_json(indent=1)))
+        given = [("outline", outline.model_dump_json(indent=1)), ("engine_options", engine_options())]
+        asked = request("extract", self._paper, Extraction, *images, *given)
         extraction = self.asker.ask(asked, Extraction, lambda found: self._complaints(outline, found))
         extraction = self.complete(outline, extraction)
         settings, claims = grounding.failures(extraction, self.document)

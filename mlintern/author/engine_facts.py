@@ -13,7 +13,12 @@ GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "pro
 def engine_facts() -> str:
     """The protocols' source and every option of the groups that a pack may choose from or add to."""
     protocols = resources.files("mlintern.engine").joinpath("protocols.py").read_text(encoding="utf-8")
-    parts = [f"== mlintern/engine/protocols.py\n{protocols}"]
+    return f"== mlintern/engine/protocols.py\n{protocols}\n\n{engine_options()}"
+
+
+def engine_options() -> str:
+    """Every option of the groups that a pack may choose from or add to, with its arguments."""
+    parts = []
     for group in GROUPS:
         for path in sorted((CONF / group).glob("*.yaml")):
             parts.append(f"== conf/{group}/{path.name}\n{path.read_text(encoding='utf-8')}")

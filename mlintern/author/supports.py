@@ -126,6 +126,8 @@ def _says_words(text: str, value: str) -> bool:
     words = words_of(text)
     if not target:
         return False
+    if re.fullmatch(r"[a-z]{3,5}", target) and target in "".join(word[0] for word in words):
+        return True  # mean squared error says mse
     longest = max(len(words_of(value)) + 2, 4)
     return any(
         "".join(words[i : i + n]) in (target, f"{target}s") for i in range(len(words)) for n in range(1, longest + 1)

@@ -30,6 +30,7 @@ from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine.cell import Cell, run_cell
 from mlintern.engine.instantiate import allowed_prefixes, build
+from mlintern.engine.precision import readable
 from mlintern.study.plan import dataset_name
 from mlintern.study.worker import Worker
 from mlintern.vet.checks import Check
@@ -203,7 +204,7 @@ def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
                 module.p = 0.0
         optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=rate)
         batch = _batch(cell, _OVERFIT_BATCH)
-        floor = _floor(cell)
+        floor = _floor(cell, batch[0])
         for step in range(_OVERFIT_STEPS):
             loss = cell.module.training_step(batch, step)
             value = loss.item() - floor
@@ -220,12 +221,13 @@ def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
     )
 
 
-def _floor(cell: Cell) -> float:
+def _floor(cell: Cell, inputs: torch.Tensor) -> float:
     """The least value that the loss can take: that of label smoothing, which no model gets below."""
     smoothing = getattr(cell.module.criterion, "label_smoothing", 0.0)
-    classes = cell.splits.classes
-    if not smoothing or not classes:
+    if not smoothing:
         return 0.0
+    with torch.no_grad():
+        classes = readable(cell.module.model(inputs)).shape[1]
     on, off = 1 - smoothing + smoothing / classes, smoothing / classes
     return -(on * math.log(on) + (classes - 1) * off * math.log(off))
 

@@ -1,4 +1,4 @@
-"""Shards of the large checks as Ray tasks: the same findings as in one process. Ray itself is an extra."""
+"""Shards of the large checks through Ray Data: the same findings as in one process. Ray itself is an extra."""
 
 import dataclasses
 import importlib.util

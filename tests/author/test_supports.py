@@ -139,3 +139,10 @@ def test_a_float_is_said_in_its_own_spelling(x):
 def test_the_base_of_a_power_of_a_variable_is_no_value(text):
     assert not says_number(text, 2)
     assert says_number(f"2 layers, {text}", 2)
+
+
+def test_initials_say_an_abbreviation_and_nothing_shorter():
+    assert not why_not("the mean-squared error as loss", "mse", "loss")
+    assert not why_not("stochastic gradient descent", "sgd", "optimizer")
+    assert why_not("the mean of errors", "mse", "loss")
+    assert why_not("an error", "ae", "loss")
