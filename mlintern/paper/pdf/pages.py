@@ -103,9 +103,13 @@ def _captions_apart(lines: list[Line]) -> Iterator[Line]:
         edge = edge if before and after else None
         for part in (before, after):
             while part is not None:
+                caption = CAPTION.match(part.text)
                 part, rest = _first_caption(part)
+                if rest is None and caption:
+                    part, rest = _without_beside(part, lines)
+                    edge = rest.x0 - 4 if rest else edge
                 yield part
-                if rest and not CAPTION.match(part.text):
+                if rest and not caption:
                     edge = rest.x0 - 4
                 part = rest
 
@@ -123,6 +127,28 @@ def _first_caption(line: Line) -> tuple[Line, Line | None]:
             if any(pattern.match(rest.text) for pattern in patterns):
                 return Line(line.baseline, line.size, line.words[:index]), rest
     return line, None
+
+
+def _without_beside(line: Line, lines: list[Line]) -> tuple[Line, Line | None]:
+    """The caption that begins a line, and the text that flows beside it: behind a gap, where a line above or below has
+    its left edge, too."""
+    for index, (last, word) in enumerate(itertools.pairwise(line.words), 1):
+        caption, rest = (Line(line.baseline, line.size, words) for words in (line.words[:index], line.words[index:]))
+        found = CAPTION.match(caption.text)
+        if word.x0 - last.x1 > 0.85 * line.size and found and found.end() < len(caption.text):
+            near = [other for other in lines if 0 < abs(other.baseline - line.baseline) < 3 * line.size]
+            if any(_begins_at(word.x0, other) for other in near):
+                return caption, rest
+    return line, None
+
+
+def _begins_at(x: float, line: Line) -> bool:
+    """Whether a line, or what stands behind a gap in it, begins at this x."""
+    before = [None, *line.words[:-1]]
+    return any(
+        abs(word.x0 - x) < 1 and (last is None or word.x0 - last.x1 > 0.85 * line.size)
+        for last, word in zip(before, line.words, strict=True)
+    )
 
 
 def subcaption_of(line: Line, rules: list[Rule]) -> re.Match[str] | None:

@@ -274,3 +274,17 @@ def test_words_across_two_columns_are_doubtful_beside_others_and_a_heading_alone
     found = read_grid(Region(50, 230, 100, 170, (100, 120, 170), ()), lines)
     assert found is not None
     assert [c.text for c in found.cells if c.doubtful] == ["yes no"]
+
+
+def test_a_caption_on_the_left_of_text_ends_where_the_text_begins(tmp_path: Path) -> None:
+    page = Page()
+    page.paragraph(72, 720, filler(3))
+    grid(page, 80, 600, *LEFT)
+    page.text(72, 540, "Table 1: Below the grid on the left")
+    page.text(72, 528, "side in two lines")
+    beside = filler(9, words=6)
+    for index, words in enumerate(beside):
+        page.text(250, 600 - 12 * index, words)
+    document = read(tmp_path, page)
+    assert [shown(t) for t in document.tables] == [("1", "Below the grid on the left side in two lines", LEFT)]
+    assert all(document.find_quote(words) for words in beside)
