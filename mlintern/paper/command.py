@@ -17,7 +17,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings: paper.<key>=<value>, for example paper.contact=you@example.org paper.offline=true.",
     )
     parser.add_argument("paper", help="arXiv id or URL, or a local .tex, .pdf, .html, archive or folder")
-    parser.add_argument("settings", nargs="*", metavar="paper.key=value", help="how papers are fetched")
+    parser.add_argument("settings", nargs="*", default=[], metavar="paper.key=value", help="how papers are fetched")
     parser.add_argument(
         "--table", metavar="N", help="draw this table (3, 3b, A1) instead of the outline; writes no file"
     )

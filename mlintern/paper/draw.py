@@ -8,10 +8,14 @@ from rich.console import Console, Group, RenderableType
 from rich.style import Style
 from rich.text import Text
 
-from mlintern.paper.document import Document, Section, Table
+from mlintern.paper.document import Document, Missing, Section, Table
 
 MAX_WIDTH = 28
 """Characters of a column before its text is broken into lines."""
+
+_MISSING_LINES = 20
+_NAMES = 4
+"""Names of missing things of one kind that are shown."""
 
 
 def outline(document: Document) -> RenderableType:
@@ -40,11 +44,24 @@ def outline(document: Document) -> RenderableType:
         )
     if document.missing:
         parts.append(Text("\nMissing", style="bold yellow"))
-        for m in document.missing[:20]:
-            parts.append(Text(f"  {f'{m.kind} {m.name}'.strip()}: {m.why}", style="yellow"))
-        if len(document.missing) > 20:
-            parts.append(Text(f"  and {len(document.missing) - 20} more", style="yellow"))
+        lines = _missing(document.missing)
+        parts += [Text(line, style="yellow") for line in lines[:_MISSING_LINES]]
+        if len(lines) > _MISSING_LINES:
+            parts.append(Text(f"  and {len(lines) - _MISSING_LINES} more", style="yellow"))
     return Group(*parts)
+
+
+def _missing(missing: tuple[Missing, ...]) -> list[str]:
+    """One line for each kind of loss and its reason, figures last: they are many and say the least."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for m in sorted(missing, key=lambda m: m.kind == "figure"):
+        groups.setdefault((m.kind, m.why), []).append(m.name)
+    lines = []
+    for (kind, why), names in groups.items():
+        shown = ", ".join(name for name in names[:_NAMES] if name)
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        lines.append(f"  {f'{kind} {shown}'.strip()}{more}: {why}")
+    return lines
 
 
 def _tree(sections: tuple[Section, ...]) -> list[RenderableType]:

@@ -221,3 +221,23 @@ def test_no_module_of_the_rooms_loads_torch() -> None:
         "        importlib.import_module(module.name)"
     )
     assert "torch" not in loaded(everything)
+
+
+def test_what_is_missing_is_shown_by_reason_and_many_figures_hide_nothing(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    figures = "".join(f"\\begin{{figure}}\\includegraphics{{f{n}}}\\caption{{x}}\\end{{figure}}" for n in range(30))
+    text = f"\\documentclass{{article}}\\begin{{document}}Text. {figures}\\input{{lost}}\\end{{document}}"
+    code, out, _ = run(put(tmp_path, "main.tex", text.encode()))
+    shown = out.split("Missing\n")[1].splitlines()
+    assert code == 0
+    assert shown[:2] == [
+        "  input lost: \\input names a file that the source does not hold",
+        "  figure f0, f1, f2, f3 and 26 more: the image file is not in the source",
+    ]
+
+
+def test_a_command_without_a_paper_asks_for_the_paper_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["read"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: paper\n")
