@@ -124,7 +124,7 @@ SIGNATURES: dict[str, str] = _spread(
         "o": (
             "addlinespace allowdisplaybreaks bibsection bottomrule bottomrulec displaybreak firsthline hdashline "
             "hline lasthline linebreak listoftodos midrule midrulec nolinebreak nopagebreak pagebreak "
-            "printbibliography qed qedsymbol toprule toprulec twocolumn"
+            "printbibliography qed qedsymbol toprule toprulec"
         ),
         "ok": ("cellbox Centerbox hyperref rothead Shortstack shortstack smash specialcell tcbox"),
         "om": (

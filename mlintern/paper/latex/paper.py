@@ -273,6 +273,12 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
     def cmd_author(self, token: Token) -> None:
         self.g.optional()
         self.authors.append(self.g.argument())
+        if token.text == "icmlauthor":
+            self.g.argument()  # the keys of the affiliations
+
+    def cmd_twocolumn(self, token: Token) -> None:
+        """`\\twocolumn[…]` sets title, authors or abstract across both columns; they stay in the input."""
+        self.g.push(self.g.optional() or [])
 
     def cmd_abstract(self, token: Token) -> None:
         """The command form: `\\abstract{…}`."""

@@ -402,16 +402,3 @@ def test_xstring_chooses_by_text(tmp_path: Path):
 def test_a_command_short_of_an_argument_does_not_swallow_the_text(tmp_path: Path, command: str):
     d = document(tmp_path, "Kept.", command)
     assert d.text == "Kept."
-
-
-@pytest.mark.parametrize(
-    ("source", "names"),
-    [
-        (r"\author{Ada One \\ ETH Town \\ \texttt{a@b.ch} \And Ben Two\thanks{Equal} \\ Data Team Ltd \AND Cy Three$^\dag$ \\ Big Co}", ("Ada One", "Ben Two", "Cy Three")),
-        (r"\author{Ada One$^1$ \quad Ben Two$^{1,2}$ \\ Cy Three \\ $^1$University of Here}", ("Ada One", "Ben Two", "Cy Three")),
-        (r"\author{Ada One, Ben Two and Cy Three}", ("Ada One", "Ben Two", "Cy Three")),
-        (r"\author{Ada One~~~Ben Two\ \ \ Cy Three}", ("Ada One", "Ben Two", "Cy Three")),
-    ],
-)  # fmt: skip
-def test_authors_without_their_affiliations(tmp_path: Path, source: str, names: tuple[str, ...]):
-    assert document(tmp_path, "x", source).authors == names
