@@ -10,7 +10,7 @@ import numpy as np
 
 from mlintern.audit.frames import subject_from_arrays, subject_from_frames
 from mlintern.audit.options import AuditOptions
-from mlintern.audit.stream import streams_of
+from mlintern.audit.stream import LARGE_SHARE, column_of, mapped_array, streams_of, streams_of_rows
 from mlintern.audit.subject import Subject
 from mlintern.errors import UserError
 
@@ -134,31 +134,54 @@ def _from_part_files(path: Path, files: Mapping[str, list[Path]], roles: Roles, 
 
 
 def _from_split_column(path: Path, roles: Roles, options: AuditOptions, split_column: str) -> Subject:
-    table = read_table(path)
-    if split_column not in table.columns:
-        raise UserError(
-            f"{path}: no column {split_column!r} for --split-column; it has {', '.join(table.columns[:12])}"
-        )
-    parts = table[split_column].astype(str).str.strip().str.lower().map(PART_NAMES)
-    unknown = sorted(table[split_column][parts.isna()].astype(str).unique())
+    import pandas as pd
+
+    memory = options.memory_bytes()
+    table, held = None, column_of(path, split_column, memory)
+    if held is None:
+        table = read_table(path)
+        if split_column not in table.columns:
+            raise UserError(
+                f"{path}: no column {split_column!r} for --split-column; it has {', '.join(table.columns[:12])}"
+            )
+    marks = pd.Series(held) if table is None else table[split_column].reset_index(drop=True)
+    parts = marks.astype(str).str.strip().str.lower().map(PART_NAMES)
+    unknown = sorted(marks[parts.isna()].astype(str).unique())
     if unknown:
         raise UserError(f"{path}: column {split_column!r} holds {unknown[0]!r}; use train, valid and test")
-    frames, positions = {}, {}
-    for part in ("train", "test", "valid"):
-        rows = np.flatnonzero((parts == part).to_numpy())
-        if not len(rows) and part != "valid":
+    positions = {part: np.flatnonzero((parts == part).to_numpy()) for part in ("train", "test", "valid")}
+    for part in ("train", "test"):
+        if not len(positions[part]):
             raise UserError(f"{path}: column {split_column!r} marks no row as {part}")
-        if len(rows):
-            frames[part] = table.iloc[rows].drop(columns=split_column)
-            positions[part] = rows
-    return subject_from_frames(frames, roles, options, where=dict.fromkeys(frames, str(path)), positions=positions)
+    positions = {part: rows for part, rows in positions.items() if len(rows)}
+    streams = None
+    if table is None:
+        values = {part: marks.iloc[rows].unique().tolist() for part, rows in positions.items()}
+        streams = streams_of_rows(path, split_column, values, _taken(roles), memory)
+        table = read_table(path) if streams is None else None
+    if streams is not None:
+        frames = {part: stream.others().set_axis(positions[part]) for part, stream in streams.items()}
+    else:
+        frames = {part: table.iloc[rows] for part, rows in positions.items()}  # type: ignore[union-attr]
+    frames = {part: frame.drop(columns=split_column) for part, frame in frames.items()}
+    where = dict.fromkeys(frames, str(path))
+    return subject_from_frames(frames, roles, options, where=where, positions=positions, streams=streams)
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz; pickled objects are refused. Raises UserError that names the file."""
+def read_npz(path: Path, memory: int) -> dict[str, np.ndarray]:
+    """The arrays of an .npz, those of more than an eighth of `memory` bytes in mapped files; pickled objects are
+    refused. Raises UserError that names the file."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            large = {
+                info.filename
+                for info in archive.zip.infolist()
+                if info.file_size * LARGE_SHARE > memory and info.filename.endswith(".npy")
+            }
+            return {
+                name: mapped_array(archive.zip, f"{name}.npy", str(path)) if f"{name}.npy" in large else archive[name]
+                for name in archive.files
+            }
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise UserError(
@@ -170,7 +193,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _from_npz(path: Path, options: AuditOptions) -> Subject:
-    arrays = read_npz(path)
+    arrays = read_npz(path, options.memory_bytes())
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     side: dict[str, dict[str, np.ndarray]] = {}
     for name, part in PART_NAMES.items():

@@ -3,8 +3,10 @@ mapped file without a name, which the checks read block by block. Other columns 
 read as they are."""
 
 import dataclasses
+import math
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".csv": "csv", ".tsv": "csv"}
 _BATCH = 65_536
-_SHARE = 8  # a table is streamed when its numbers take more than this part of the memory
+LARGE_SHARE = 8  # a table is streamed when its numbers take more than this part of the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,6 @@ def streams_of(
     """{part: stream} of tables whose numbers take more than an eighth of `memory` bytes; None where they are smaller,
     or of a form that is not streamed. Columns `taken` have a role and are no features."""
     import pyarrow
-    import pyarrow.types as types
 
     suffixes = {path.suffix.lower() for paths in parts.values() for path in paths}
     if len(suffixes) != 1 or not (form := _FORMATS.get(suffix := suffixes.pop())):
@@ -93,6 +94,52 @@ def streams_of(
         return None  # a number takes two characters or more; only a large file is read to count its rows
     try:
         sets = {part: _dataset(paths, form, suffix) for part, paths in parts.items()}
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{', '.join(names.values())}: not readable ({str(error).splitlines()[0]})") from None
+    return _large(sets, taken, memory, names)
+
+
+def column_of(path: Path, column: str, memory: int) -> "np.ndarray | None":
+    """One column [n] of a table that may be too large to be held; None where it is small, or has no such column."""
+    import pyarrow
+
+    suffix = path.suffix.lower()
+    form = _FORMATS.get(suffix)
+    if form is None or path.stat().st_size * (8 if form == "csv" else 1) * LARGE_SHARE < memory:
+        return None
+    try:
+        dataset = _dataset([path], form, suffix)
+        if column not in dataset.schema.names:
+            return None
+        return np.asarray(dataset.to_table(columns=[column]).column(0).to_pandas())
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: not readable ({str(error).splitlines()[0]})") from None
+
+
+def streams_of_rows(
+    path: Path, column: str, values: Mapping[str, Sequence[Any]], taken: Sequence[str], memory: int
+) -> dict[str, Stream] | None:
+    """{part: stream} of the rows of one table whose `column` holds one of the part's `values`; None as `streams_of`."""
+    import pyarrow
+    import pyarrow.compute
+
+    suffix = path.suffix.lower()
+    dataset = _dataset([path], _FORMATS[suffix], suffix)
+    kind = dataset.schema.field(column).type
+    sets = {
+        part: dataset.filter(pyarrow.compute.field(column).isin(pyarrow.array(held, kind)))
+        for part, held in values.items()
+    }
+    return _large(sets, [*taken, column], memory, dict.fromkeys(values, str(path)))
+
+
+def _large(
+    sets: Mapping[str, Any], taken: Sequence[str], memory: int, names: Mapping[str, str]
+) -> dict[str, Stream] | None:
+    import pyarrow
+    import pyarrow.types as types
+
+    try:
         shared = set.intersection(*(set(dataset.schema.names) for dataset in sets.values()))
         numeric: list[str] = []
         for name in next(iter(sets.values())).schema.names:
@@ -103,7 +150,7 @@ def streams_of(
         rows = {part: dataset.count_rows() for part, dataset in sets.items()}
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{', '.join(names.values())}: not readable ({str(error).splitlines()[0]})") from None
-    if not numeric or 8 * len(numeric) * sum(rows.values()) * _SHARE <= memory:
+    if not numeric or 8 * len(numeric) * sum(rows.values()) * LARGE_SHARE <= memory:
         return None
     return {part: Stream(sets[part], rows[part], tuple(numeric), names[part]) for part in sets}
 
@@ -124,6 +171,28 @@ def _dataset(paths: Sequence[Path], form: str, suffix: str) -> Any:
 def _index(schema: Any) -> list[str]:
     """Columns that pandas wrote its index to."""
     return [name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)]
+
+
+def mapped_array(archive: zipfile.ZipFile, member: str, where: str) -> np.ndarray:
+    """An array of an .npz, copied block by block into a mapped file. Raises ValueError for what is no plain array."""
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in header:
+            raise ValueError(f"{member}: format {version}")
+        shape, in_columns, dtype = header[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{member}: pickled objects")
+        out = _mapped_file((math.prod(shape), 1), dtype, where).reshape(-1)
+        at, step = 0, max(1, (1 << 24) // dtype.itemsize)
+        while at < len(out):
+            raw = stream.read(min(step, len(out) - at) * dtype.itemsize)
+            if not raw or len(raw) % dtype.itemsize:
+                raise ValueError(f"{member}: cut short")
+            block = np.frombuffer(raw, dtype)
+            out[at : at + len(block)] = block
+            at += len(block)
+    return out.reshape(shape, order="F" if in_columns else "C")
 
 
 def single_precision(streams: Mapping[str, Stream]) -> bool:

@@ -98,3 +98,61 @@ def test_a_disk_without_room_is_one_line(frames, tmp_path, monkeypatch):
     monkeypatch.setattr(stream.os, "posix_fallocate", full)
     with pytest.raises(UserError, match=r"train\.parquet: streaming it needs .*No space left on device"):
         read.subject_from_tables(written(frames, tmp_path, "parquet"), ROLES, SMALL)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_table_with_a_column_for_the_split_is_streamed(frames, tmp_path, suffix):
+    both = pd.concat([part.assign(split=name) for name, part in frames.items()], ignore_index=True)
+    both = both.sample(frac=1, random_state=0).reset_index(drop=True)
+    both.loc[both["split"] == "test", "split"] = np.where(
+        np.arange((both["split"] == "test").sum()) % 2, "Test", "test"
+    )
+    path = written({"all": both}, tmp_path, suffix)["all"]
+    streamed, whole = (read.subject_from_path(path, ROLES, options, "split") for options in (SMALL, LARGE))
+    assert isinstance(streamed.train.features, np.memmap)
+    assert streamed.columns == whole.columns
+    assert "split" not in whole.columns
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(streamed.parts()[part].features, whole.parts()[part].features)
+        np.testing.assert_array_equal(streamed.positions[part], whole.positions[part])
+    there = dataclasses.replace(streamed, options=LARGE)
+    assert audit_subject(there).sha256() == audit_subject(whole).sha256()
+
+
+def test_a_split_column_that_marks_no_test_row_is_one_line_when_streamed_too(frames, tmp_path):
+    path = written({"all": frames["train"].assign(split="train")}, tmp_path, "parquet")["all"]
+    with pytest.raises(UserError, match="column 'split' marks no row as test"):
+        read.subject_from_path(path, ROLES, SMALL, "split")
+
+
+def is_mapped(array):
+    """Does the array look at a mapped file?"""
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(array, np.memmap)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_large_arrays_of_an_npz_are_mapped(tmp_path, save):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 4, 10)).astype(np.float32)
+    arrays = {"x_train": x[:2000], "y_train": np.arange(2000) % 2, "x_test": np.asfortranarray(x[2000:]),
+              "y_test": np.arange(1000) % 2}  # fmt: skip
+    save(tmp_path / "data.npz", **arrays)
+    mapped, whole = (read.subject_from_path(tmp_path / "data.npz", {}, options) for options in (SMALL, LARGE))
+    assert is_mapped(mapped.train.features)
+    assert not is_mapped(whole.train.features)
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(mapped.parts()[part].features, whole.parts()[part].features)
+
+
+def test_a_large_npz_that_is_cut_short_is_one_line(tmp_path):
+    import io
+    import zipfile
+
+    held = io.BytesIO()
+    np.lib.format.write_array(held, np.zeros((40_000, 10)))
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("x_train.npy", held.getvalue()[:-1000])
+    with pytest.raises(UserError, match=r"data\.npz: not readable as npz \(x_train\.npy: cut short\)"):
+        read.subject_from_path(tmp_path / "data.npz", {}, SMALL)
