@@ -261,7 +261,7 @@ class Authoring:
         one that the spec states itself: writing the files anew cannot mend what the study was planned to leave out.
         """
         self.say("critique: code against paper, component by component")
-        parts = [("spec", spec_text), ("files", drafting.numbered(written))]
+        parts = [("engine", engine_facts()), ("spec", spec_text), ("files", drafting.numbered(written))]
         if answers:
             parts.append(("answers", answers))
         critique = self.asker.ask(request("critique", self._paper, Critique, *parts), Critique)

@@ -331,7 +331,6 @@ def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spe
         kwargs=arguments,
         inputs=(Example(tuple(given.shape), given.dtype, given.high),),
         loss=loss,
-        classes=config["data"].get("classes"),
         parameters=stated,
         parameters_tolerance=_rounding(stated),
         published={name: value for name, value in published.items() if name in arguments},

@@ -44,8 +44,6 @@ class Variant:
     loss: str = "cross_entropy"
     """`cross_entropy` (targets are class indices), `mse`, `bce` (with logits), `l1`, or `own` for a loss or a training
     method of the pack's: what only that can show is left to the rehearsal."""
-    classes: int | None = None
-    """Number of classes, for `cross_entropy`; default: the output's last dimension."""
     output_shape: tuple[int, ...] | None = None
     """Expected output without the batch dimension; None when it is not known."""
     parameters: int | None = None

@@ -159,9 +159,9 @@ def _loss(variant: Variant, output: torch.Tensor) -> torch.Tensor:
     if variant.loss == "own":
         return output.float().square().mean()  # any function of all outputs shows which parameters they hang on
     if variant.loss == "cross_entropy":
-        classes = variant.classes or output.shape[-1]
-        first = output.ndim > 2 and output.shape[1] == classes != output.shape[-1]  # [batch, classes, positions]
-        logits = (output.movedim(1, -1) if first else output).reshape(-1, classes if first else output.shape[-1])
+        logits = output.movedim(1, -1) if output.ndim > 2 else output  # [batch, classes, positions], as torch has it
+        classes = logits.shape[-1]
+        logits = logits.reshape(-1, classes)
         targets = torch.randint(0, classes, (logits.shape[0],), generator=generator)
         return nn.functional.cross_entropy(logits, targets)
     targets = torch.randn(output.shape, generator=generator)
