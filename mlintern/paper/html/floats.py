@@ -158,6 +158,12 @@ def own_captions(node: Node) -> list[Node]:
     return list(found.values())
 
 
+def lettered_captions(node: Node) -> list[Node]:
+    """The captions `(a) …`, `(b) …` that are children of an element."""
+    tags = [(child, child.find("ltx_tag")) for child in node.nodes() if child.has("ltx_caption")]
+    return [child for child, tag in tags if tag is not None and re.fullmatch(r"\([a-z]\)", tag.plain().strip(" :."))]
+
+
 def _own_captions(node: Node) -> int:
     """How many they are, repeated ones too: which part of it each belongs to cannot be told by where it stands."""
     return sum(child.has("ltx_caption") and _numbered(child) for child in node.nodes())

@@ -48,6 +48,8 @@ class Page(ABC):
         self.title = ""
         self.authors: list[str] = []
         self.abstract = (0, 0)
+        self.captioned: set[int] = set()
+        """Captions that are in the text, by `id` of their element."""
         self.in_appendix = False
         self.open_headings: list[int] = []
         """Indices of the sections that plain headings opened and no later heading closed."""
@@ -98,5 +100,6 @@ class Page(ABC):
         """An element that is a block of its own."""
 
     def _caption_block(self, caption: Node | None, part: str) -> None:
-        if caption is not None:
+        if caption is not None and id(caption) not in self.captioned:
+            self.captioned.add(id(caption))
             self._paragraph([caption], "caption", part)

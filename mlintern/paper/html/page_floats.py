@@ -14,6 +14,7 @@ from mlintern.paper.html.floats import (
     grids_below,
     images,
     is_block,
+    lettered_captions,
     own_captions,
     panel_of,
     split_caption,
@@ -64,6 +65,11 @@ class PageFloats(Page):
     def _notes(self, node: Node, grids: list[Node], before: int) -> None:
         """Reads what else stands in a float, which explains the last of the tables that it holds."""
         self.builder.break_block()
+        said = {child.plain() for child in node.nodes() if id(child) in self.captioned}
+        for child in node.nodes():  # further captions, which may repeat one
+            if child.has("ltx_caption") and child.plain() not in said:
+                self._caption_block(child, "")
+        self.builder.break_block()
         first, start = len(self.builder.blocks), self.builder.size
         self._beside(node, grids)
         text = self.builder.since(start)
@@ -106,11 +112,14 @@ class PageFloats(Page):
         if not grids and caption_node is not None:
             why = "it is an image or was lost in the conversion; only its caption is in the page"
             self.missing.append(Missing(kind="table", name=f"Table {number}".strip(), why=why, span=self._span(node)))
+        lettered = lettered_captions(node)
         for index, grid in enumerate(grids):
             panel = panel_of(grid, node) if several or caption_node is None else None
-            if panel is not None:
-                self._caption_block(caption_of(panel), "")
-            sub = split_caption(caption_of(panel))[1] if panel is not None else ""
+            sub_caption = caption_of(panel) if panel is not None else None
+            if sub_caption is None and len(lettered) == len(grids):
+                sub_caption = lettered[index]
+            self._caption_block(sub_caption, "")
+            sub = split_caption(sub_caption)[1]
             self.builder.break_block()
             start = self.builder.size
             read = GridReader(self.writer).read(grid)

@@ -203,3 +203,23 @@ def test_grids_that_another_grid_sets_side_by_side_are_tables_and_the_words_besi
     assert document.find_quote("Prompt: red") and document.find_quote("Prompt: blue")
     many = table(["a", "1", left], ["b", "2", "x"], ["c", "3", "y"])
     assert [c.text for c in read(many).tables[0].cells if c.doubtful] == ["lr acc 1 71.2"]
+
+
+def caption(tag: str, words: str) -> str:
+    return f'<figcaption class="ltx_caption"><span class="ltx_tag ltx_tag_table">{tag} </span>{words}</figcaption>'
+
+
+def test_lettered_captions_below_all_grids_are_theirs_in_order() -> None:
+    grids = table(["lr", "acc"], ["1", "2"]) + table(["lr", "loss"], ["3", "4"])
+    document = read(float_("figure", grids + caption("(a)", "Left.") + caption("(b)", "Right.")))
+    assert [(t.number + t.part, t.caption, t.subcaption) for t in document.tables] == [
+        ("3a", "Both.", "Left."),
+        ("3b", "Both.", "Right."),
+    ]
+
+
+def test_captions_that_belong_to_no_grid_are_text_once() -> None:
+    more = caption("Table 4:", "More.") + caption("Table 5:", "Lost.") + caption("Table 3:", "Both.")
+    document = read(float_("figure", table(["lr", "acc"], ["1", "2"]) + more))
+    assert [(t.number, t.caption) for t in document.tables] == [("3", "Both.")]
+    assert [document.text.count(words) for words in ("Both.", "More.", "Lost.")] == [1, 1, 1]
