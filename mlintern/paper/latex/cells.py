@@ -6,7 +6,7 @@ from typing import Any
 
 from mlintern.paper.latex.drafts import CellDraft
 from mlintern.paper.latex.state import PaperState
-from mlintern.paper.latex.tokens import BEGIN, END, EOF, TEXT, Token, spell
+from mlintern.paper.latex.tokens import BEGIN, END, EOF, PAR, TAB, TEXT, Token, spell, split
 from mlintern.paper.latex.units import siunitx_number, unit
 
 
@@ -67,6 +67,24 @@ class Cells(PaperState):
         parts = [self._group(g.argument(), token) for _ in range(2)]
         slash = Token(TEXT, " \\ ", token.source, token.start, token.end, False)
         g.push([*parts[0], slash, *parts[1]])
+
+    def cmd_tikz(self, token: Token) -> None:
+        """`\\tikz[…]{…}` and `\\tikz \\node {…};`: what it draws is not read, and a cell may show nothing else."""
+        g = self.g
+        g.optional()
+        g.skip_spaces()
+        drawn = g.group()
+        if drawn is None:
+            drawn = []
+            while (t := g.raw()).kind not in (EOF, TAB, PAR) and len(drawn) < 500:
+                if t.kind == TEXT and ";" in t.text:
+                    g.push([split(t, t.text.index(";") + 1)[1]] if not t.text.endswith(";") else [])
+                    break
+                drawn.append(t)
+            else:
+                g.push([t] if t.kind != EOF else [])
+        if isinstance(self.cell, CellDraft) and any(t.kind == BEGIN for t in drawn):
+            self.cell.doubts.append("something drawn in it was not read")
 
     def cmd_sout(self, token: Token) -> None:
         """Struck-out text stays in the input: what of the cell still counts is for a reader to decide."""

@@ -129,8 +129,11 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
                 found[-1].after = behind + found[-1].after
         elif c in "@!":
             glue = stream.group()
-            if found and _SPACING.sub("", spell(glue)).strip(" {}$~") and found[-1].glue is None:
+            shown = _SPACING.sub("", spell(glue)).strip(" {}$~") != ""
+            if found and shown and found[-1].glue is None:
                 found[-1].glue = glue
+            elif not found and shown:
+                before += glue
         elif c in "|:;,.'\"":
             if c in ";" and stream.opens():
                 stream.group()
@@ -153,7 +156,8 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
             found.append(Column(align, before, after, number, c == "s", hidden))
             before = []
     if found and found[-1].glue is not None:
-        found[-1].glue = None  # after the last column there is nothing to join
+        found[-1].after += found[-1].glue  # after the last column there is nothing to join
+        found[-1].glue = None
     return found
 
 

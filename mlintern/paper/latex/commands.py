@@ -131,7 +131,7 @@ SIGNATURES: dict[str, str] = _spread(
             "addbibresource address arrayrulecolor captionlistentry captionsetup ccsdesc cellcolor cmidruleb "
             "color DeclareCaptionType documentclass doublerulesepcolor ExecuteBibliographyOptions "
             "fancyfoot fancyhead fancyhf LoadClass marginnote marginpar missingfigure RowStyle setlist "
-            "setminted SetTblrInner SetTblrOuter sidenote tabucline tikz todo"
+            "setminted SetTblrInner SetTblrOuter sidenote tabucline todo"
         ),
         "omk": ("colorbox rotatebox textcolor"),
         "omm": ("algblock colorlet lstdefinelanguage newminted newtcolorbox pdfbookmark rule"),
@@ -162,7 +162,7 @@ FULL_RULES = frozenset(
     ).split()
 )
 
-RULE_NAME = re.compile(r"(?:[A-Za-z]*[hH]line|[a-z]*(?:top|mid|bottom|bot|thick|thin|heavy)(?:line|rule))[A-Za-z]?")
+RULE_NAME = re.compile(r"(?:[A-Za-z]*[hH]line|[a-z]*(?:top|mid|bottom|bot|thick|thin|heavy)(?:line|rule))[A-Za-z]{0,2}")
 """What a command is called that no file of the paper defines and that can only be a rule between rows."""
 
 GRIDS: dict[str, str] = _spread(

@@ -146,3 +146,31 @@ def test_a_counter_says_its_value_where_it_stands(tmp_path: Path):
         preamble,
     )
     assert t.grid() == [["7", "8", "9"], ["9", "I", "ix"]]
+
+
+def test_what_a_drawing_in_a_cell_shows_is_doubtful(tmp_path: Path):
+    preamble = r"\newcommand*\circled[1]{\tikz[baseline=(char.base)]{\node[shape=circle,draw] (char) {#1};}}"
+    t = only(
+        tmp_path,
+        r"\begin{tabular}{lll} \circled{1} two & \tikz[baseline]\node[draw]{81.2}; & \tikz\draw (0,0) -- (1,1);3 \end{tabular}",
+        preamble,
+    )
+    assert [(c.text, c.doubtful) for c in t.cells] == [("two", True), ("", True), ("3", False)]
+
+
+def test_what_stands_before_the_first_and_after_the_last_column_is_printed(tmp_path: Path):
+    t = only(tmp_path, r"\begin{tabular}{@{(}r@{)~}l@{ (}r@{)}} 1 & a & 3 \\ 2 & b & 4 \end{tabular}")
+    assert t.grid() == [["(1) a (3)"], ["(2) b (4)"]]
+    t = only(tmp_path, r"\begin{tabular}{lr@{\,\%}} a & 81.2 \\ b & 79.9 \end{tabular}")
+    assert [c.number and (c.number.value, c.number.unit) for c in t.cells if c.column == 1] == [
+        (81.2, "%"),
+        (79.9, "%"),
+    ]
+
+
+def test_a_rule_of_any_width_is_no_text(tmp_path: Path):
+    preamble = r"\makeatletter\def\hlinewd#1{\noalign{\ifnum0=`}\fi\hrule \@height #1 \futurelet\reserved@a\@xhline}\makeatother"
+    t = only(
+        tmp_path, r"\begin{tabular}{lr} \hlinewd{1pt} a & 1 \\ \hline b & 2 \\ \hlinewd{1pt} \end{tabular}", preamble
+    )
+    assert (t.grid(), t.rules) == ([["a", "1"], ["b", "2"]], (0, 1, 2))
