@@ -16,6 +16,8 @@ _KEYWORDS = frozenset(
     "let long new none not null or package pass private protected public raise return self short static str string "
     "struct super switch this throw true try typedef union var void while with yield false print range len".split()
 )
+_COMMENT = re.compile(r"\"{3}.*?\"{3}|'{3}.*?'{3}|/\*.*?\*/|(?:#|//)[^\n]*", re.DOTALL)
+_AGO = 30  # identifiers back to which a name is known again
 _CHUNK = 2000
 _TOKEN = r"\w+|[^\w\s]"
 _BITS = 23  # buckets of shingles, by their first bits
@@ -29,14 +31,24 @@ def looks_like_code(texts: list[str]) -> bool:
 
 
 def without_names(text: str) -> str:
-    """Program text with every identifier replaced by a number in order of first appearance."""
-    seen: dict[str, str] = {}
+    """Program text without comments, every identifier replaced by how many identifiers ago it last stood (0: never).
 
-    def number(match: re.Match[str]) -> str:
+    Copies with other names come out alike, and a name that was split in two, or added, changes its own places only.
+    """
+    last: dict[str, int] = {}
+    count = 0
+
+    def places_ago(match: re.Match[str]) -> str:
+        nonlocal count
         word = match.group()
-        return word if word.lower() in _KEYWORDS else seen.setdefault(word, f"name{len(seen)}")
+        if word.lower() in _KEYWORDS:
+            return word
+        count += 1
+        ago = count - last.get(word, count)
+        last[word] = count
+        return f"name{ago if ago <= _AGO else 0}"
 
-    return re.sub(r"[A-Za-z_]\w*", number, text)
+    return re.sub(r"[A-Za-z_]\w*", places_ago, _COMMENT.sub(" ", text))
 
 
 def tokens(code: str) -> list[str]:

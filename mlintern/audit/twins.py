@@ -31,6 +31,7 @@ from mlintern.audit.variants import (
     best_matches,
     grey_images,
     image_pairings,
+    images_slid,
     likenesses,
     series_pairings,
     series_slid,
@@ -45,6 +46,7 @@ _VARIANTS = 64
 _NULL = 2000  # training texts whose distances say what is near, where all pairs are too many
 _CANARIES = 200  # edited copies on which the index's recall is measured
 _LONG = 256  # samples from which shifts are found by transforms and anchors instead of being tried one by one
+_SLID_IMAGES = {200_000: 8, 1_000_000: 2}  # pairs of images, up to which so many orientations are shifted as well
 _SLID = 1e10  # samples of transforms per pass that every shift of every pair of long series may take
 _SURPRISE = 10.0  # bits beyond chance that texts must share
 _SAME, _OTHERS = 2e-3, 0.1  # a window that agrees to single precision, where the others are this far
@@ -124,7 +126,9 @@ def _searches(kind: str, shape: tuple[int, ...], pairs: int) -> list[tuple[Searc
         return lambda queries, base: likenesses(pairings(queries, base))
 
     if kind == "image":
-        return [(of(image_pairings), False), (of(patches), True)]
+        looks = next((looks for pairs_at_most, looks in _SLID_IMAGES.items() if pairs <= pairs_at_most), 0)
+        slid: Search = functools.partial(images_slid, orientations=looks)
+        return [(of(image_pairings), False), *([(slid, False)] if looks else []), (of(patches), True)]
     whole, anchored = (of(_whole), False), (of(series_anchored), True)
     if shape[0] > _LONG:
         return [whole, *([(series_slid, True)] if pairs * math.prod(shape) <= _SLID else []), anchored]

@@ -76,6 +76,27 @@ def image_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.n
         yield unit(images), unit(small_images(cropped(base, share)))
 
 
+def images_slid(queries: np.ndarray, base: np.ndarray, orientations: int) -> Iterator[np.ndarray]:
+    """The likeness [q, b] of grey images in each of `orientations` (2: upright and flipped; 8: turned as well), at the
+    shift of up to a quarter of a side that fits best, by Fourier transforms: copies that were flipped and shifted."""
+    from scipy import fft
+
+    one, two = small_images(queries), unit(small_images(base)).reshape(-1, SIDE, SIDE)
+    transformed = fft.rfft2(two)
+    lags = np.r_[0 : SIDE // 4 + 1, -(SIDE // 4) : 0]
+    step = max(1, (1 << 24) // (SIDE * SIDE * len(two)))
+    for turns in range(orientations // 2):
+        for flipped in (1, -1):
+            look = unit(np.rot90(one, turns, axes=(1, 2))[:, :, ::flipped]).reshape(-1, SIDE, SIDE)
+            looks = np.conj(fft.rfft2(look))
+            likeness = np.empty((len(one), len(two)), np.float32)
+            for first in range(0, len(one), step):
+                product = looks[first : first + step, None] * transformed[None]
+                found = fft.irfft2(product, s=(SIDE, SIDE))
+                likeness[first : first + step] = found[:, :, lags][:, :, :, lags].max((2, 3))
+            yield likeness
+
+
 def series_pairings(queries: np.ndarray, base: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Either half of the queries [n, t] or [n, t, c] against every window of that length in the base: two windows that
     overlap by half or more share one."""

@@ -127,6 +127,21 @@ def test_a_quiet_half_beside_a_loud_one_is_found():
     assert set(near_duplicates(cut(clips, 200)).findings[0].evidence["rows"]["test"]) == set(range(12))
 
 
+def test_code_with_a_name_split_in_two_stays_the_same_elsewhere():
+    code = "def f(size):\n    total = size * 2\n    # doubled\n    return total + size - base\n"
+    split = "def g(n):\n    t = m * 2\n    return t + m - base\n"
+    one, two = without_names(code).split(), without_names(split).split()
+    assert len(one) == len(two)
+    assert sum(a != b for a, b in zip(one, two, strict=True)) == 1
+    assert "doubled" not in without_names(code)
+
+
+def test_images_that_were_flipped_shifted_and_brightened_are_named(textures):
+    images = textures.copy()
+    images[220:240] = [1.3 * np.roll(image[:, ::-1], 4, axis=0) + 0.1 for image in textures[:20]]
+    assert set(near_duplicates(cut(images, 220)).findings[0].evidence["rows"]["test"]) >= set(range(20))
+
+
 def test_short_texts_of_common_words_are_no_copies():
     rng = np.random.default_rng(0)
     words = np.array([f"w{i}" for i in range(200)])
