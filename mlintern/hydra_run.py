@@ -24,7 +24,7 @@ def run(argv: Sequence[str]) -> int:
         given = next((a for a in argv if a.lstrip("+").startswith("paper=")), None)
         raise UserError(f"{given}: no arXiv id, file or slug" if given else "paper: not given; add paper=<arXiv id>")
     if missing := [paper for paper in papers if not Pack.exists(paper.slug)]:
-        settings = [a for a in argv if a.startswith(("llm.", "paper."))]
+        settings = [a for a in argv if a.startswith(("llm.", "paper.", "code."))]
         for paper in missing:
             author_pack(paper, settings)
         argv = [a for a in argv if a not in settings]

@@ -69,6 +69,8 @@ class CodeLocator(Record):
     file: Text
     commit: Text | None = None
     """None where the commit is not known; then the value may have changed since."""
+    line: StrictInt | None = Field(None, ge=1)
+    """First line of the words that state it, in the file as it was given."""
 
 
 class Assumption(Record):

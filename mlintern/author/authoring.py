@@ -14,6 +14,7 @@ from pathlib import Path
 from mlintern import __version__, files
 from mlintern.author import coverage, drafting, ground, grounding, provenance
 from mlintern.author.asking import Asker
+from mlintern.author.authors_code import AuthorsCode
 from mlintern.author.complaints import complaints
 from mlintern.author.engine_facts import engine_facts, engine_options
 from mlintern.author.forms import (
@@ -72,6 +73,8 @@ class Authoring:
     max_repairs: int = 3
     figures: Path | None = None
     """What the Document's image paths are relative to."""
+    code: AuthorsCode | None = None
+    """The authors' code, where the user gave it."""
     say: Say = lambda line: None
     passed_over: list[str] = dataclasses.field(default_factory=list)
     """Places whose numbers nothing took up and nobody explained, for provenance."""
@@ -123,7 +126,7 @@ class Authoring:
         asked = request("extract", self._paper, Extraction, *images, *given)
         extraction = self.asker.ask(asked, Extraction, lambda found: self._complaints(outline, found))
         extraction = self.complete(outline, extraction)
-        settings, claims = grounding.failures(extraction, self.document)
+        settings, claims = grounding.failures(extraction, self.document, self.code)
         if settings or claims:
             self.say(f"extract: {len(settings)} settings and {len(claims)} claims do not hold; asking once more")
             lines = [
@@ -169,11 +172,11 @@ class Authoring:
         return completed
 
     def _complaints(self, outline: Outline, extraction: Extraction) -> str:
-        return complaints(extraction, outline, self.document, self.paper)
+        return complaints(extraction, outline, self.document, self.paper, self.code)
 
     def ground(self, outline: Outline, extraction: Extraction) -> grounding.Grounded:
         """The spec that the paper bears out; no language model has a part in it."""
-        grounded = grounding.build_spec(outline, extraction, self.document, self.paper)
+        grounded = grounding.build_spec(outline, extraction, self.document, self.paper, self.code)
         broken = ground.reground(grounded.spec, self.document)
         if broken:
             raise UserError(f"{self.paper}: grounding disagrees with itself at {broken[0].path}: {broken[0].reason}")
@@ -257,8 +260,9 @@ class Authoring:
 
         `answers` are the writer's to points of the critique before, which it disputes.
 
-        A difference counts as a problem only with the paper's own words for it; without them it is a doubt, and so is
-        one that the spec states itself: writing the files anew cannot mend what the study was planned to leave out.
+        A difference counts as a problem only with words of the paper, or of its code, for it; without them it is a
+        doubt, and so is one that the spec states itself: writing the files anew cannot mend what the study was planned
+        to leave out.
         """
         self.say("critique: code against paper, component by component")
         parts = [("engine", engine_facts()), ("spec", spec_text), ("files", drafting.numbered(written))]
@@ -278,6 +282,8 @@ class Authoring:
         return problems, doubts
 
     def _has_place(self, component: Component) -> bool:
+        if self.code and self.code.holds(component.quote):
+            return True
         return not isinstance(ground.ground_quote(self.document, component.quote), ground.Ungrounded)
 
     def _check_written(self, written: Written) -> str:
@@ -285,7 +291,7 @@ class Authoring:
 
     @cached_property
     def _paper(self) -> TextBlock:
-        return paper_block(self.document)
+        return paper_block(self.document, self.code.files if self.code else None)
 
     def _spec_text(self, spec: PaperSpec) -> str:
         head = f"What {self.paper} says, value by value, and where it says it (locators and hashes only)."
@@ -298,6 +304,7 @@ class Authoring:
             made_by="model",
             tool=f"mlintern {__version__}",
             document=provenance.document_record(self.document),
+            code=provenance.code_record(self.code) if self.code else None,
             grounding=provenance.grounding_record(grounded.spec, self.document, grounded.assumed, grounded.dropped),
             model=provenance.ModelRecord(
                 provider=self.asker.provider.name,

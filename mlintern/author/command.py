@@ -11,6 +11,7 @@ from rich.console import Console
 from mlintern import strict_yaml
 from mlintern.author.asking import Asker
 from mlintern.author.authoring import Authored, Authoring, Say, Vet
+from mlintern.author.authors_code import AuthorsCode
 from mlintern.author.providers.base import Progress
 from mlintern.author.settings import LlmSettings, make_asker
 from mlintern.errors import UserError
@@ -30,7 +31,12 @@ def main(argv: Sequence[str]) -> int:
         description="Read a paper and write its pack, papers/<slug>/. It runs in the sandbox until you approve it.",
     )
     parser.add_argument("paper", help="arXiv id or URL, or a local .tex, .pdf, .html, archive or folder")
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="such as llm.budget_usd=3")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="such as llm.budget_usd=3; code.files=[train.py,models.py] code.repository=URL give the authors' code",
+    )
     arguments = parser.parse_args(list(argv))
     settings = parse_settings(arguments.settings)
     console = Console(stderr=True)
@@ -40,17 +46,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parse_settings(given: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`llm.x=…` and `paper.x=…` arguments as {"llm": {...}, "paper": {...}}; raises UserError naming a bad one."""
-    found: dict[str, dict[str, Any]] = {"llm": {}, "paper": {}}
+    """`llm.x=…`, `paper.x=…` and `code.x=…` arguments as {"llm": {...}, …}; raises UserError naming a bad one."""
+    found: dict[str, dict[str, Any]] = {"llm": {}, "paper": {}, "code": {}}
     for setting in given:
         key, equals, text = setting.partition("=")
         group, _, name = key.partition(".")
         if not equals or group not in found or not name:
-            raise UserError(f"{setting}: not understood; settings read like llm.budget_usd=3 or paper.offline=true")
+            raise UserError(
+                f"{setting}: not understood; settings read like llm.budget_usd=3, paper.offline=true or "
+                "code.files=train.py"
+            )
         if group == "paper":
             found["paper"][name] = text
             continue
         value = strict_yaml.parse(text, key).value
+        if group == "code":
+            found["code"][name] = value
+            continue
         outer, _, inner = name.partition(".")
         if inner:
             found["llm"].setdefault(outer, {})[inner] = value
@@ -68,7 +80,7 @@ def author_paper(
     packs: Path | None = None,
     vet: Vet | None = None,
 ) -> Authored:
-    """Fetch, read and author one paper. `settings` is {"llm": {...}, "paper": {...}}.
+    """Fetch, read and author one paper. `settings` is {"llm": {...}, "paper": {...}, "code": {...}}.
 
     Raises NothingToTrain and UserError; what can be known to fail (a key, a price) fails before anything is fetched.
     """
@@ -77,6 +89,7 @@ def author_paper(
 
     packs, folder = packs or PACKS, work / paper.slug
     llm = LlmSettings.from_mapping(settings["llm"])
+    code = AuthorsCode.from_mapping(settings.get("code", {}))
     with console.status(f"{paper}") as status:
         asker = make_asker(llm, folder, lambda text: None)
         asker.progress, say = _live(asker, console, status)
@@ -92,6 +105,7 @@ def author_paper(
             example=example_pack(packs),
             max_repairs=llm.max_repairs,
             figures=folder,
+            code=code,
             say=say,
         )
         return authoring.run()
@@ -127,10 +141,12 @@ def summary(done: Authored) -> str:
     """What was written and what is open, for the terminal."""
     spec = done.spec
     stated = sum(setting.source == "paper" for setting in spec.settings)
+    in_code = sum(setting.source == "code" for setting in spec.settings)
+    from_code = f", {in_code} from its code" if in_code else ""
     lines = [
         f"papers/{spec.paper.slug}/ is written: {spec.paper.title}",
-        f"  {stated} settings stated, {len(spec.unsaid)} assumed; {len(list(spec.testable_cells()))} results and "
-        f"{sum(claim.testable for claim in spec.claims)} claims to test",
+        f"  {stated} settings stated{from_code}, {len(spec.unsaid)} assumed; "
+        f"{len(list(spec.testable_cells()))} results and {sum(claim.testable for claim in spec.claims)} claims to test",
         *(f"  assumed though given as stated: {name}" for name in done.assumed),
         *(f"  left out: {line}" for line in done.dropped),
         *(f"  open: {line}" for line in done.doubts),

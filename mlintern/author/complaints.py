@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlintern.author import grounding
+from mlintern.author.authors_code import AuthorsCode
 from mlintern.author.forms import Extraction, FoundClaim, FoundSetting, Outline, Pair, coordinates, value_of
 from mlintern.errors import UserError
 from mlintern.paper.document import Document
@@ -21,12 +22,14 @@ GROUPS = (
 """First parts of the keys that a pack may set."""
 
 
-def complaints(extraction: Extraction, outline: Outline, document: Document, paper: PaperId) -> str:
+def complaints(
+    extraction: Extraction, outline: Outline, document: Document, paper: PaperId, code: AuthorsCode | None = None
+) -> str:
     """Everything that is wrong beyond the form; empty if nothing."""
-    found = list(_complaints(extraction))
+    found = [*_complaints(extraction), *_code_files(extraction, code)]
     if not found:
         try:
-            grounding.build_spec(outline, extraction, document, paper)
+            grounding.build_spec(outline, extraction, document, paper, code)
         except UserError as error:
             found = [str(error)]
     more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
@@ -38,8 +41,9 @@ def _complaints(extraction: Extraction) -> Iterator[str]:
     datasets = {dataset.id: dataset for dataset in extraction.datasets}
     known = {"variant": variants, "data": {d.id for d in extraction.datasets if d.available}}
     known |= {factor.id: {level.id for level in factor.levels} for factor in extraction.ablations}
+    sections = {section.id for section in extraction.sections}
     for setting in extraction.settings:
-        yield from _setting(setting, known)
+        yield from _setting(setting, known | ({"section": sections} if sections else {}))
     for claim in extraction.claims:
         try:
             grounding.check_of(claim)
@@ -50,6 +54,8 @@ def _complaints(extraction: Extraction) -> Iterator[str]:
             yield f"claim {claim.id}: testable, but without a check"
         if claim.testable:
             yield from (f"claim {claim.id}: {problem}" for problem in _unknown_coordinates(claim, known))
+        if claim.section is not None and claim.section not in sections:
+            yield f"claim {claim.id}: section {claim.section!r} is not one of {', '.join(sorted(sections)) or 'none'}"
     for table in extraction.tables:
         for cell in table.cells:
             where = f"table {table.id} row {cell.row} column {cell.column}"
@@ -58,6 +64,12 @@ def _complaints(extraction: Extraction) -> Iterator[str]:
             if cell.testable and (cell.data not in datasets or not datasets[cell.data].available):
                 yield f"{where}: testable, but its data {cell.data!r} is not an available dataset"
     for factor in extraction.ablations:
+        for pair in factor.where:
+            if pair.name not in ("variant", "data") or _level(pair) not in known[pair.name]:
+                yield (
+                    f"factor {factor.id}: where: {pair.name} {pair.value!r} is no variant or available dataset; it may "
+                    "name one of each, with their ids"
+                )
         for level in factor.levels:
             for pair in level.overrides:
                 yield from (f"level {level.id} of {factor.id}: {problem}" for problem in _key(pair.name))
@@ -66,6 +78,16 @@ def _complaints(extraction: Extraction) -> Iterator[str]:
     if not any(testable):
         yield "no claim and no result is testable; a study needs at least one, on a stand-in and reduced if need be"
     yield from _reductions(extraction)
+
+
+def _code_files(extraction: Extraction, code: AuthorsCode | None) -> Iterator[str]:
+    """Files of the authors' code that were not given."""
+    have = list(code.files) if code else []
+    named = [(f"setting {s.key}", s.code_file) for s in extraction.settings]
+    named += [(f"variant {v.id}", v.parameters_code_file) for v in extraction.variants]
+    for what, file in named:
+        if file and file not in have:
+            yield f"{what}: the authors' code has no file {file!r}; it has {', '.join(have) or 'not been given'}"
 
 
 def _setting(setting: FoundSetting, known: dict[str, set[str]]) -> Iterator[str]:

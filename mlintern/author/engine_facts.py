@@ -6,6 +6,7 @@ Nothing is copied into a prompt by hand, so a request never describes an engine 
 from importlib import resources
 
 from mlintern.config import CONF
+from mlintern.vet import allowlist
 
 GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "probe", "protocol", "trainer")
 
@@ -17,9 +18,20 @@ def engine_facts() -> str:
 
 
 def engine_options() -> str:
-    """Every option of the groups that a pack may choose from or add to, with its arguments."""
+    """Every option of the groups that a pack may choose from or add to, with its arguments; what data may bring."""
     parts = []
     for group in GROUPS:
         for path in sorted((CONF / group).glob("*.yaml")):
             parts.append(f"== conf/{group}/{path.name}\n{path.read_text(encoding='utf-8')}")
-    return "\n\n".join(parts)
+    for name in ("preprocess", "views"):
+        text = resources.files("mlintern.data").joinpath(f"{name}.py").read_text(encoding="utf-8")
+        parts.append(f"== mlintern/data/{name}.py\n{text}")
+    return "\n\n".join([*parts, _data_packages()])
+
+
+def _data_packages() -> str:
+    """The installed packages that hold or generate data, with the names that a dataset source may use of them."""
+    only = allowlist.modules("generator").keys() - allowlist.modules("model").keys()
+    packages = sorted(name for name in only if name.split(".")[0] not in ("numpy", "scipy"))
+    listed = (f"{name}: {', '.join(sorted(allowlist.modules('generator')[name]))}" for name in packages)
+    return "== data packages\n" + "\n".join(listed)

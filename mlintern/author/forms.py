@@ -69,10 +69,14 @@ class FoundVariant(Form):
     parameters_table: str | None
     parameters_row: int | None
     parameters_column: int | None
+    parameters_code_file: str | None = Field(
+        default=None, description="The file of the authors' code that states the count; the quote is then from it."
+    )
 
 
 class FoundSetting(Form):
-    """A value that training needs: from the text (quote), from a table (table, row, column), or unsaid (neither)."""
+    """A value that training needs: from the text (quote), from a table (table, row, column), from the authors' code
+    (code_file and a quote from it), or unsaid (none of these)."""
 
     key: str = Field(description="Dotted configuration key: optimizer.lr, trainer.batch_size, model.hidden, ...")
     value: str = Field(description="JSON: 0.1, [0.9, 0.98], true, or a bare word such as adam.")
@@ -80,6 +84,9 @@ class FoundSetting(Form):
     where: list[Pair] = Field(description="Coordinates it holds for; empty for all.")
     quote: str | None = Field(
         description="The paper's words, exactly, with the value in them and what it is a value of."
+    )
+    code_file: str | None = Field(
+        default=None, description="The file of the authors' code that states it; the quote is then that file's."
     )
     table: str | None
     row: int | None
@@ -126,6 +133,7 @@ class FoundClaim(Form):
     check: str = Field(description="The typed form as a JSON object; empty if it has none.")
     testable: bool
     reason: str
+    section: str | None = Field(default=None, description="The id in sections whose study tests it; null for the main.")
 
 
 class FoundLevel(Form):
@@ -141,7 +149,17 @@ class FoundFactor(Form):
     id: str
     description: str
     base: str
+    where: list[Pair] = Field(
+        default=[], description="The variant and data that it is varied on, where these are not the study's default."
+    )
     levels: list[FoundLevel]
+
+
+class FoundSection(Form):
+    """An experiment of the paper that is a study of its own, beside the main one, and run by name."""
+
+    id: str
+    title: str
 
 
 class FoundReduction(Form):
@@ -164,6 +182,7 @@ class Extraction(Form):
     claims: list[FoundClaim]
     ablations: list[FoundFactor]
     reductions: list[FoundReduction]
+    sections: list[FoundSection] = Field(default=[], description="Studies beside the main one; [] for none.")
 
 
 class Mended(Form):

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from mlintern.author import ground
+from mlintern.author.authors_code import AuthorsCode
 from mlintern.author.forms import (
     Completion,
     Extraction,
@@ -28,7 +29,7 @@ from mlintern.author.ground import Ungrounded
 from mlintern.errors import UserError
 from mlintern.paper.document import Document
 from mlintern.paper.ids import PaperId
-from mlintern.sourced import PaperLocator, Value
+from mlintern.sourced import CodeLocator, PaperLocator, Value
 from mlintern.spec import PaperSpec
 from mlintern.strict_yaml import Parsed, validate
 from mlintern.study.claims import parse_claim
@@ -45,12 +46,14 @@ class Grounded:
     """Claims, cells and other places left out, with the reason."""
 
 
-def failures(extraction: Extraction, document: Document) -> tuple[dict[str, str], dict[str, str]]:
+def failures(
+    extraction: Extraction, document: Document, code: AuthorsCode | None = None
+) -> tuple[dict[str, str], dict[str, str]]:
     """({setting's name: reason}, {claim's id: reason}) of all that claims a place and does not have it."""
     settings = {
         _name(setting): place.reason
         for setting in extraction.settings
-        if isinstance(place := _setting_place(setting, document), Ungrounded)
+        if isinstance(place := _setting_place(setting, document, code), Ungrounded)
     }
     claims = {
         claim.id: place.reason
@@ -93,8 +96,13 @@ def complete(extraction: Extraction, completion: Completion) -> Extraction:
     )
 
 
-def build_spec(outline: Outline, extraction: Extraction, document: Document, paper: PaperId) -> Grounded:
-    """The PaperSpec that `document` bears out. Raises UserError if what is left does not hold together."""
+def build_spec(
+    outline: Outline, extraction: Extraction, document: Document, paper: PaperId, code: AuthorsCode | None = None
+) -> Grounded:
+    """The PaperSpec that `document`, and the authors' code where it is given, bears out.
+
+    Raises UserError if what is left does not hold together.
+    """
     assumed: list[str] = []
     dropped: list[str] = []
     tables = [t for found in extraction.tables if (t := _table(found, document, dropped)) is not None]
@@ -114,11 +122,12 @@ def build_spec(outline: Outline, extraction: Extraction, document: Document, pap
             {"id": d.id, "description": d.description, "available": d.available, "reason": d.reason or None}
             for d in extraction.datasets
         ],
-        "variants": [_variant(v, document, dropped) for v in extraction.variants],
-        "settings": [s for found in extraction.settings if (s := _setting(found, document, assumed, dropped))],
+        "variants": [_variant(v, document, dropped, code) for v in extraction.variants],
+        "settings": [s for found in extraction.settings if (s := _setting(found, document, assumed, dropped, code))],
         "tables": tables,
         "claims": [c for found in extraction.claims if (c := _claim(found, document, dropped)) is not None],
         "ablations": [_factor(found, document, dropped) for found in extraction.ablations],
+        "sections": [{"id": found.id, "title": found.title} for found in extraction.sections],
         "scale": {
             "published": outline.published_scale,
             "reductions": [
@@ -149,9 +158,13 @@ def _value(text: str) -> Value | None:
         raise UserError(f"the extracted spec: {error}") from None
 
 
-def _setting_place(setting: FoundSetting, document: Document) -> PaperLocator | Ungrounded | None:
-    """Where the paper states it; None if nothing claims that it does."""
+def _setting_place(
+    setting: FoundSetting, document: Document, code: AuthorsCode | None
+) -> PaperLocator | CodeLocator | Ungrounded | None:
+    """Where the paper or the authors' code states it; None if nothing claims that one does."""
     value = _value(setting.value)
+    if setting.code_file:
+        return code_place(code, setting.code_file, setting.quote or "", value, setting.key)
     if setting.table is not None and setting.row is not None and setting.column is not None:
         return ground.ground_table_value(document, setting.table, setting.row, setting.column, value, setting.key)
     if setting.quote:
@@ -159,8 +172,17 @@ def _setting_place(setting: FoundSetting, document: Document) -> PaperLocator | 
     return None
 
 
-def _setting(found: FoundSetting, document: Document, assumed: list[str], dropped: list[str]) -> dict[str, Any] | None:
-    place = _setting_place(found, document)
+def code_place(
+    code: AuthorsCode | None, file: str, quote: str, value: Value | None, key: str
+) -> CodeLocator | Ungrounded:
+    """Where the authors' code states it."""
+    return code.place(file, quote, value, key) if code else Ungrounded("the authors' code was not given")
+
+
+def _setting(
+    found: FoundSetting, document: Document, assumed: list[str], dropped: list[str], code: AuthorsCode | None
+) -> dict[str, Any] | None:
+    place = _setting_place(found, document, code)
     base = {
         "key": found.key,
         "value": _value(found.value),
@@ -168,11 +190,13 @@ def _setting(found: FoundSetting, document: Document, assumed: list[str], droppe
         "where": coordinates(found.where),
         "in_config": found.in_config,
     }
-    if isinstance(place, PaperLocator):
-        return {**base, "source": "paper", "locator": place.model_dump()}
+    if isinstance(place, PaperLocator | CodeLocator):
+        source = "paper" if isinstance(place, PaperLocator) else "code"
+        return {**base, "note": found.reason.strip() or None, "source": source, "locator": place.model_dump()}
     reason = found.reason.strip()
     if isinstance(place, Ungrounded):
-        reason = f"Given as stated by the paper, but its text does not bear it out: {place.reason}."
+        whose = "the authors' code" if found.code_file else "the paper"
+        reason = f"Given as stated by {whose}, but its text does not bear it out: {place.reason}."
         assumed.append(_name(found))
     probe = [value for text in found.alternatives if (value := _value(text)) is not None and value != base["value"]]
     if not probe and found.in_config:
@@ -198,18 +222,23 @@ def _around(value: Any) -> list[Any]:
     return []
 
 
-def _variant(found: FoundVariant, document: Document, dropped: list[str]) -> dict[str, Any]:
+def _variant(found: FoundVariant, document: Document, dropped: list[str], code: AuthorsCode | None) -> dict[str, Any]:
     variant: dict[str, Any] = {"id": found.id, "name": found.name, "description": found.description}
     if found.parameters is not None:
         table, row, column = found.parameters_table, found.parameters_row, found.parameters_column
-        if table is not None and row is not None and column is not None:
+        place: PaperLocator | CodeLocator | Ungrounded
+        if found.parameters_code_file:
+            quote = found.parameters_quote or ""
+            place = code_place(code, found.parameters_code_file, quote, found.parameters, "parameters")
+        elif table is not None and row is not None and column is not None:
             place = ground.ground_table_value(document, table, row, column, found.parameters, "parameters")
         else:
             place = ground.ground_value(document, found.parameters_quote or "", found.parameters, "parameters")
         if isinstance(place, Ungrounded):
             dropped.append(f"parameter count of {found.id}: {place.reason}")
         else:
-            variant["parameters"] = {"value": found.parameters, "source": "paper", "locator": place.model_dump()}
+            source = "paper" if isinstance(place, PaperLocator) else "code"
+            variant["parameters"] = {"value": found.parameters, "source": source, "locator": place.model_dump()}
     return variant
 
 
@@ -280,6 +309,7 @@ def _claim(found: FoundClaim, document: Document, dropped: list[str]) -> dict[st
         "check": check_of(found),
         "testable": found.testable,
         "not_tested_reason": None if found.testable else found.reason or "the extraction gives no reason",
+        "section": found.section,
     }
     return claim
 
@@ -319,7 +349,8 @@ def _factor(found: FoundFactor, document: Document, dropped: list[str]) -> dict[
                 "locator": place.model_dump() if isinstance(place, PaperLocator) else None,
             }
         )
-    return {"id": found.id, "description": found.description, "base": found.base, "levels": levels}
+    where = coordinates(found.where)
+    return {"id": found.id, "description": found.description, "base": found.base, "where": where, "levels": levels}
 
 
 def _version(document: Document) -> int | None:

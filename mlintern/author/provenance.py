@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictFloat, StrictInt
 
 from mlintern import strict_yaml, yaml_out
+from mlintern.author.authors_code import AuthorsCode
 from mlintern.paper.document import Document
 from mlintern.sourced import Name, Record, Sha256, Text
 from mlintern.spec import PaperSpec
@@ -25,6 +26,14 @@ class DocumentRecord(Record):
     text_sha256: Sha256
     """Of the Document's plain text, which spans point into."""
     sources: list[SourceFile]
+
+
+class CodeRecord(Record):
+    """The authors' code that values with `source: code` were read in."""
+
+    repository: Text
+    commit: Text | None = None
+    files: list[SourceFile]
 
 
 class Grounding(Record):
@@ -62,6 +71,8 @@ class Provenance(Record):
     tool: Text
     """mlintern and its version."""
     document: DocumentRecord
+    code: CodeRecord | None = None
+    """None where no code was given beside the paper."""
     grounding: Grounding
     model: ModelRecord | None = None
     """None for a pack made by hand."""
@@ -74,6 +85,12 @@ def document_record(document: Document) -> DocumentRecord:
 
     sources = [SourceFile(name=source.name, sha256=source.sha256) for source in document.sources]
     return DocumentRecord(text_sha256=text_hash(document), sources=sources)
+
+
+def code_record(code: AuthorsCode) -> CodeRecord:
+    """The hashes of the files of the authors' code."""
+    files = [SourceFile(name=name, sha256=sha256) for name, sha256 in code.hashes().items()]
+    return CodeRecord(repository=code.repository, commit=code.commit, files=files)
 
 
 def grounding_record(spec: PaperSpec, document: Document, assumed: list[str], dropped: list[str]) -> Grounding:

@@ -4,6 +4,7 @@ Nothing in a paper is an instruction: its text is fenced, and what would close t
 """
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -22,17 +23,20 @@ _IMAGE: dict[str, Literal["image/png", "image/jpeg"]] = {
 }
 
 
-def paper_block(document: Document) -> TextBlock:
-    """The paper's text and tables, to be cached: every stage sends this block first. Raises UserError if too long."""
+def paper_block(document: Document, code: Mapping[str, str] | None = None) -> TextBlock:
+    """The paper's text and tables, and the authors' code ({file: text}) where it is given, to be cached: every stage
+    sends this block first. Raises UserError if too long."""
     if len(document.text) > LONGEST_TEXT:
         raise UserError(
             f"the paper has {len(document.text):,} characters; more than {LONGEST_TEXT:,} cannot be authored"
         )
     tables = "\n\n".join(table_text(table) for table in document.tables)
     figures = "\n".join(f"{figure.id}: {figure.caption}" for figure in document.figures)
+    listed = "\n\n".join(f"== {name}\n{text}" for name, text in (code or {}).items())
+    beside = f"\n\n<authors_code>\n{defused(listed)}\n</authors_code>" if listed else ""
     return TextBlock(
         f"<paper>\n{defused(document.text)}\n</paper>\n\n"
-        f"<tables>\n{defused(tables)}\n</tables>\n\n<figures>\n{defused(figures)}\n</figures>",
+        f"<tables>\n{defused(tables)}\n</tables>\n\n<figures>\n{defused(figures)}\n</figures>{beside}",
         cache=True,
     )
 
@@ -64,6 +68,7 @@ def defused(text: str) -> str:
     """`text` with tags that look like ours broken, so that it cannot step out of its fence."""
     for tag in (
         "paper",
+        "authors_code",
         "tables",
         "figures",
         "spec",

@@ -119,7 +119,8 @@ def _settings(spec: PaperSpec, console: Console) -> None:
             case PaperSetting():
                 source = f"paper: {place(setting.locator)}"
             case CodeSetting():
-                source = f"code: {setting.locator.file}"
+                line = f" line {setting.locator.line}" if setting.locator.line else ""
+                source = f"code: {setting.locator.file}{line}"
             case AssumedSetting():
                 continue
         where = ", ".join(f"{name} {level}" for name, level in setting.where.items())

@@ -14,11 +14,13 @@ import hashlib
 import json
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 from mlintern import files
 from mlintern.author.asking import Asker
 from mlintern.author.authoring import Authoring
+from mlintern.author.authors_code import AuthorsCode
 from mlintern.author.dialogue import Dialogue
 from mlintern.author.engine_facts import engine_facts
 from mlintern.author.forms import Completion, Critique, Extraction, Mended, Outline, Repaired, Written
@@ -75,8 +77,19 @@ def authoring(paper, provider, work, packs, vet, played):
     from mlintern.config import PACKS
 
     repairs = played.get("max_repairs", 3)
-    id = PaperId.parse(f"{paper}v1")
-    return Authoring(document, id, asker, work, packs, vet, example=example_pack(PACKS), max_repairs=repairs)
+    id = PaperId.parse(f"{paper}v{played.get('version', 1)}")
+    one = Authoring(document, id, asker, work, packs, vet, example=example_pack(PACKS), max_repairs=repairs)
+    one.code = authors_code(paper, played.get("code"))
+    return one
+
+
+def authors_code(paper, given):
+    """The authors' code that a play had beside the paper: files of the paper's folder, or of an installed package."""
+    if given is None:
+        return None
+    packages = Path(sysconfig.get_path("purelib"))
+    paths = [PAPERS / paper / name if (PAPERS / paper / name).exists() else packages / name for name in given["files"]]
+    return AuthorsCode.from_mapping({**given, "files": [str(path) for path in paths]})
 
 
 def replay(paper, tmp_path):
@@ -92,13 +105,17 @@ def replay(paper, tmp_path):
 
 def asked_with(one):
     """Hashes of what requests are made of, beside the answers themselves: prompts, forms, the paper, the engine."""
-    paper = hashlib.sha256(paper_block(one.document).text.encode()).hexdigest()
+    files = one.code.files if one.code else None
+    paper = hashlib.sha256(paper_block(one.document, files).text.encode()).hexdigest()
     rest = json.dumps([engine_facts(), one.example, *(form.model_json_schema() for form in FORMS)])
     return {**prompt_hashes(), "paper": paper, "rest": hashlib.sha256(rest.encode()).hexdigest()}
 
 
-def keep(paper, work, max_repairs, title, authors):
-    """Replay what was played in `work` and keep it sealed, in order, with what vetting said each time."""
+def keep(paper, work, max_repairs, title, authors, **more):
+    """Replay what was played in `work` and keep it sealed, in order, with what vetting said each time.
+
+    `more` is what else the play was given: the paper's `version`, `code` (files, repository) of its authors.
+    """
     folder, scratch = FOLDER / paper, work.parent / f"{work.name}.kept"
     shutil.rmtree(scratch, ignore_errors=True)
     if (work / "vetted").is_dir():
@@ -108,7 +125,7 @@ def keep(paper, work, max_repairs, title, authors):
     def vet(*_):
         raise UserError("this draft was not vetted in the play; finish it first")
 
-    played = {"title": title, "authors": authors, "max_repairs": max_repairs}
+    played = {"title": title, "authors": authors, "max_repairs": max_repairs, **more}
     one = authoring(paper, ReplayProvider(work / "dialogue"), scratch, scratch / "papers", vet, played)
     inner = one.vetted
     one.vetted = lambda *given: said.append(inner(*given)) or said[-1]

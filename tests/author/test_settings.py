@@ -77,10 +77,12 @@ def test_settings_on_the_command_line():
         "llm.price.input=1e-1",
         "llm.price.output=2",
         "paper.offline=true",
+        "code.files=[train.py, models.py]",
     ]
     assert parse_settings(given) == {
         "llm": {"model": "claude-opus-5-5", "budget_usd": 3, "price": {"input": 0.1, "output": 2}},
         "paper": {"offline": "true"},
+        "code": {"files": ["train.py", "models.py"]},
     }
     for bad in ("llm.model", "trainer.lr=1", "llm=5"):
         with pytest.raises(UserError, match="not understood"):
