@@ -19,7 +19,8 @@ from mlintern.sourced import CodeLocator, Value
 LONGEST = 400_000  # characters of all files together: about 100,000 tokens
 _SUFFIXES = frozenset({".py", ".md", ".txt", ".rst", ".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".sh"})
 _KEYS = ("files", "repository", "commit")
-_TRUTHS = {True: re.compile(r"\b(?:[Tt]rue|yes)\b"), False: re.compile(r"\b(?:[Ff]alse|no)\b")}
+_TRUTH = re.compile(r"(\w+)[\"']?\s*[=:]\s*([Tt]rue|[Ff]alse)\b")
+"""An argument or entry that is true or false: `shuffle=False`, `"bias": true`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +66,8 @@ class AuthorsCode:
         if (lines := self._lines(file, quote)) is None:
             return Ungrounded(self._lacks(file, quote))
         first, text = lines
-        if isinstance(value, bool) and _TRUTHS[value].search(quote):
-            stem = supports.words_of(key.rsplit(".", 1)[-1])
-            named = any(word[:4] in quote.casefold() for word in stem)
-            reason = "" if named else f"the quote does not name {key}"
+        if isinstance(value, bool) and (given := _truths(quote, key)):
+            reason = "" if value in given else f"the quote has it {given[0]}"
         else:
             reason = supports.why_not(quote, value, key, text)
         return (
@@ -104,6 +103,13 @@ class AuthorsCode:
         start = text.rfind("\n", 0, found.start()) + 1
         end = text.find("\n", found.end())
         return text.count("\n", 0, start) + 1, text[start : end if end >= 0 else len(text)]
+
+
+def _truths(quote: str, key: str) -> list[bool]:
+    """The truth values that `quote` gives to what the key's last part is called."""
+    words = supports.words_of(key.rsplit(".", 1)[-1])
+    named = [(m[1].casefold(), m[2].casefold() == "true") for m in _TRUTH.finditer(quote)]
+    return [truth for name, truth in named if any(word[:4] in name for word in words)]
 
 
 def _files_of(path: Path) -> list[tuple[str, Path]]:
