@@ -28,6 +28,8 @@ def run(argv: Sequence[str]) -> int:
         for paper in missing:
             author_pack(paper, settings)
         argv = [a for a in argv if a not in settings]
+    elif code := next((a for a in argv if a.startswith("code.")), None):
+        raise UserError(f"{code}: is for authoring, and papers/{papers[0].slug}/ is there already; leave it out")
     rewritten = rewrite_paper_override(list(argv))
     if any(a.startswith(("hydra/launcher=", "hydra/sweeper=")) for a in rewritten) and not MULTIRUN & set(rewritten):
         rewritten.append("-m")  # a launcher is for many jobs: those of the study, or the one cell that is named

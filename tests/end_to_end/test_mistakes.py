@@ -46,6 +46,10 @@ def fails(capsys, *argv):
         ([PAPER, "data.num_workers=-1"], "data.num_workers=-1"),
         ([PAPER, "data.train_size=0"], "data.train_size=0: must be a whole number"),
         ([PAPER, "data.label_noise=0.15"], "data.label_noise=0.15: give fraction"),
+        (
+            [PAPER, "code.files=train.py"],
+            "code.files=train.py: is for authoring, and papers/arxiv_2011_14439/ is there",
+        ),
         ([PAPER, "study.sections=[lottery]"], "study.sections=lottery: papers/arxiv_2011_14439 has no such section"),
         ([PAPER, "trainer.strategy=fsdp"], "trainer.strategy=fsdp: each process trains one shard"),
         ([PAPER, "trainer.strategy=zero"], "trainer.strategy=zero: choose replicated or fsdp"),
