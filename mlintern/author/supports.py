@@ -50,6 +50,11 @@ _SPEAKS_OF = [
 """(pattern of the key's last part, what a text must hold to speak of it)."""
 
 
+_MEASURES = frozenset(
+    {"fraction", "rate", "prob", "probability", "ratio", "steps", "epochs", "size", "coefficient", "p"}
+)
+
+
 def why_not(text: str, value: Value | None, key: str = "", context: str = "") -> str:
     """Why `text` does not say `value`; empty if it does.
 
@@ -66,6 +71,8 @@ def why_not(text: str, value: Value | None, key: str = "", context: str = "") ->
     if isinstance(value, str):
         return "" if _says_words(text, value) else f"the quote does not hold the words of {value!r}"
     if not says_number(text, value):
+        if value == 0 and _says_none(text, key, context):
+            return ""
         return f"the quote does not hold the value {value}"
     return _why_not_of(f"{text} {context}", key)
 
@@ -132,6 +139,21 @@ def _says_words(text: str, value: str) -> bool:
     return any(
         "".join(words[i : i + n]) in (target, f"{target}s") for i in range(len(words)) for n in range(1, longest + 1)
     )
+
+
+def _says_none(text: str, key: str, context: str) -> bool:
+    """Whether `text` says that there is none of what the key's last part names: `no weight decay`, `dropout: none`.
+
+    Words that only say in what it is measured (`warmup_steps`, `valid_fraction`) need not stand there.
+    """
+    stems = [word[:5] for word in words_of(key.rsplit(".", 1)[-1].replace("_", " ")) if word not in _MEASURES]
+    if not stems:
+        return False
+    joined = r"\W*".join(rf"{re.escape(stem)}\w*" for stem in stems)
+    before = rf"\b(?:no|without(?: any)?|zero|never|nor)\s+(?:\w+\s+)?{joined}"
+    after = rf"{joined}(?:\W+\w+)?\W+(?:none|zero|disabled|not used|unused|is off)\b"
+    nothing = re.search(r"\b(?:no|none|without|zero|never|nor|disabled|not used|unused|off)\b", text, re.I)
+    return bool(nothing) and any(re.search(f"{before}|{after}", part, re.I) for part in (text, context))
 
 
 def _why_not_truth(text: str, value: bool, key: str) -> str:

@@ -146,3 +146,25 @@ def test_initials_say_an_abbreviation_and_nothing_shorter():
     assert not why_not("stochastic gradient descent", "sgd", "optimizer")
     assert why_not("the mean of errors", "mse", "loss")
     assert why_not("an error", "ae", "loss")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "context", "said"),
+    [
+        ("we use no weight decay", "optimizer.weight_decay", "", True),
+        ("without any dropout", "model.dropout", "", True),
+        ("without label smoothing", "loss.label_smoothing", "", True),
+        ("weight decay is not used", "optimizer.weight_decay", "", True),
+        ("no warm-up", "scheduler.warmup_steps", "", True),
+        ("none", "model.dropout", "Dropout: none", True),
+        ("no learning rate decay", "optimizer.weight_decay", "", False),
+        ("weight decay but no dropout", "optimizer.weight_decay", "", False),
+        ("no dropout", "optimizer.lr", "", False),
+        ("we use dropout", "model.dropout", "", False),
+        ("we use dropout", "model.dropout", "no dropout in the other model", False),
+        ("no decay", "optimizer.steps", "", False),
+    ],
+)
+def test_none_of_something_is_zero_of_it(text, key, context, said):
+    assert (why_not(text, 0, key, context) == "") is said
+    assert why_not(text, 1, key, context) != ""
