@@ -50,9 +50,7 @@ _SPEAKS_OF = [
 """(pattern of the key's last part, what a text must hold to speak of it)."""
 
 
-_MEASURES = frozenset(
-    {"fraction", "rate", "prob", "probability", "ratio", "steps", "epochs", "size", "coefficient", "p"}
-)
+_MEASURES = frozenset("fraction rate prob probability ratio steps epochs size coefficient p".split())
 
 
 def why_not(text: str, value: Value | None, key: str = "", context: str = "") -> str:
@@ -146,10 +144,10 @@ def _says_none(text: str, key: str, context: str) -> bool:
 
     Words that only say in what it is measured (`warmup_steps`, `valid_fraction`) need not stand there.
     """
-    stems = [word[:5] for word in words_of(key.rsplit(".", 1)[-1].replace("_", " ")) if word not in _MEASURES]
+    stems = [word[:4] for word in words_of(key.rsplit(".", 1)[-1].replace("_", " ")) if word not in _MEASURES]
     if not stems:
         return False
-    joined = r"\W*".join(rf"{re.escape(stem)}\w*" for stem in stems)
+    joined = r"\W*".join(rf"{re.escape(stem)}[\w-]*" for stem in stems)
     before = rf"\b(?:no|without(?: any)?|zero|never|nor)\s+(?:\w+\s+)?{joined}"
     after = rf"{joined}(?:\W+\w+)?\W+(?:none|zero|disabled|not used|unused|is off)\b"
     nothing = re.search(r"\b(?:no|none|without|zero|never|nor|disabled|not used|unused|off)\b", text, re.I)
