@@ -211,8 +211,8 @@ class Composer:
                 del config["hydra"]
         except (HydraException, OmegaConfBaseException) as error:
             raise explain(error, self.slug) from error
-        except ValueError as error:  # Hydra's own, for `model=3` and the like
-            raise _no_option(error, named) from error
+        except (ValueError, AssertionError) as error:  # Hydra's own, for `model=3`, bad defaults lists and the like
+            raise no_option(error, named) from error
         except yaml.MarkedYAMLError as error:
             raise UserError(f"{error.problem_mark or 'config'}: not YAML ({error.problem}); mend that line") from None
         return check(config, self.slug), choices
@@ -339,10 +339,11 @@ def explain(error: BaseException, slug: str) -> UserError:
     return UserError(f"{first}; see `--cfg job` for the configuration and `--help` for examples")
 
 
-def _no_option(error: ValueError, overrides: Sequence[str]) -> UserError:
+def no_option(error: ValueError | AssertionError, overrides: Sequence[str]) -> UserError:
     """Hydra's complaint about a group's option that is no name, with the override that gave it."""
     numbers = [o for o in overrides if re.fullmatch(r"[^=.]*=\s*[\d.+-]+\s*", o)]
-    return UserError(f"{', '.join(numbers) or ' '.join(overrides)}: {str(error).splitlines()[0]}")
+    said = next(iter(str(error).splitlines()), "") or "a defaults list that Hydra cannot read"
+    return UserError(f"{', '.join(numbers) or ' '.join(overrides)}: {said}")
 
 
 def options_of(group: str, slug: str) -> list[str]:

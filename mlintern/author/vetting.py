@@ -121,7 +121,7 @@ class Drafts:
         from omegaconf import open_dict
         from omegaconf.errors import OmegaConfBaseException
 
-        from mlintern.config import check, explain
+        from mlintern.config import check, explain, no_option
 
         folder = str((self.pack / "conf").resolve()).replace("\\", "\\\\").replace("'", "\\'")
         given = [f"hydra.searchpath=['file://{folder}']", f"paper={self.slug}", *overrides]
@@ -132,6 +132,8 @@ class Drafts:
                 del config["hydra"]
         except (HydraException, OmegaConfBaseException) as error:
             raise explain(error, self.slug) from error
+        except (ValueError, AssertionError) as error:  # a defaults list that Hydra cannot read
+            raise no_option(error, overrides) from error
         return check(config, self.slug), choices
 
 

@@ -176,6 +176,9 @@ class _Config:
             return
         for index, entry in enumerate(defaults):
             items = entry.items() if isinstance(entry, dict) else [(entry, None)]
+            if len(items) != 1:
+                message = f"the default {entry!r} has {len(items)} keys; each entry of the list has one"
+                yield self._refuse(("defaults", index), "config-defaults", message)
             for group, option in items:
                 options = option if isinstance(option, list) else [option]
                 names = str(group).removeprefix("optional ").removeprefix("override ").lstrip("/").split("@")

@@ -104,6 +104,8 @@ def test_plain_configs_pass(project: Path, text: str) -> None:
         ("defaults:\n  - model@_global_.audit: x\n", "config-defaults", 2),
         ("defaults:\n  - file:///etc/passwd\n", "config-key", 2),
         ("defaults: net\n", "config-defaults", 1),
+        ("defaults:\n  - {override /model: x, override /loss: mse}\n", "config-defaults", 2),
+        ("defaults:\n  - {}\n", "config-defaults", 2),
         ("#@package hydra\na: 1\n", "config-package", 1),
         ("# @PACKAGE hydra\na: 1\n", "config-package", 1),
     ],
