@@ -52,7 +52,7 @@ def main() -> None:
     from mlintern.engine.schedules import Constant, WarmupCosine
     from mlintern.engine.shards import Shards
     from mlintern.engine.weights import weights_sha256
-    from papers.arxiv_2011_14439.modules import CNN, GRU, MLP
+    from tests.golden.models import CNN, GRU, MLP
     from tests.golden.transformer import Transformer
 
     level = Determinism(**yaml.safe_load((ROOT / "conf/determinism/portable.yaml").read_text()))
