@@ -5,6 +5,7 @@ Nothing is copied into a prompt by hand, so a request never describes an engine 
 
 from importlib import resources
 
+from mlintern.audit.report import Kind
 from mlintern.config import CONF
 from mlintern.vet import allowlist
 
@@ -12,9 +13,13 @@ GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "pro
 
 
 def engine_facts() -> str:
-    """The protocols' source and every option of the groups that a pack may choose from or add to."""
+    """The protocols' source, every option of the groups that a pack may choose from or add to, and the audit's kinds."""
     protocols = resources.files("mlintern.engine").joinpath("protocols.py").read_text(encoding="utf-8")
-    return f"== mlintern/engine/protocols.py\n{protocols}\n\n{engine_options()}"
+    kinds = ", ".join(kind.value for kind in Kind)
+    return (
+        f"== mlintern/engine/protocols.py\n{protocols}\n\n{engine_options()}\n\n"
+        f"== kinds of findings of the audit\n{kinds}"
+    )
 
 
 def engine_options() -> str:

@@ -173,8 +173,8 @@ class FoundReduction(Form):
 class Extraction(Form):
     """What the paper says, with the words that prove it."""
 
-    licence: str | None
-    year: int | None
+    licence: str | None = Field(description="Of the paper's text, if it names one.")
+    year: int | None = Field(description="Of publication, if the paper says so.")
     datasets: list[FoundDataset]
     variants: list[FoundVariant]
     settings: list[FoundSetting]

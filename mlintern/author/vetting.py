@@ -142,7 +142,8 @@ def settings_that_differ(compose: Any, spec: PaperSpec, cells: Sequence[CellPlan
 
     `compose` is `Drafts.compose` or `Composer.compose`: overrides in, (configuration, choices) out. A setting with
     coordinates is looked for in the planned cells that have them (an ablation's own key aside), for the grid may set
-    values for a combination; where none has them, in what their options compose to.
+    values for a combination; where none has them, in what their options compose to. In a cell that two settings of a
+    key hold for, the one with more coordinates counts.
     """
     composed: dict[tuple[str, ...], tuple[dict[str, Any], dict[str, str]]] = {}
     reduced = {(r.key, _frozen(r.where)): r.reduced for r in spec.scale.reductions}
@@ -174,11 +175,15 @@ def _cells_with(setting: SettingBase, spec: PaperSpec, cells: Sequence[CellPlan]
     if not setting.where:
         return []
     changes = {(f.id, level.id): level.overrides for f in spec.ablations for level in f.levels}
+    alike = [other.where for other in spec.settings if other.in_config and other.key == setting.key]
+    closer = [where for where in alike if where.items() > setting.where.items()]
     found = []
     for cell in cells:
         at: dict[str, Any] = {factor.id: factor.base for factor in spec.ablations}
         at |= {"variant": cell.variant, "section": cell.section, **cell.levels}
         if any(setting.key in changes.get(item, {}) and item[0] not in setting.where for item in cell.levels.items()):
+            continue
+        if any(all(same(level, at.get(name)) for name, level in where.items()) for where in closer):
             continue
         if all(same(level, at.get(name)) for name, level in setting.where.items()):
             found.append(tuple(o for o in cell.overrides if not o.startswith("seed=")))

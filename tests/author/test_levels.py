@@ -106,6 +106,23 @@ def test_a_setting_of_a_combination_is_looked_for_in_its_planned_cells():
     assert problem.endswith("the spec gives 0.7, the configuration 0.5")
 
 
+def test_of_two_settings_of_a_cell_the_closer_one_counts():
+    one = next(s for s in SPEC.settings if s.key == "optimizer.lr")
+    wide = one.model_copy(update={"where": {"variant": "mlp"}, "value": 0.1})
+    close = one.model_copy(update={"where": {"variant": "mlp", "data": "b"}, "value": 0.5})
+    cells = [cell(data="a"), cell(data="b")]
+
+    def compose(overrides):
+        return {"optimizer": {"lr": 0.5 if "data=b" in overrides else 0.1}}, {}
+
+    def study(*settings):
+        return SPEC.model_copy(update={"settings": list(settings)})
+
+    assert list(settings_that_differ(compose, study(wide, close), cells)) == []
+    [problem] = settings_that_differ(compose, study(wide), cells)
+    assert "(model=mlp data=b protocol=clean): the spec gives 0.1, the configuration 0.5" in problem
+
+
 def test_a_spec_is_read_back_as_it_was_written():
     free = SPEC.unsaid[0].model_copy(update={"value": None, "key": "trainer.clip_norm", "where": {"variant": "cnn"}})
     whole = spec(w8={"model.width": None}, w16={"model.width": 16})
