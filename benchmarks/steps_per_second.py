@@ -28,20 +28,30 @@ from lightning.fabric import Fabric  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
+from mlintern.config import Composer  # noqa: E402
 from mlintern.data.protocol import EvaluationProtocol  # noqa: E402
 from mlintern.engine import initialise  # noqa: E402
 from mlintern.engine.checkpoint import Cadence  # noqa: E402
 from mlintern.engine.feed import Order, TensorFeed  # noqa: E402
+from mlintern.engine.instantiate import build  # noqa: E402
 from mlintern.engine.loop import Loop, Plan  # noqa: E402
 from mlintern.engine.methods import Supervised  # noqa: E402
 from mlintern.engine.metrics import Accuracy  # noqa: E402
 from mlintern.engine.module import CellModule  # noqa: E402
 from mlintern.engine.schedules import Constant  # noqa: E402
-from papers.arxiv_2011_14439.modules import MLP  # noqa: E402
 
 STEPS = 1500
 N, BATCH = 3600, 100
 INPUTS, TARGETS = torch.randn(N, 40), torch.randint(0, 10, (N,))
+
+
+with Composer("arxiv_2011_14439") as composer:
+    CONFIG = composer.compose(["model=mlp"])[0]["model"]
+
+
+def make_model() -> nn.Module:
+    model: nn.Module = build(CONFIG, "model")
+    return model
 
 
 def make_optimizer(parameters: object) -> torch.optim.Optimizer:
@@ -49,7 +59,7 @@ def make_optimizer(parameters: object) -> torch.optim.Optimizer:
 
 
 def module(order: Order) -> CellModule:
-    model = initialise.build(MLP, 0)
+    model = initialise.build(make_model, 0)
     return CellModule(
         model,
         nn.CrossEntropyLoss(),
@@ -65,7 +75,7 @@ def module(order: Order) -> CellModule:
 
 def hand_written() -> None:
     """What one would write for this model alone."""
-    model = MLP()
+    model = make_model()
     optimizer, loss_of = make_optimizer(model.parameters()), nn.CrossEntropyLoss()
     losses = []
     for step in range(STEPS):

@@ -13,7 +13,7 @@ GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "pro
 
 
 def engine_facts() -> str:
-    """The protocols' source, every option of the groups that a pack may choose from or add to, and the audit's kinds."""
+    """The protocols' source, every option of the groups that a pack may choose from or add to, the audit's kinds."""
     protocols = resources.files("mlintern.engine").joinpath("protocols.py").read_text(encoding="utf-8")
     kinds = ", ".join(kind.value for kind in Kind)
     return (
