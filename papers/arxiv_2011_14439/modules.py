@@ -1,125 +1,116 @@
-"""The variants of arXiv:2011.14439 and its dataset generator."""
-
-from types import SimpleNamespace
+"""Small classifiers for MNIST-1D and the generator of its sequences."""
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from mnist1d.data import get_templates
-from mnist1d.transform import transform
+from mnist1d.data import get_dataset_args, make_dataset
 from torch import nn
+from torch.nn import functional
+
+LENGTH = 40
+"""Positions of one sequence."""
+CLASSES = 10
 
 
 class Logistic(nn.Module):
-    """Multinomial logistic regression on the raw positions."""
+    """Sequences [n, 40] to logits [n, 10] by one linear layer."""
 
-    def __init__(self, length: int = 40, classes: int = 10):
+    def __init__(self):
         super().__init__()
-        self.head = nn.Linear(length, classes)
+        self.out = nn.Linear(LENGTH, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(x)  # [batch, classes]
+        return self.out(x)
 
 
 class MLP(nn.Module):
-    """Two hidden layers; the second has a residual connection around it."""
+    """Sequences [n, 40] to logits [n, 10]; every hidden layer after the first adds to what it is given."""
 
-    def __init__(self, length: int = 40, hidden: int = 100, classes: int = 10):
+    def __init__(self, hidden: int = 100, hidden_layers: int = 2):
         super().__init__()
-        self.first = nn.Linear(length, hidden)
-        self.second = nn.Linear(hidden, hidden)
-        self.head = nn.Linear(hidden, classes)
+        self.first = nn.Linear(LENGTH, hidden)
+        self.more = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(hidden_layers - 1))
+        self.out = nn.Linear(hidden, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = F.relu(self.first(x))  # [batch, hidden]
-        h = h + F.relu(self.second(h))
-        return self.head(h)  # [batch, classes]
+        h = functional.relu(self.first(x))  # [n, hidden]
+        for layer in self.more:
+            h = h + functional.relu(layer(h))
+        return self.out(h)
 
 
 class CNN(nn.Module):
-    """Three strided convolutions and a linear head: 5,210 parameters at 25 channels."""
+    """Sequences [n, 40] to logits [n, 10] by strided convolutions and a linear layer on all that they put out."""
 
-    def __init__(self, length: int = 40, channels: int = 25, classes: int = 10):
+    def __init__(self, channels: int = 25, kernels: tuple[int, ...] = (5, 3, 3), stride: int = 2, padding: int = 1):
         super().__init__()
-        self.conv1 = nn.Conv1d(1, channels, kernel_size=5, stride=2, padding=1)
-        self.conv2 = nn.Conv1d(channels, channels, kernel_size=3, stride=2, padding=1)
-        self.conv3 = nn.Conv1d(channels, channels, kernel_size=3, stride=2, padding=1)
-        for kernel in (5, 3, 3):
-            length = (length + 2 - kernel) // 2 + 1
-        self.head = nn.Linear(channels * length, classes)
+        layers, before, length = [], 1, LENGTH
+        for kernel in kernels:
+            layers.append(nn.Conv1d(before, channels, kernel, stride=stride, padding=padding))
+            before, length = channels, (length + 2 * padding - kernel) // stride + 1
+        self.convolutions = nn.ModuleList(layers)
+        self.out = nn.Linear(channels * length, CLASSES)  # 25 channels of 5 positions: 125 numbers
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = x.unsqueeze(1)  # [batch, 1, length]
-        h = F.relu(self.conv1(h))
-        h = F.relu(self.conv2(h))
-        h = F.relu(self.conv3(h))  # [batch, channels, 5] for length 40
-        return self.head(h.flatten(1))  # [batch, classes]
-
-
-class PooledCNN(nn.Module):
-    """The CNN's three convolutions, made coarser by `pooling` after each: none, stride, max or average, by two."""
-
-    def __init__(self, length: int = 40, channels: int = 25, classes: int = 10, pooling: str = "none"):
-        super().__init__()
-        if pooling not in ("none", "stride", "max", "average"):
-            raise ValueError(f"pooling={pooling}: choose none, stride, max or average")
-        self.pooling = pooling
-        stride = 2 if pooling == "stride" else 1
-        self.conv1 = nn.Conv1d(1, channels, kernel_size=5, stride=stride, padding=1)
-        self.conv2 = nn.Conv1d(channels, channels, kernel_size=3, stride=stride, padding=1)
-        self.conv3 = nn.Conv1d(channels, channels, kernel_size=3, stride=stride, padding=1)
-        for kernel in (5, 3, 3):
-            length = (length + 2 - kernel) // stride + 1
-            length = length // 2 if pooling in ("max", "average") else length
-        self.head = nn.Linear(channels * length, classes)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = x.unsqueeze(1)  # [batch, 1, length]
-        for convolution in (self.conv1, self.conv2, self.conv3):
-            h = self._pooled(F.relu(convolution(h)))
-        return self.head(h.flatten(1))  # [batch, classes]
-
-    def _pooled(self, h: torch.Tensor) -> torch.Tensor:
-        """[batch, channels, length] to half the length, where it pools."""
-        if self.pooling == "max":
-            return F.max_pool1d(h, 2)
-        return F.avg_pool1d(h, 2) if self.pooling == "average" else h
+        h = x.unsqueeze(1)  # [n, 1, 40]
+        for layer in self.convolutions:
+            h = functional.relu(layer(h))  # [n, channels, positions]
+        return self.out(h.flatten(1))
 
 
 class GRU(nn.Module):
-    """A bidirectional GRU over the positions; every step's state goes to the head."""
+    """Sequences [n, 40] to logits [n, 10] by a recurrent layer whose states at all positions go to a linear layer."""
 
-    def __init__(self, length: int = 40, hidden: int = 6, classes: int = 10):
+    def __init__(self, hidden: int = 6, bidirectional: bool = True):
         super().__init__()
-        self.gru = nn.GRU(1, hidden, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(2 * hidden * length, classes)
+        self.gru = nn.GRU(1, hidden, batch_first=True, bidirectional=bidirectional)
+        self.out = nn.Linear(LENGTH * hidden * (2 if bidirectional else 1), CLASSES)  # 480 numbers
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h, _ = self.gru(x.unsqueeze(2))  # [batch, length, 2 * hidden]
-        return self.head(h.flatten(1))  # [batch, classes]
+        states, _ = self.gru(x.unsqueeze(-1))  # [n, 40, hidden * directions]
+        return self.out(states.flatten(1))
 
 
-class Mnist1d:
-    """MNIST-1D as the `mnist1d` package draws it, without its standardisation, which belongs to the protocol."""
+class MNIST1D:
+    """The authors' generator: features are sequences [n, final_seq_length], labels the digits 0 to 9.
 
-    def __init__(self, num_samples: int, train_split: float, seed: int, **shape):
-        self.num_samples, self.train_split, self.seed = num_samples, train_split, seed
-        self.args = SimpleNamespace(**shape)
+    The package returns its sequences with one common shift and scale; the engine's preprocessing, which has one mean and
+    one deviation for all numbers, takes any such shift and scale out again, fitted on the protocol's parts alone.
+    """
+
+    def __init__(
+        self,
+        train_size: int,
+        test_size: int,
+        template_len: int,
+        padding: tuple[int, int],
+        scale_coeff: float,
+        max_translation: int,
+        corr_noise_scale: float,
+        iid_noise_scale: float,
+        shear_scale: float,
+        final_seq_length: int,
+        seed: int,
+    ):
+        self.train_size, self.test_size = train_size, test_size
+        self.template_len, self.padding, self.scale_coeff = template_len, [int(p) for p in padding], scale_coeff
+        self.max_translation, self.shear_scale = max_translation, shear_scale
+        self.corr_noise_scale, self.iid_noise_scale = corr_noise_scale, iid_noise_scale
+        self.final_seq_length, self.seed = final_seq_length, seed
 
     def __call__(self) -> dict[str, dict[str, np.ndarray]]:
-        np.random.seed(self.seed)  # the package draws from numpy's global generator, in this order
-        templates = get_templates()
-        xs, ys = [], []
-        for label in range(len(templates["y"])):
-            for _ in range(self.num_samples // len(templates["y"])):
-                x, _ = transform(templates["x"][label], templates["t"], self.args)
-                xs.append(x)
-                ys.append(templates["y"][label])
-        order = np.random.permutation(len(ys))
-        x, y = np.stack(xs)[order], np.stack(ys)[order].astype(np.int64)
-        cut = int(len(y) * self.train_split)
-        ids = np.array([f"mnist1d-{i:04d}" for i in range(len(y))])
+        args = get_dataset_args()
+        args.num_samples = self.train_size + self.test_size
+        args.train_split = self.train_size / args.num_samples
+        args.template_len, args.padding, args.scale_coeff = self.template_len, self.padding, self.scale_coeff
+        args.max_translation, args.shear_scale = self.max_translation, self.shear_scale
+        args.corr_noise_scale, args.iid_noise_scale = self.corr_noise_scale, self.iid_noise_scale
+        args.final_seq_length, args.seed, args.shuffle_seq = self.final_seq_length, self.seed, False
+        np.random.seed(self.seed)  # the package draws from numpy's global generator
+        made = make_dataset(args)
+        features = np.concatenate([made["x"], made["x_test"]]).astype(np.float32)  # [n, 40]
+        labels = np.concatenate([made["y"], made["y_test"]]).astype(np.int64)  # [n]
+        cut = self.train_size
         return {
-            "train": {"ids": ids[:cut], "features": x[:cut], "labels": y[:cut]},
-            "test": {"ids": ids[cut:], "features": x[cut:], "labels": y[cut:]},
+            "train": {"features": features[:cut], "labels": labels[:cut]},
+            "test": {"features": features[cut:], "labels": labels[cut:]},
         }
