@@ -78,7 +78,7 @@ class Assumption(Record):
 
     reason: Text
     probe_range: list[Value]
-    """Other values for sensitivity cells; empty only where the engine fixes the value."""
+    """Other values for sensitivity cells; empty only where the engine fixes the value, or the note says why."""
 
 
 class FromPaper(Record):
@@ -121,8 +121,11 @@ class CodeSetting(SettingBase, FromCode):
 class AssumedSetting(SettingBase, FromAssumption):
     @model_validator(mode="after")
     def _can_be_probed(self) -> Self:
-        if self.in_config and not self.locator.probe_range:
-            raise ValueError("locator.probe_range is empty; list the other values to try (or set in_config: false)")
+        if self.in_config and not self.locator.probe_range and not self.note:
+            raise ValueError(
+                "locator.probe_range is empty; list the other values to try (or set in_config: false, or say in note "
+                "why none can be tried)"
+            )
         return self
 
 

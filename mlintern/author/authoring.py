@@ -39,6 +39,9 @@ from mlintern.spec import PaperSpec, text_of
 Vet = Callable[[Path, PaperSpec, list[ModelInput]], list[str]]
 """Composes and runs a draft inside the sandbox; returns what is wrong with it, each naming file and line."""
 
+Prune = Callable[[Path, PaperSpec], tuple[PaperSpec, list[str]]]
+"""Takes out of a spec the values to probe that do not train in a draft, and says which and why."""
+
 Say = Callable[[str], None]
 """Called with one line per stage begun or finished."""
 
@@ -68,6 +71,7 @@ class Authoring:
     packs: Path
     """Where finished packs go."""
     vet: Vet
+    prune: Prune = lambda draft, spec: (spec, [])
     example: str = ""
     """A finished pack's files, shown to the writer."""
     max_repairs: int = 3
@@ -78,6 +82,8 @@ class Authoring:
     say: Say = lambda line: None
     passed_over: list[str] = dataclasses.field(default_factory=list)
     """Places whose numbers nothing took up and nobody explained, for provenance."""
+    not_probed: list[str] = dataclasses.field(default_factory=list)
+    """Values to probe that were taken out, and why, for provenance."""
 
     def run(self) -> Authored:
         """All stages. Raises NothingToTrain (exit 3, no pack), UserError with what is open and where the draft is."""
@@ -87,9 +93,13 @@ class Authoring:
         outline = self.outline()
         extraction = self.extract(outline)
         grounded = self.ground(outline, extraction)
-        written, doubts = self.write(grounded.spec, self.work / "project" / "papers" / self.paper.slug)
+        draft = self.work / "project" / "papers" / self.paper.slug
+        written, doubts = self.write(grounded.spec, draft)
+        self.say("probe: a few steps with each value to probe")
+        spec, self.not_probed = self.prune(draft, grounded.spec)
+        grounded = dataclasses.replace(grounded, spec=spec)
         made = {
-            "spec.yaml": self._spec_text(grounded.spec),
+            "spec.yaml": self._spec_text(spec),
             "provenance.yaml": provenance.provenance_text(self._provenance(grounded, doubts)),
         }
         drafting.put_down(written, made, target)
@@ -317,6 +327,7 @@ class Authoring:
             ),
             notes=[
                 *(f"Numbers that nothing took up: {place}" for place in self.passed_over),
+                *(f"Value to probe, taken out: {line}" for line in self.not_probed),
                 *(f"Open after the critique: {doubt}" for doubt in doubts),
             ],
         )

@@ -84,6 +84,7 @@ def author_paper(
 
     Raises NothingToTrain and UserError; what can be known to fail (a key, a price) fails before anything is fetched.
     """
+    from mlintern.author.probing import without_dead_probes
     from mlintern.author.vetting import vet_pack
     from mlintern.config import PACKS
 
@@ -102,6 +103,7 @@ def author_paper(
             work=folder,
             packs=packs,
             vet=vet or vet_pack,
+            prune=without_dead_probes,
             example=example_pack(packs),
             max_repairs=llm.max_repairs,
             figures=folder,

@@ -39,7 +39,7 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
     with Drafts(pack) as drafts:
         problems = list(_compositions(drafts, spec))
         if not problems:
-            cells, problems = _plan(drafts)
+            cells, problems = planned_cells(drafts)
         if not problems:  # without a plan, every claim would lack its runs
             problems += settings_that_differ(drafts.compose, spec, cells)
             problems += levels_that_differ(drafts.compose, spec)
@@ -56,7 +56,7 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
     return [f"{check.subject}: {check.name}: {check.reason}" for check in checks if check.status == "FAIL"]
 
 
-def _plan(drafts: "Drafts") -> tuple[list[CellPlan], list[str]]:
+def planned_cells(drafts: "Drafts") -> tuple[list[CellPlan], list[str]]:
     """(one cell of each combination that the study runs, what is wrong with the plan)."""
     try:
         cells = plan.study(drafts, [])

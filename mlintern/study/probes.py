@@ -25,7 +25,7 @@ def probes(composer: Composes, cells: Sequence[CellPlan]) -> Iterator[CellPlan]:
     for setting in read_spec(composer.folder).unsaid:
         if setting.in_config:
             for value in setting.locator.probe_range:
-                yield from _probe(composer, setting, value, _cells_of(setting, cells))
+                yield from probe_cells(composer, setting, value, cells)
 
 
 def _cells_of(setting: AssumedSetting, cells: Sequence[CellPlan]) -> list[CellPlan]:
@@ -42,8 +42,14 @@ def _cells_of(setting: AssumedSetting, cells: Sequence[CellPlan]) -> list[CellPl
     return [cell for cell in fitting if (cell.variant, cell.levels) == (fitting[0].variant, fitting[0].levels)]
 
 
-def _probe(composer: Composes, setting: AssumedSetting, value: Any, cells: Sequence[CellPlan]) -> Iterator[CellPlan]:
-    for cell in cells:
+def probe_cells(
+    composer: Composes, setting: AssumedSetting, value: Any, cells: Sequence[CellPlan]
+) -> Iterator[CellPlan]:
+    """The sensitivity cells of one value to probe, beside `cells`; none where it changes nothing.
+
+    Raises UserError if it cannot be composed.
+    """
+    for cell in _cells_of(setting, cells):
         override = f"{setting.key}={_text(value)}"
         overrides = (*cell.overrides, override)
         try:

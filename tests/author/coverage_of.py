@@ -30,9 +30,7 @@ def _says(value, wanted):
 
 
 def _text(setting):
-    return " ".join(
-        [setting.key, *(f"{k} {v}" for k, v in setting.where.items()), setting.unit or "", setting.note or ""]
-    )
+    return " ".join([setting.key, *(f"{k} {v}" for k, v in setting.where.items()), setting.unit or ""])
 
 
 def missed(spec, document, paper):

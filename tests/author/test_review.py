@@ -22,9 +22,10 @@ def shown(pack):
 def test_the_bundled_pack_is_shown_whole():
     text = shown(BUNDLED)
     for part in (
-        "Scaling Down Deep Learning with MNIST-1D", "optimizer.lr", "not said by the paper", "Neither source",
-        "published scale: 24 small models",
-        "tab:benchmark row 2 column 3", "94 ± 2", "cnn_falls_when_shuffled", "not tested", "class CNN", "made by hand",
+        "Scaling Down Deep Learning with MNIST-1D", "optimizer.lr", "not said by the paper",
+        "code: CODE_FACTS.md line 7",
+        "published scale: 4000 training and 1000 test samples",
+        "tab:benchmark row 2 column 3", "94 ± 2", "cnn_drop", "not tested", "class CNN", "made by a language model",
         "mlintern approve arxiv_2011_14439",
     ):  # fmt: skip
         assert part in text

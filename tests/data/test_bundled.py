@@ -1,4 +1,4 @@
-"""The bundled pack draws the data that the published package draws, and the same bytes on any processor."""
+"""The bundled pack has the data of the published package, and the same bytes on any processor."""
 
 import os
 import subprocess
@@ -12,20 +12,39 @@ from mlintern.data.prepare import fingerprints
 from mlintern.engine.determinism import NUMPY_PINS
 
 
-def test_it_is_the_published_dataset_without_its_standardisation():
+def published_and_ours():
     import mnist1d.data
 
-    from papers.arxiv_2011_14439.modules import CNN, Mnist1d
+    from papers.arxiv_2011_14439.modules import MNIST1D
 
     config = yaml.safe_load((PACKS / "arxiv_2011_14439/conf/data/mnist1d.yaml").read_text())["source"]
     del config["_target_"]
-    ours = Mnist1d(**config)()
-    theirs = mnist1d.data.make_dataset(mnist1d.data.get_dataset_args())
-    raw = np.concatenate([ours["train"]["features"], ours["test"]["features"]])
-    standardised = (raw - raw.mean()) / raw.std()
-    assert np.array_equal(standardised[:4000], theirs["x"])
-    assert np.array_equal(standardised[4000:], theirs["x_test"])
+    return mnist1d.data.make_dataset(mnist1d.data.get_dataset_args()), MNIST1D(**config)()
+
+
+def test_it_is_the_published_dataset():
+    theirs, ours = published_and_ours()
+    assert np.array_equal(ours["train"]["features"], theirs["x"].astype(np.float32))
+    assert np.array_equal(ours["test"]["features"], theirs["x_test"].astype(np.float32))
+    assert np.array_equal(ours["train"]["labels"], theirs["y"])
     assert np.array_equal(ours["test"]["labels"], theirs["y_test"])
+
+
+def test_the_packages_own_standardisation_leaves_no_trace_in_the_clean_protocol():
+    """It is one shift and one scale of everything: fitted on train, ours takes it out, whatever it was."""
+    from mlintern.data.preprocess import Standardise
+
+    _, ours = published_and_ours()
+    train, test = (ours[part]["features"].astype(np.float64) for part in ("train", "test"))
+    raw = [3.7 * part + 0.9 for part in (train, test)]  # as if the package had left them alone
+    for one, other in zip((train, test), raw, strict=True):
+        fitted, of_raw = Standardise(False).fit(train), Standardise(False).fit(raw[0])
+        assert np.allclose(fitted.transform(one), of_raw.transform(other), rtol=0, atol=1e-12)
+
+
+def test_the_cnn_has_the_parameters_that_its_authors_count():
+    from papers.arxiv_2011_14439.modules import CNN
+
     assert sum(p.numel() for p in CNN().parameters()) == 5210
 
 
@@ -47,8 +66,8 @@ def test_the_prepared_bytes_are_those_of_any_processor(tmp_path):
     environment = {**os.environ, **NUMPY_PINS}
     subprocess.run([sys.executable, "-c", PREPARE, str(tmp_path)], cwd=ROOT, env=environment, check=True)
     assert fingerprints(tmp_path) == {
-        "train": "92be8968e1542cb0c0b825f95673177d90704e23062f35739b1dc1d08e9ff95d",
-        "test": "a5e49080913f30a0667210d174547bd360cd9cc2bfaa54c11a979e6c2dc282f4",
+        "train": "a5b7a7c36f8075ee85e8e4ba9425ebf148c1eeab31493f650990dcdf5eb33f3e",
+        "test": "d2ec87a0b2d8a0c90285fa3da3a01eb9bff925f785add46d681d5e6bf38b9678",
     }
 
 

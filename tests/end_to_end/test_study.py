@@ -48,5 +48,5 @@ def test_every_value_to_probe_trains(tmp_path, section):
     report = json.loads((folder / "report.json").read_text())
     assert all(row["used"] for row in report["runs"]), [row["refused"] for row in report["runs"] if not row["used"]]
     probed = {row["levels"]["probe"] for row in report["runs"] if "probe" in row["levels"]}
-    assert {"loss=multi_margin", "scheduler=warmup_cosine"} <= probed
+    assert {"method=mixup", "scheduler=warmup_cosine"} <= probed
     assert {contrast["level"] for contrast in report["contrasts"] if contrast["factor"] == "probe"} == probed

@@ -29,17 +29,17 @@ def test_the_main_study_has_no_cell_of_a_section(composer):
 
 
 def test_a_section_runs_its_own_grid_with_its_own_seeds(composer):
-    cells = plan.study(composer, ["study.sections=[pooling]"])
-    assert {cell.section for cell in cells} == {"pooling"}
-    assert len({cell.place for cell in cells}) == 16  # four ways of pooling by four sizes
-    assert {cell.seed for cell in cells} == {0, 1, 2, 3, 4}
-    few = next(cell for cell in cells if cell.levels.get("examples") == "100")
-    assert few.config["data"]["train_size"] == 100
-    assert {cell.seed for cell in plan.study(composer, ["study.sections=[pooling]", "study.seeds=[7]"])} == {7}
+    cells = plan.study(composer, ["study.sections=[double_descent]"])
+    assert {cell.section for cell in cells} == {"double_descent"}
+    assert len({cell.place for cell in cells}) == 7  # widths
+    assert {cell.seed for cell in cells} == {0, 1, 2}
+    narrow = next(cell for cell in cells if cell.levels.get("hidden") == "20")
+    assert narrow.config["model"] == {**narrow.config["model"], "hidden": 20, "hidden_layers": 1}
+    assert {cell.seed for cell in plan.study(composer, ["study.sections=[double_descent]", "study.seeds=[7]"])} == {7}
 
 
 def test_an_unknown_section_is_named_with_those_there_are(composer):
-    with pytest.raises(UserError, match=r"study\.sections=lottery: .*double_descent, pooling"):
+    with pytest.raises(UserError, match=r"study\.sections=lottery: .*double_descent"):
         plan.study(composer, ["study.sections=[lottery]"])
 
 
@@ -53,42 +53,40 @@ def test_the_packs_own_checks_hold_in_its_sections(composer, spec):
     assert list(without_runs(spec, cells)) == []
     assert list(levels_that_differ(composer.compose, spec)) == []
     assert list(settings_that_differ(composer.compose, spec, cells)) == []
-    wrong = [s.model_copy(update={"value": 7}) if s.where.get("section") == "pooling" else s for s in spec.settings]
+    wrong = [s.model_copy(update={"value": 7}) if s.where.get("section") else s for s in spec.settings]
     found = list(settings_that_differ(composer.compose, spec.model_copy(update={"settings": wrong}), cells))
     assert any("trainer.max_steps" in line and "7" in line for line in found)
 
 
 def test_the_main_study_says_how_a_sections_claims_are_tested(spec):
     main = {claim.id: claim for claim in spec.for_study([]).claims}
-    assert not main["double_descent_peak_at_50"].testable
-    assert "study.sections=[double_descent]" in main["double_descent_peak_at_50"].not_tested_reason
+    assert not main["dd_peak"].testable
+    assert "study.sections=[double_descent]" in main["dd_peak"].not_tested_reason
     assert main["cnn_above_mlp"].testable
     section = spec.for_study(["double_descent"])
     assert {claim.section for claim in section.claims} == {"double_descent"}
     assert list(section.testable_cells()) == []
-    assert not [s for s in section.settings if s.where.get("section") == "pooling"]
+    assert [s for s in section.settings if s.where.get("section")]
+    assert not [s for s in spec.for_study([]).settings if s.where.get("section")]
 
 
 @pytest.mark.slow
 def test_a_section_ends_in_a_report_of_its_own(tmp_path):
-    short = ["study.sections=[pooling]", "study.seeds=[0,1]", "trainer.max_steps=12", "trainer.eval_every=6"]
+    short = ["study.sections=[double_descent]", "study.seeds=[0,1]", "trainer.max_steps=12", "trainer.eval_every=6"]
     out = run(tmp_path, PAPER, *short)
-    assert "Benchmarking pooling methods" in out
+    assert "Deep double descent" in out
     (folder,) = (tmp_path / "reports" / SLUG).glob("with-*")
     report = json.loads((folder / "report.json").read_text())
-    assert report["paper"]["sections"] == {"pooling": "Benchmarking pooling methods"}
+    assert list(report["paper"]["sections"]) == ["double_descent"]
     assert report["table"] == []
-    assert len(report["claims"]) == 8
+    assert len(report["claims"]) == 4
     assert "not tested" not in {claim["verdict"] for claim in report["claims"]}
     assert all(row["used"] for row in report["runs"])
-    assert {row["data"] for row in report["audit"]} == {
-        "mnist1d",
-        *(f"mnist1d · examples={size}" for size in (100, 400, 1000)),
-    }
-    sizes = {tuple(point["level"] for point in curve["points"]) for curve in report["level_curves"]}
-    assert sizes == {(100.0, 400.0, 1000.0, 4000.0)}
+    assert {row["data"] for row in report["audit"]} == {"mnist1d_noisy"}
+    widths = {tuple(point["level"] for point in curve["points"]) for curve in report["level_curves"]}
+    assert widths == {(20.0, 35.0, 50.0, 70.0, 100.0, 200.0, 400.0)}
     page = (folder / "report.html").read_text()
-    assert "study.sections=[pooling]" in page.replace("&#39;", "'")
+    assert "study.sections=[double_descent]" in page.replace("&#39;", "'")
     assert "The paper's table beside ours" not in page.replace("&#39;", "'")
     (folder / "report.json").unlink()
     run(tmp_path, "report", "2011.14439", *short)

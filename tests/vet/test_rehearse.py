@@ -44,21 +44,22 @@ def test_a_good_cell_passes_every_check(checked):
 
 
 def test_data_that_come_out_differently_are_named(checked):
-    found = checked("np.random.seed(self.seed)", "np.random.seed(int(torch.seed()) % 2**32)")
+    noise = "np.random.seed(int(torch.seed()) % 2**32)\n        features += np.random.rand(*features.shape)\n        "
+    found = checked("cut = self.train_size\n", f"{noise}cut = self.train_size\n")
     assert found["prepare"][0] == "FAIL"
     assert "built twice, " in found["prepare"][1]
     assert list(found) == ["prepare"]
 
 
 def test_a_leak_is_found_before_a_study_starts(checked):
-    found = checked('"test": {"ids": ids[cut:], "features": x[cut:]', '"test": {"ids": ids[cut:], "features": x[:1000]')
+    found = checked('"test": {"features": features[cut:]', '"test": {"features": features[:1000]')
     assert found["audit"][0] == "FAIL"
     assert "training would be refused" in found["audit"][1]
 
 
 def test_a_parameter_that_the_loss_does_not_reach_is_named(checked):
-    found = checked("h = h + F.relu(self.second(h))", "h = h + F.relu(self.second(h)).detach()")
-    assert found["gradients"] == ("FAIL", "the loss gives no gradient to second.weight, second.bias; use it in forward "
+    found = checked("h = h + functional.relu(layer(h))", "h = h + functional.relu(layer(h)).detach()")
+    assert found["gradients"] == ("FAIL", "the loss gives no gradient to more.0.weight, more.0.bias; use it in forward "
                                           "or remove it")  # fmt: skip
 
 

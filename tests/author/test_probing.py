@@ -1,0 +1,59 @@
+"""Values to probe that cannot be composed or trained leave the spec, with the reason in its note."""
+
+import shutil
+
+import pytest
+
+from mlintern.author.probing import without_dead_probes
+from mlintern.author.provenance import load_provenance
+from mlintern.config import PACKS
+from mlintern.spec import load_spec, text_of
+from tests.author.scripted import Scripted
+from tests.author.test_authoring import answers, authoring
+
+SLUG = "arxiv_2011_14439"
+
+
+def test_what_does_not_train_is_taken_out(tmp_path):
+    pack = tmp_path / "project" / "papers" / SLUG
+    shutil.copytree(PACKS / SLUG, pack, ignore=shutil.ignore_patterns("__pycache__", "pack.lock", "composed.yaml"))
+    spec = load_spec(pack / "spec.yaml")
+    wanted = {
+        "optimizer.eps": [1e-7],  # trains
+        "loss": ["mse", "nix"],  # does not fit class indices; is no option
+        "trainer.clip_norm": [-1.0, 1.0],  # out of range; trains
+    }
+
+    def asked(setting):
+        locator = setting.locator.model_copy(update={"probe_range": wanted[setting.key]})
+        return setting.model_copy(update={"locator": locator, "note": None})
+
+    spec = spec.model_copy(update={"settings": [asked(s) for s in spec.settings if s.key in wanted]})
+    pruned, lines = without_dead_probes(pack, spec)
+    left = {setting.key: setting.locator.probe_range for setting in pruned.settings}
+    assert left == {"optimizer.eps": [1e-7], "loss": [], "trainer.clip_norm": [1.0]}
+    assert [line.split(":")[0] for line in lines] == [
+        "loss=mse does not train here", "loss=nix does not train here", "trainer.clip_norm=-1.0 does not train here",
+    ]  # fmt: skip
+    [loss] = [setting for setting in pruned.settings if setting.key == "loss"]
+    assert loss.note.startswith("Not probed: loss=mse does not train here: ")
+    (tmp_path / "spec.yaml").write_text(text_of(pruned, "read back"))
+    assert load_spec(tmp_path / "spec.yaml") == pruned
+
+
+def test_an_authoring_says_what_it_took_out(tmp_path):
+    def prune(draft, spec):
+        return spec, ["loss=mse does not train here: no"]
+
+    done = authoring(tmp_path, Scripted(**answers()), prune=prune).run()
+    notes = load_provenance(done.pack / "provenance.yaml").notes
+    assert "Value to probe, taken out: loss=mse does not train here: no" in notes
+
+
+@pytest.mark.parametrize("note", [None, ""])
+def test_an_assumption_without_values_to_probe_needs_a_reason(note):
+    spec = load_spec(PACKS / SLUG / "spec.yaml")
+    one = next(setting for setting in spec.unsaid if setting.in_config)
+    value = {**one.model_dump(), "locator": {"reason": "r", "probe_range": []}, "note": note}
+    with pytest.raises(ValueError, match=r"probe_range is empty|at least 1 character"):
+        type(one).model_validate(value)
