@@ -35,7 +35,7 @@ def without_dead_probes(pack: Path, spec: PaperSpec, backend: Backend = "auto") 
             else:
                 if cell is not None:
                     name = f"probe {len(jobs)}"
-                    jobs[name] = (place, {"name": name, "config": dict(cell.config), "overfit": False})
+                    jobs[name] = (place, {"name": name, "config": dict(cell.config), "overfit": False, "alone": True})
     found = [work for _, work in jobs.values()]
     for check in rehearse(found, project=pack.resolve().parent.parent, pack=pack.resolve(), backend=backend):
         if check.status == "FAIL" and check.subject in jobs:

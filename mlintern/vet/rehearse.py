@@ -31,6 +31,7 @@ from mlintern.data.splits import Examples, Splits
 from mlintern.engine.cell import Cell, run_cell
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
+from mlintern.record import stable_hash
 from mlintern.study.plan import dataset_name
 from mlintern.study.worker import Worker
 from mlintern.vet.checks import Check
@@ -59,7 +60,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         rehearsal = Rehearsal(Path(scratch))
         for cell in job["cells"]:
-            rehearsal.cell(cell["name"], cell["overfit"], cell["config"])
+            rehearsal.cell(cell["name"], cell["overfit"], cell["config"], cell.get("alone", False))
     json.dump({"checks": [dataclasses.asdict(check) for check in rehearsal.checks]}, answer)
     answer.close()
     return 0
@@ -72,16 +73,21 @@ class Rehearsal:
         self.scratch = scratch
         self.checks: list[Check] = []
         self.worker = Worker(open(os.devnull, "w"))  # noqa: SIM115 - lives as long as the process
-        self.seen: dict[str, bool] = {}
-        """{what was tried: whether it held} for datasets and audits."""
+        self.seen: dict[str, Check] = {}
+        """{hash of what was tried: what it came to} for datasets and audits."""
 
-    def cell(self, name: str, overfit: bool, config: dict[str, Any]) -> None:
-        """Rehearse one cell, its dataset and its audit before it."""
+    def cell(self, name: str, overfit: bool, config: dict[str, Any], alone: bool = False) -> None:
+        """Rehearse one cell, its dataset and its audit before it.
+
+        What is wrong with a dataset is said once, of the dataset; of a cell that stands `alone` it is said again.
+        """
         folder = self.scratch / dataset_name(config)
         data, protocol = config["data"].get("name"), config["protocol"].get("name")
-        if not self._once(f"data {data}", "prepare", lambda: _prepare(config, folder)):
+        audited = {group: config[group] for group in ("data", "protocol", "audit")}
+        if not self._once(name, alone, f"data {data}", folder.name, "prepare", lambda: _prepare(config, folder)):
             return
-        if not self._once(f"data {data}, protocol {protocol}", "audit", lambda: self._audit(config, folder)):
+        key, subject = stable_hash(audited), f"data {data}, protocol {protocol}"
+        if not self._once(name, alone, subject, key, "audit", lambda: self._audit(config, folder)):
             return
         self.checks.append(run_check(name, "rehearsal", lambda: self._train(config, folder, name)))
         if self.checks[-1].status == "PASS" and overfit:
@@ -90,12 +96,15 @@ class Rehearsal:
             self.checks.append(run_check(name, "gradients", lambda: _gradients(short, splits)))
             self.checks.append(run_check(name, "overfit", lambda: _overfit(short, splits)))
 
-    def _once(self, subject: str, name: str, check: Callable[[], Outcome]) -> bool:
-        key = f"{subject}: {name}"
+    def _once(self, cell: str, alone: bool, subject: str, key: str, name: str, check: Callable[[], Outcome]) -> bool:
+        """Whether it holds. A subject's name stands for its first contents; others go by the cell that they are of."""
+        taken = any(seen.subject == subject and seen.name == name for seen in self.seen.values())
         if key not in self.seen:
-            self.checks.append(run_check(subject, name, check))
-            self.seen[key] = self.checks[-1].status != "FAIL"
-        return self.seen[key]
+            self.seen[key] = run_check(cell if alone or taken else subject, name, check)
+            self.checks.append(self.seen[key])
+        elif alone and self.seen[key].status == "FAIL":
+            self.checks.append(dataclasses.replace(self.seen[key], subject=cell))
+        return self.seen[key].status != "FAIL"
 
     def _audit(self, config: dict[str, Any], folder: Path) -> Outcome:
         """The audit's own checks, without pricing a leak and without canaries, which change no finding."""

@@ -115,6 +115,8 @@ def rehearse(
 ) -> list[Check]:
     """A few steps of each of `cells` ({name, config, overfit}) in the sandbox, data and audit included.
 
+    With `alone: true` in a cell, what is wrong with its data is said of the cell.
+
     Raises UserError when there is no sandbox.
     """
     from mlintern.engine.determinism import Determinism

@@ -12,6 +12,7 @@ from tests.author.scripted import Scripted
 from tests.author.test_authoring import answers, authoring
 
 SLUG = "arxiv_2011_14439"
+CLEAN = {"protocol": "clean"}
 
 
 def test_what_does_not_train_is_taken_out(tmp_path):
@@ -22,19 +23,29 @@ def test_what_does_not_train_is_taken_out(tmp_path):
         "optimizer.eps": [1e-7],  # trains
         "loss": ["mse", "nix"],  # does not fit class indices; is no option
         "trainer.clip_norm": [-1.0, 1.0],  # out of range; trains
+        "protocol.fit_on": [["train", "test"], ["train", "valid"]],  # leaks, and would be refused; trains
     }
 
     def asked(setting):
         locator = setting.locator.model_copy(update={"probe_range": wanted[setting.key]})
         return setting.model_copy(update={"locator": locator, "note": None})
 
-    spec = spec.model_copy(update={"settings": [asked(s) for s in spec.settings if s.key in wanted]})
+    spec = spec.model_copy(
+        update={
+            "settings": [
+                asked(s) for s in spec.settings if s.key in wanted and s.source == "assumed" and s.where in ({}, CLEAN)
+            ]
+        }
+    )
     pruned, lines = without_dead_probes(pack, spec)
     left = {setting.key: setting.locator.probe_range for setting in pruned.settings}
-    assert left == {"optimizer.eps": [1e-7], "loss": [], "trainer.clip_norm": [1.0]}
-    assert [line.split(":")[0] for line in lines] == [
-        "loss=mse does not train here", "loss=nix does not train here", "trainer.clip_norm=-1.0 does not train here",
+    assert left == {
+        "optimizer.eps": [1e-7], "loss": [], "trainer.clip_norm": [1.0], "protocol.fit_on": [["train", "valid"]]
+    }  # fmt: skip
+    assert [line.split(" does not train here")[0] for line in lines] == [
+        "loss=mse", "loss=nix", "trainer.clip_norm=-1.0", "protocol.fit_on=['train', 'test']"
     ]  # fmt: skip
+    assert "training would be refused: preprocessing_scope" in lines[-1]
     [loss] = [setting for setting in pruned.settings if setting.key == "loss"]
     assert loss.note.startswith("Not probed: loss=mse does not train here: ")
     (tmp_path / "spec.yaml").write_text(text_of(pruned, "read back"))

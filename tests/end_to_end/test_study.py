@@ -11,9 +11,9 @@ QUICK = ["study=quick", "trainer.max_steps=20", "trainer.eval_every=10"]
 
 def test_a_short_study_ends_in_a_report(tmp_path):
     out = run(tmp_path, PAPER, *QUICK)
-    assert "Training 11 cells" in out
+    assert "Training 10 cells" in out
     assert "report.html" in out
-    assert len(records(tmp_path)) == 11
+    assert len(records(tmp_path)) == 10
     (folder,) = (tmp_path / "reports" / SLUG).glob("with-*")
     report = json.loads((folder / "report.json").read_text())
     assert {"paper", "table", "claims", "audit", "assumptions", "smells", "environment", "cost"} <= set(report)
@@ -25,7 +25,7 @@ def test_a_short_study_ends_in_a_report(tmp_path):
     assert "<html" in page
     assert 'src="http' not in page
     again = run(tmp_path, PAPER, *QUICK)
-    assert "All 11 cells are finished already" in again
+    assert "All 10 cells are finished already" in again
     metrics = (folder / "metrics.json").read_bytes()
     run(tmp_path, PAPER, *QUICK, "study.jobs=1")
     others = [f for f in (tmp_path / "reports" / SLUG).glob("with-*") if f != folder]
