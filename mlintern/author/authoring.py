@@ -59,6 +59,18 @@ class Authored:
     """What the critique could not settle; for the human who reviews."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """What a critique says of code and paper, beside what matches."""
+
+    problems: list[str]
+    """Where the code is not the paper's, and the files could be written otherwise."""
+    doubts: list[str]
+    """What it cannot tell, and differences for which neither paper nor code has words."""
+    as_stated: list[str]
+    """Where the code is not the paper's because the spec says so itself: reductions, assumptions, what is left out."""
+
+
 @dataclasses.dataclass
 class Authoring:
     """One paper's authoring."""
@@ -94,16 +106,16 @@ class Authoring:
         extraction = self.extract(outline)
         grounded = self.ground(outline, extraction)
         draft = self.work / "project" / "papers" / self.paper.slug
-        written, doubts = self.write(grounded.spec, draft)
+        written, compared = self.write(grounded.spec, draft)
         self.say("probe: a few steps with each value to probe")
         spec, self.not_probed = self.prune(draft, grounded.spec)
         grounded = dataclasses.replace(grounded, spec=spec)
         made = {
             "spec.yaml": self._spec_text(spec),
-            "provenance.yaml": provenance.provenance_text(self._provenance(grounded, doubts)),
+            "provenance.yaml": provenance.provenance_text(self._provenance(grounded, compared)),
         }
         drafting.put_down(written, made, target)
-        return Authored(target, grounded.spec, grounded.assumed, grounded.dropped, doubts)
+        return Authored(target, grounded.spec, grounded.assumed, grounded.dropped, compared.doubts)
 
     def outline(self) -> Outline:
         """What kind of paper it is. Raises NothingToTrain where nothing in it can be trained."""
@@ -196,8 +208,8 @@ class Authoring:
         )
         return grounded
 
-    def write(self, spec: PaperSpec, draft: Path) -> tuple[Written, list[str]]:
-        """Files that pass vetting and critique, and the critique's open doubts. Raises UserError with what is open."""
+    def write(self, spec: PaperSpec, draft: Path) -> tuple[Written, Compared]:
+        """Files that pass vetting and critique, and the critique. Raises UserError with what is open."""
         spec_text = self._spec_text(spec)
         given = [("engine", engine_facts()), ("spec", spec_text), ("slug", self.paper.slug)]
         if self.example:
@@ -207,13 +219,13 @@ class Authoring:
         answers = ""
         for round_number in range(self.max_repairs + 1):
             drafting.put_down(written, {"spec.yaml": spec_text}, draft)
-            doubts: list[str] = []
             problems = self.vetted(draft, spec, written, spec_text)
             disputable = not problems
             if not problems:
-                problems, doubts = self.critique(spec_text, written, answers)
-            if not problems:
-                return written, doubts
+                compared = self.critique(spec_text, written, answers)
+                if not compared.problems:
+                    return written, compared
+                problems = compared.problems
             self._save("problems", "\n".join(problems))
             if round_number < self.max_repairs:
                 self.say(f"repair {round_number + 1} of {self.max_repairs}: {len(problems)} problems")
@@ -265,13 +277,11 @@ class Authoring:
         files.write_json(path, problems)
         return problems
 
-    def critique(self, spec_text: str, written: Written, answers: str = "") -> tuple[list[str], list[str]]:
-        """(problems, doubts): where the code is not the paper's, and what cannot be told.
-
-        `answers` are the writer's to points of the critique before, which it disputes.
+    def critique(self, spec_text: str, written: Written, answers: str = "") -> Compared:
+        """Code against paper. `answers` are the writer's to points of the critique before, which it disputes.
 
         A difference counts as a problem only with words of the paper, or of its code, for it; without them it is a
-        doubt, and so is one that the spec states itself: writing the files anew cannot mend what the study was planned
+        doubt. One that the spec states itself is neither: writing the files anew cannot mend what the study was planned
         to leave out.
         """
         self.say("critique: code against paper, component by component")
@@ -280,16 +290,16 @@ class Authoring:
             parts.append(("answers", answers))
         critique = self.asker.ask(request("critique", self._paper, Critique, *parts), Critique)
         self._save("critique", critique.model_dump_json(indent=1))
-        problems, doubts = [], []
+        compared = Compared([], [], [])
         for component in critique.components:
-            if component.verdict == "matches":
-                continue
-            line = f"{component.component}: {component.code}; {component.fix}"
+            line = "; ".join(filter(None, [f"{component.component}: {component.code}", component.fix]))
             if component.verdict in ("differs", "missing") and self._has_place(component):
-                problems.append(line)
-            else:
-                doubts.append(line)
-        return problems, doubts
+                compared.problems.append(line)
+            elif component.verdict == "as_stated":
+                compared.as_stated.append(line)
+            elif component.verdict != "matches":
+                compared.doubts.append(line)
+        return compared
 
     def _has_place(self, component: Component) -> bool:
         if self.code and self.code.holds(component.quote):
@@ -307,7 +317,7 @@ class Authoring:
         head = f"What {self.paper} says, value by value, and where it says it (locators and hashes only)."
         return text_of(spec, head)
 
-    def _provenance(self, grounded: grounding.Grounded, doubts: list[str]) -> provenance.Provenance:
+    def _provenance(self, grounded: grounding.Grounded, compared: Compared) -> provenance.Provenance:
         incoming, outgoing = self.asker.ledger.tokens
         return provenance.Provenance(
             schema_version=1,
@@ -328,7 +338,8 @@ class Authoring:
             notes=[
                 *(f"Numbers that nothing took up: {place}" for place in self.passed_over),
                 *(f"Value to probe, taken out: {line}" for line in self.not_probed),
-                *(f"Open after the critique: {doubt}" for doubt in doubts),
+                *(f"Open after the critique: {doubt}" for doubt in compared.doubts),
+                *(f"Not the paper's, as the spec says: {line}" for line in compared.as_stated),
             ],
         )
 

@@ -203,6 +203,10 @@ def test_a_critique_counts_only_with_the_papers_words(tmp_path):
     without = {"component": "loss", "quote": "They use focal loss", "code": "ce", "verdict": "differs", "fix": "f"}
     done = authoring(tmp_path / "a", Scripted(**answers(critique={"components": [without]}))).run()
     assert done.doubts == ["loss: ce; f"]
+    stated = changed(without, verdict="as_stated", fix="")
+    done = authoring(tmp_path / "c", Scripted(**answers(critique={"components": [stated]}))).run()
+    assert done.doubts == []
+    assert "Not the paper's, as the spec says: loss: ce" in load_provenance(done.pack / "provenance.yaml").notes
     real = changed(without, quote="We use the Adam optimizer")
     provider = Scripted(**answers(critique=[{"components": [real]}, CRITIQUE], repair=repair()))
     authoring(tmp_path / "b", provider).run()
