@@ -28,6 +28,7 @@ from mlintern.author.forms import (
     Repaired,
     Written,
 )
+from mlintern.author.ledger import with_unlisted
 from mlintern.author.messages import TextBlock
 from mlintern.author.prompting import prompt_hashes, request
 from mlintern.author.rendering import figure_blocks, paper_block
@@ -108,7 +109,7 @@ class Authoring:
         draft = self.work / "project" / "papers" / self.paper.slug
         written, compared = self.write(grounded.spec, draft)
         self.say("probe: a few steps with each value to probe")
-        spec, self.not_probed = self.prune(draft, grounded.spec)
+        spec, self.not_probed = self.prune(draft, with_unlisted(draft, grounded.spec))
         grounded = dataclasses.replace(grounded, spec=spec)
         made = {
             "spec.yaml": self._spec_text(spec),

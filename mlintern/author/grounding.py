@@ -26,6 +26,7 @@ from mlintern.author.forms import (
     value_of,
 )
 from mlintern.author.ground import Ungrounded
+from mlintern.author.ledger import values_near
 from mlintern.errors import UserError
 from mlintern.paper.document import Document
 from mlintern.paper.ids import PaperId
@@ -200,7 +201,7 @@ def _setting(
         assumed.append(_name(found))
     probe = [value for text in found.alternatives if (value := _value(text)) is not None and value != base["value"]]
     if not probe and found.in_config:
-        probe = _around(base["value"])
+        probe = values_near(found.key, base["value"])
     if not probe and found.in_config:
         dropped.append(f"setting {_name(found)}: neither stated nor given with another value to try")
         return None
@@ -209,17 +210,6 @@ def _setting(
         "source": "assumed",
         "locator": {"reason": reason or "The paper does not say.", "probe_range": probe},
     }
-
-
-def _around(value: Any) -> list[Any]:
-    """Values to probe around an assumed number or truth value; none for text."""
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, int) and value > 1:
-        return [value // 2, value * 2]
-    if isinstance(value, float) and value:
-        return [value / 2, value * 2]
-    return []
 
 
 def _variant(found: FoundVariant, document: Document, dropped: list[str], code: AuthorsCode | None) -> dict[str, Any]:
