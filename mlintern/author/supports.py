@@ -16,6 +16,11 @@ _FRACTION = re.compile(r"(?<![\d./])(\d{1,4})\s*/\s*(\d{1,4})(?![\d./])")
 _EXPONENT = re.compile(r"(?<=[^\W\d])\s*\^\s*\{?\s*([-−–]?\d+(?:\.\d+)?)\s*\}?(?![\w.])")
 """The power of a variable (`step^{-0.5}`): after a digit it would be a number's own."""
 _SET = re.compile(r"(?<![\w^\\])(?:\\?\{|\[)\s*(\d[\d.]*(?:\s*,\s*\d[\d.]*)+)\s*(?:\\?\}|\])")
+_PAIR = re.compile(r"\(\s*(\d[\d.]*\s*,\s*\d[\d.]*)\s*[)\]]")
+"""An interval or a pair without a blank, `(0,1)`; `(10,240)` may be one number."""
+_MARK = re.compile(r"\s*(?:(✓|✔|☑|√|yes|true|on)|✗|✘|☓|×|x|no|false|off|none|[-–—])\s*", re.I)
+"""A table's cell that says yes or no."""
+_SMALL = "zero one two three four five six seven eight nine ten".split()
 _SET_ITEM = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
 _BASE = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?=\s*\^\s*(?:\{\s*)?-?[^\W\d_])")
 """The base of a power with a variable in the exponent (`2^{L}`): a part of a formula, and no value."""
@@ -63,13 +68,13 @@ def why_not(text: str, value: Value | None, key: str = "", context: str = "") ->
     if isinstance(value, list):
         return next((reason for item in value if (reason := why_not(text, item, key, context))), "")
     if isinstance(value, bool):
-        return _why_not_truth(text, value, key)
+        return _why_not_truth(text, value, key, context)
     if isinstance(value, str) and (number := _whole_number(value)) is not None:
         value = number
     if isinstance(value, str):
         return "" if _says_words(text, value) else f"the quote does not hold the words of {value!r}"
     if not says_number(text, value):
-        if value == 0 and _says_none(text, key, context):
+        if (value == 0 and _says_none(text, key, context)) or _says_compound(text, value, key):
             return ""
         return f"the quote does not hold the value {value}"
     return _why_not_of(f"{text} {context}", key)
@@ -104,7 +109,9 @@ def _powers_of_variables(text: str) -> set[Decimal]:
 
 def _members_of_sets(text: str) -> set[Decimal]:
     """Members of `{1,10,100}` and `[1,10,100]`; `{4,000}` is one number, for no member begins with a nought."""
-    sets = (re.split(r"\s*,\s*", m[1]) for m in _SET.finditer(text))
+    sets = [re.split(r"\s*,\s*", m[1]) for m in _SET.finditer(text)]
+    pairs = [re.split(r"\s*,\s*", m[1]) for m in _PAIR.finditer(text)]
+    sets += [pair for pair in pairs if not re.fullmatch(r"\d{3}", pair[-1])]
     return {Decimal(item) for items in sets if all(map(_SET_ITEM.fullmatch, items)) for item in items}
 
 
@@ -154,9 +161,24 @@ def _says_none(text: str, key: str, context: str) -> bool:
     return bool(nothing) and any(re.search(f"{before}|{after}", part, re.I) for part in (text, context))
 
 
-def _why_not_truth(text: str, value: bool, key: str) -> str:
+def _says_compound(text: str, value: int | float, key: str) -> bool:
+    """Whether a small number stands in a compound with what the key's last part names: `zero-shot`, `two-layer`."""
+    words = words_of(key.rsplit(".", 1)[-1])
+    if not words or not isinstance(value, int) or not 0 <= value < len(_SMALL):
+        return False
+    named = re.escape(words[-1].removesuffix("s"))
+    return bool(re.search(rf"\b(?:{_SMALL[value]}|{value})[-‐‑]{named}", text, re.I))
+
+
+def _why_not_truth(text: str, value: bool, key: str, context: str = "") -> str:
     stems = [word[: max(4, len(word) - 2)] for word in words_of(key.rsplit(".", 1)[-1]) if len(word) > 2]
     words = words_of(text)
+    if mark := _MARK.fullmatch(text):
+        around = words_of(context)
+        initials = "".join(word[0] for word in words_of(key.rsplit(".", 1)[-1]))
+        named = any(word.startswith(stem) for stem in stems for word in around)
+        if named or (len(initials) > 1 and initials in around):
+            return "" if bool(mark[1]) == value else f"the cell says {'yes' if mark[1] else 'no'}"
     if not stems or not any(word.startswith(stem) or f"un{stem}" in word for stem in stems for word in words):
         return f"the quote does not name {key.rsplit('.', 1)[-1] or 'what is true or false'}"
     if bool(_NEGATION.search(text)) == value:

@@ -168,3 +168,39 @@ def test_initials_say_an_abbreviation_and_nothing_shorter():
 def test_none_of_something_is_zero_of_it(text, key, context, said):
     assert (why_not(text, 0, key, context) == "") is said
     assert why_not(text, 1, key, context) != ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "key", "headers", "value", "said"),
+    [
+        ("✓", "model.groupnorm", "GN Whether GroupNorm is used", True, True),
+        ("✗", "model.groupnorm", "GN Whether GroupNorm is used", False, True),
+        ("✗", "model.groupnorm", "GN Whether GroupNorm is used", True, False),
+        ("✓", "model.group_norm", "Model GN", True, True),
+        ("yes", "model.bias", "Model Bias", True, True),
+        ("–", "model.bias", "Model Bias", False, True),
+        ("–", "model.bias", "Model Bias", True, False),
+        ("✓", "model.bias", "Model Dropout", True, False),
+        ("✓ 3.1", "model.bias", "Model Bias", True, False),
+    ],
+)
+def test_a_cells_mark_is_a_truth_value_of_its_header(cell, key, headers, value, said):
+    assert (why_not(cell, value, key, headers) == "") is said
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value", "said"),
+    [
+        ("Zero-Shot accuracy", "evaluation.shots", 0, True),
+        ("a 5-shot evaluation", "evaluation.shots", 5, True),
+        ("a two-layer network", "model.layers", 2, True),
+        ("a two-layer network", "model.heads", 2, False),
+        ("a two-layer network", "model.layers", 3, False),
+        ("λ in (0,1)", "model.range", 0, True),
+        ("λ in (0,1]", "model.range", 1, True),
+        ("of them (10,240)", "model.range", 10, False),
+        ("of them (4,000)", "model.range", 4, False),
+    ],
+)
+def test_compounds_and_intervals(text, key, value, said):
+    assert (why_not(text, value, key) == "") is said
