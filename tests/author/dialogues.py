@@ -18,6 +18,7 @@ import sysconfig
 from pathlib import Path
 
 from mlintern import files
+from mlintern.author import complaints, coverage, ground, grounding, supports
 from mlintern.author.asking import Asker
 from mlintern.author.authoring import Authoring
 from mlintern.author.authors_code import AuthorsCode
@@ -104,11 +105,16 @@ def replay(paper, tmp_path):
 
 
 def asked_with(one):
-    """Hashes of what requests are made of, beside the answers themselves: prompts, forms, the paper, the engine."""
+    """Hashes of what requests are made of, beside the answers themselves.
+
+    Prompts, forms, the paper, the engine, and the rules by which answers are checked and what fails is listed back.
+    """
     files = one.code.files if one.code else None
     paper = hashlib.sha256(paper_block(one.document, files).text.encode()).hexdigest()
     rest = json.dumps([engine_facts(), one.example, *(form.model_json_schema() for form in FORMS)])
-    return {**prompt_hashes(), "paper": paper, "rest": hashlib.sha256(rest.encode()).hexdigest()}
+    rules = "".join(Path(module.__file__).read_text() for module in (complaints, coverage, ground, grounding, supports))
+    checks = hashlib.sha256(rules.encode()).hexdigest()
+    return {**prompt_hashes(), "paper": paper, "checks": checks, "rest": hashlib.sha256(rest.encode()).hexdigest()}
 
 
 def keep(paper, work, max_repairs, title, authors, **more):

@@ -20,6 +20,7 @@ from tests.author.dialogues import FOLDER, PAPERS, replay
 
 KEPT = sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir())
 AUTHORED = [paper for paper in KEPT if any((FOLDER / paper).glob("write-*.json"))]
+CHECKED = sorted(path.stem for path in EXPECTED.glob("*.yaml"))
 LONGEST_RUN = 12  # words, half of them longer than a symbol: more of a paper in one piece is a sentence of it
 
 has_papers = pytest.mark.skipif(PAPERS is None, reason="the shared papers are not beside the repository")
@@ -58,15 +59,16 @@ def test_an_authoring_is_replayed_to_its_pack(paper, tmp_path):
     assert made.made_by == "model"
     assert made.grounding.broken == 0
     assert made.model.requests == [request.sha256() for request in provider.asked]
-    lacking, total = missed(done.spec, one.document, paper)
-    assert len(lacking) <= 0.05 * total, lacking
-    assert beyond(done.spec, paper) == expected(paper).get("also", [])  # read by hand, one by one
+    if paper in CHECKED:
+        lacking, total = missed(done.spec, one.document, paper)
+        assert len(lacking) <= 0.05 * total, lacking
+        assert beyond(done.spec, paper) == expected(paper).get("also", [])  # read by hand, one by one
     assert done.spec.unsaid
     assert any(claim.testable for claim in done.spec.claims)
 
 
 @has_papers
-@pytest.mark.parametrize("paper", sorted(path.stem for path in EXPECTED.glob("*.yaml")))
+@pytest.mark.parametrize("paper", CHECKED)
 def test_a_checked_list_holds_only_what_its_paper_has(paper):
     document, facts = read(PAPERS / paper / "main.tex"), expected(paper)
     assert [fact for fact in facts["settings"] if why_not(document.text, fact["value"])] == []
