@@ -20,7 +20,6 @@ _PAIR = re.compile(r"\(\s*(\d[\d.]*\s*,\s*\d[\d.]*)\s*[)\]]")
 """An interval or a pair without a blank, `(0,1)`; `(10,240)` may be one number."""
 _MARK = re.compile(r"\s*(?:(✓|✔|☑|√|yes|true|on)|✗|✘|☓|×|x|no|false|off|none|[-–—])\s*", re.I)
 """A table's cell that says yes or no."""
-_SMALL = "zero one two three four five six seven eight nine ten".split()
 _SET_ITEM = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
 _BASE = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?=\s*\^\s*(?:\{\s*)?-?[^\W\d_])")
 """The base of a power with a variable in the exponent (`2^{L}`): a part of a formula, and no value."""
@@ -162,12 +161,12 @@ def _says_none(text: str, key: str, context: str) -> bool:
 
 
 def _says_compound(text: str, value: int | float, key: str) -> bool:
-    """Whether a small number stands in a compound with what the key's last part names: `zero-shot`, `two-layer`."""
+    """Whether a number stands in a compound with what the key's last part names: `zero-shot`, `two-layer`."""
     words = words_of(key.rsplit(".", 1)[-1])
-    if not words or not isinstance(value, int) or not 0 <= value < len(_SMALL):
+    if not words:
         return False
-    named = re.escape(words[-1].removesuffix("s"))
-    return bool(re.search(rf"\b(?:{_SMALL[value]}|{value})[-‐‑]{named}", text, re.I))
+    compounds = re.findall(rf"\b(\w+)[-‐‑]{re.escape(words[-1].removesuffix('s'))}", text, re.I)
+    return any(says_number(number, value) for number in compounds)
 
 
 def _why_not_truth(text: str, value: bool, key: str, context: str = "") -> str:

@@ -52,6 +52,18 @@ def test_what_does_not_train_is_taken_out(tmp_path):
     assert load_spec(tmp_path / "spec.yaml") == pruned
 
 
+def test_a_leak_is_laid_at_its_own_value_when_no_other_cell_was_audited_before(tmp_path):
+    pack = tmp_path / "project" / "papers" / SLUG
+    shutil.copytree(PACKS / SLUG, pack, ignore=shutil.ignore_patterns("__pycache__", "pack.lock", "composed.yaml"))
+    spec = load_spec(pack / "spec.yaml")
+    [one] = [s for s in spec.unsaid if s.key == "protocol.fit_on" and s.where == CLEAN]
+    locator = one.locator.model_copy(update={"probe_range": [["train", "test"]]})
+    alone = spec.model_copy(update={"settings": [one.model_copy(update={"locator": locator, "note": None})]})
+    pruned, lines = without_dead_probes(pack, alone)
+    assert pruned.settings[0].locator.probe_range == []
+    assert len(lines) == 1
+
+
 def test_an_authoring_says_what_it_took_out(tmp_path):
     def prune(draft, spec):
         return spec, ["loss=mse does not train here: no"]
