@@ -1,6 +1,11 @@
-"""Evaluation: outputs of a model over a part, without touching anything that training depends on."""
+"""Evaluation: outputs of a model over a part, without touching anything that training depends on, and their scores.
 
+The two are apart: `outputs_of` runs the model and sees no target, a `Scorer` sees outputs and targets and no model.
+"""
+
+import contextlib
 import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -30,7 +35,6 @@ class Evaluation:
         return {"step": step, "split": split, "loss": self.loss, **self.metrics}
 
 
-@torch.no_grad()
 def evaluate(
     model: torch.nn.Module,
     inputs: torch.Tensor,
@@ -43,34 +47,78 @@ def evaluate(
     step: int,
     precision: Precision = FULL,
 ) -> Evaluation:
-    """Score `model` on inputs [n, ...] and targets [n], in eval mode, batch by batch.
+    """Score `model` on inputs [n, ...] and targets [n], in eval mode, batch by batch."""
+    scorer = Scorer(criterion, metrics)
+    batches = outputs_of(model, inputs, batch_size=batch_size, seed=seed, step=step, precision=precision)
+    with contextlib.closing(batches):
+        for at, outputs in zip(range(0, len(inputs), batch_size), batches, strict=True):
+            scorer.add(outputs, targets[at : at + batch_size])
+    return scorer.evaluation()
 
-    The model computes in `precision`; loss and metrics are taken in float32, or float64 where the model gives that.
-    A model that draws at evaluation (Monte-Carlo dropout) draws from the evaluation stream at `step`. The model is put
-    back into the mode it was in; buffers such as batch statistics do not change in eval mode.
+
+@torch.no_grad()
+def outputs_of(
+    model: torch.nn.Module,
+    inputs: torch.Tensor,
+    *,
+    batch_size: int,
+    seed: int,
+    step: int,
+    precision: Precision = FULL,
+) -> Iterator[torch.Tensor]:
+    """The model's outputs [batch, ...] for inputs [n, ...], batch by batch and in their order.
+
+    The model computes in `precision`; the outputs are float32, or float64 where the model gives that. A model that
+    draws at evaluation (Monte-Carlo dropout) draws from the evaluation stream at `step`, as does what is called between
+    two batches. The model is put back into the mode it was in; buffers such as batch statistics do not change in eval
+    mode.
     """
     was_training = model.training
     model.eval()
-    scores: dict[str, list[torch.Tensor]] = {metric.name: [] for metric in metrics}
-    losses, predictions = [], []
-    with seeding.fork_torch(seed, "evaluation", step), guard.STREAMS.of(seed, "evaluation", step):
-        for at in range(0, len(inputs), batch_size):
-            x, y = precision.cast(inputs[at : at + batch_size]), targets[at : at + batch_size]
-            with precision.context(x.device):
-                outputs = readable(model(x))
-            y = y.to(outputs.dtype) if y.is_floating_point() else y
-            losses.append(criterion(outputs, y).double() * len(x))
-            predictions.append(_predicted(outputs, y))
-            for metric in metrics:
-                scores[metric.name].append(metric.per_example(outputs, y))
-    model.train(was_training)
-    per_example = {name: torch.cat(values).cpu().numpy() for name, values in scores.items()}
-    return Evaluation(
-        loss=float(torch.stack(losses).cpu().sum() / len(inputs)),
-        metrics={name: float(values.mean()) for name, values in per_example.items()},
-        per_example=per_example,
-        predictions=torch.cat(predictions).cpu().numpy(),
-    )
+    try:
+        with seeding.fork_torch(seed, "evaluation", step), guard.STREAMS.of(seed, "evaluation", step):
+            for at in range(0, len(inputs), batch_size):
+                x = precision.cast(inputs[at : at + batch_size])
+                with precision.context(x.device):
+                    outputs = readable(model(x))
+                yield outputs
+    finally:
+        model.train(was_training)
+
+
+class Scorer:
+    """Loss, metrics, values per example and predictions of a part whose outputs come batch by batch.
+
+    Loss and metrics are taken in the outputs' type. The loss's last bits depend on where the batches end, so that
+    equal numbers need equal batches: those of `trainer.eval_batch_size`.
+    """
+
+    def __init__(self, criterion: Loss, metrics: Sequence[Metric]):
+        self.criterion, self.metrics = criterion, metrics
+        self.rows = 0
+        self._losses: list[torch.Tensor] = []
+        self._predictions: list[torch.Tensor] = []
+        self._scores: dict[str, list[torch.Tensor]] = {metric.name: [] for metric in metrics}
+
+    @torch.no_grad()
+    def add(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        """Take up the next batch: outputs [batch, ...] and targets [batch, ...]."""
+        y = targets.to(outputs.dtype) if targets.is_floating_point() else targets
+        self._losses.append(self.criterion(outputs, y).double() * len(y))
+        self._predictions.append(_predicted(outputs, y))
+        for metric in self.metrics:
+            self._scores[metric.name].append(metric.per_example(outputs, y))
+        self.rows += len(y)
+
+    def evaluation(self) -> Evaluation:
+        """The scores of everything taken up so far."""
+        per_example = {name: torch.cat(values).cpu().numpy() for name, values in self._scores.items()}
+        return Evaluation(
+            loss=float(torch.stack(self._losses).cpu().sum() / self.rows),
+            metrics={name: float(values.mean()) for name, values in per_example.items()},
+            per_example=per_example,
+            predictions=torch.cat(self._predictions).cpu().numpy(),
+        )
 
 
 def _predicted(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
