@@ -15,6 +15,14 @@ class UserError(Exception):
         super().__init__(" ".join(message.split()))
 
 
+class Damaged(UserError):
+    """A file that this tool wrote is not as it was written: torn, edited, emptied, replaced."""
+
+
+class Absent(Damaged):
+    """A file that should be there is not."""
+
+
 class NothingToTrain(UserError):
     """The paper has nothing that this tool could train (a survey, a sampling method): a result, not a fault."""
 
