@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from mlintern.config import CONF, no_environment, search_path
+from mlintern.config import CONF, PACKS, no_environment, search_path
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId, papers_in, rewrite_paper_override
@@ -78,7 +78,7 @@ def run_hydra(slug: str, argv: Sequence[str]) -> int:
     before = sys.argv
     overrides = [a for a in argv if "=" in a and not a.startswith("-")]
     flags = [a for a in argv if a not in overrides]  # last: Hydra's parser takes overrides in one place only
-    sys.argv = ["mlintern", *overrides, search_path(slug), *flags]
+    sys.argv = ["mlintern", *overrides, search_path(PACKS / slug), *flags]
     try:
         with no_environment():
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(task)()

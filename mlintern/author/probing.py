@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlintern.author.vetting import Drafts, planned_cells
+from mlintern.author.vetting import planned_cells
+from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.sandbox import Backend
 from mlintern.sourced import AssumedSetting, Value
@@ -22,7 +23,7 @@ def without_dead_probes(pack: Path, spec: PaperSpec, backend: Backend = "auto") 
     """(`spec` without values to probe that do not train in the draft `pack`, a line for each with the reason)."""
     dead: dict[tuple[int, str], str] = {}
     jobs: dict[str, tuple[tuple[int, str], dict[str, Any]]] = {}
-    with Drafts(pack.resolve()) as drafts:
+    with Composer(pack.name, pack.parent) as drafts:
         cells, problems = planned_cells(drafts)
         if problems:
             return spec, []

@@ -4,13 +4,13 @@ Nothing of a draft is imported here. Its code runs only in the sandbox, and only
 pack that passes still runs in the sandbox alone, until a human approves it.
 """
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlintern.author import planned
 from mlintern.author.forms import ModelInput
+from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.sandbox import Backend
 from mlintern.sourced import CodeCount, PaperCount, SettingBase
@@ -36,7 +36,7 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
     refused = check_pack(pack)
     if refused:
         return [str(refusal) for refusal in refused[:_MOST_PROBLEMS]]
-    with Drafts(pack) as drafts:
+    with Composer(pack.name, pack.parent) as drafts:
         problems = list(_compositions(drafts, spec))
         if not problems:
             cells, problems = planned_cells(drafts)
@@ -56,7 +56,7 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
     return [f"{check.subject}: {check.name}: {check.reason}" for check in checks if check.status == "FAIL"]
 
 
-def planned_cells(drafts: "Drafts") -> tuple[list[CellPlan], list[str]]:
+def planned_cells(drafts: Composer) -> tuple[list[CellPlan], list[str]]:
     """(one cell of each combination that the study runs, what is wrong with the plan)."""
     try:
         cells = plan.study(drafts, [])
@@ -90,57 +90,10 @@ def _rehearsed(cells: Sequence[CellPlan]) -> list[dict[str, Any]]:
     return jobs
 
 
-class Drafts:
-    """Composes configurations of a pack that does not stand in papers/ yet."""
-
-    def __init__(self, pack: Path):
-        self.pack, self.slug = pack, pack.name
-        self._stack = contextlib.ExitStack()
-
-    @property
-    def folder(self) -> Path:
-        """The draft's folder."""
-        return self.pack
-
-    def __enter__(self) -> "Drafts":
-        from hydra import initialize_config_dir
-
-        from mlintern.config import CONF, no_environment
-
-        self._stack.enter_context(no_environment())
-        self._stack.enter_context(initialize_config_dir(str(CONF), version_base="1.3"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
-        """The checked configuration and {group: option}; raises UserError naming the key."""
-        from hydra import compose
-        from hydra.errors import HydraException
-        from omegaconf import open_dict
-        from omegaconf.errors import OmegaConfBaseException
-
-        from mlintern.config import check, explain, no_option
-
-        folder = str((self.pack / "conf").resolve()).replace("\\", "\\\\").replace("'", "\\'")
-        given = [f"hydra.searchpath=['file://{folder}']", f"paper={self.slug}", *overrides]
-        try:
-            config = compose("config", given, return_hydra_config=True)
-            choices = {k: str(v) for k, v in config.hydra.runtime.choices.items() if v is not None}
-            with open_dict(config):
-                del config["hydra"]
-        except (HydraException, OmegaConfBaseException) as error:
-            raise explain(error, self.slug) from error
-        except (ValueError, AssertionError) as error:  # a defaults list that Hydra cannot read
-            raise no_option(error, overrides) from error
-        return check(config, self.slug), choices
-
-
 def settings_that_differ(compose: Any, spec: PaperSpec, cells: Sequence[CellPlan] = ()) -> Iterator[str]:
     """Settings of the spec whose composed value is another one; a reduced setting must have its reduced value.
 
-    `compose` is `Drafts.compose` or `Composer.compose`: overrides in, (configuration, choices) out. A setting with
+    `compose` is `Composer.compose`: overrides in, (configuration, choices) out. A setting with
     coordinates is looked for in the planned cells that have them (an ablation's own key aside), for the grid may set
     values for a combination; where none has them, in what their options compose to. In a cell that two settings of a
     key hold for, the one with more coordinates counts.
@@ -269,7 +222,7 @@ def _frozen(where: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(where.items()))
 
 
-def _compositions(drafts: Drafts, spec: PaperSpec) -> Iterator[str]:
+def _compositions(drafts: Composer, spec: PaperSpec) -> Iterator[str]:
     """What does not compose: the defaults, and with them every variant, available dataset and level of a factor."""
     try:
         drafts.compose([])
@@ -290,7 +243,7 @@ def _compositions(drafts: Drafts, spec: PaperSpec) -> Iterator[str]:
 
 
 def _models(
-    drafts: Drafts, spec: PaperSpec, inputs: Sequence[ModelInput]
+    drafts: Composer, spec: PaperSpec, inputs: Sequence[ModelInput]
 ) -> tuple[list[Model], list[Factor], list[str]]:
     """(variants to run, ablation levels to run, what is missing for it)."""
     known = {given.variant: given for given in inputs}
