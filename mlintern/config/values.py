@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlintern import record
+from mlintern.config import ranges
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.training import LabelNoise
 from mlintern.engine.determinism import Determinism
@@ -55,7 +56,7 @@ def check_values(config: Mapping[str, Any]) -> None:
         raise UserError(f"data.num_workers={workers}: must be a whole number, 0 or more")
     size = config["data"].get("train_size")
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        raise UserError(f"data.train_size={size}: must be a whole number, 1 or more, or null for all examples")
+        raise UserError(f"data.train_size={size}: must be a whole number of examples, 1 or more, or null for all")
     if config["data"].get("label_noise") is not None:
         LabelNoise.from_config(config["data"]["label_noise"])
     study = config["study"]
@@ -77,3 +78,4 @@ def check_values(config: Mapping[str, Any]) -> None:
         raise UserError(f"sandbox={config['sandbox']}: choose auto, bwrap, unshare or none")
     if not config["run"]["checkpoint_seconds"] >= 0:
         raise UserError(f"run.checkpoint_seconds={config['run']['checkpoint_seconds']}: must be 0 or more")
+    ranges.check(config)

@@ -4,6 +4,7 @@ The prepared folder holds one plain numpy archive per part and `dataset.json` wi
 equal bytes on every machine.
 """
 
+import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -105,6 +106,11 @@ def is_prepared(folder: Path) -> bool:
     return all((folder / f"{name}.npz").is_file() for name in fingerprints(folder))
 
 
+def is_classes(labels: np.ndarray) -> bool:
+    """Are these labels [n] classes, rather than numbers or many per example?"""
+    return labels.ndim == 1 and labels.dtype.kind in "iubUS"
+
+
 def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:
     """Split a part into (kept, held out): stratified by class, the same rows for the same seed, order of rows kept.
 
@@ -116,8 +122,7 @@ def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Exam
         held = np.isin(part.groups, chosen)
     else:
         held = np.zeros(len(part), dtype=bool)
-        classes = part.labels.ndim == 1 and part.labels.dtype.kind in "iubUS"
-        strata = part.labels if classes else np.zeros(len(part))
+        strata = part.labels if is_classes(part.labels) else np.zeros(len(part))
         values, sizes = np.unique(strata, return_counts=True)
         counts = np.round(fraction * sizes).astype(int)
         if not counts.any():  # classes so small that each rounds to nothing: one each from as many as it takes
@@ -128,6 +133,39 @@ def hold_out(part: Examples, fraction: float, seed: int) -> tuple[Examples, Exam
     if not held.any() or held.all():
         raise UserError(f"protocol.valid_fraction={fraction}: leaves no example on one side of {len(part)}")
     return part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))
+
+
+def check_hold_out(kept: Examples, held: Examples, fraction: float, classes: int | None) -> None:
+    """Refuse a hold-out that can choose nothing: one example, fewer than the classes, or none of a class that has ten.
+
+    With groups, which are held out whole, only the number of examples is looked at.
+    """
+    key, n = f"protocol.valid_fraction={fraction}", len(kept) + len(held)
+    by_class = held.groups is None and is_classes(held.labels)
+    fewest = max(2, classes or 0) if by_class else 2
+    if len(held) < fewest:
+        why = f"fewer than there are classes ({fewest})" if fewest > 2 else "and no checkpoint can be chosen on so few"
+        give = f"give {_rounded_up(fewest / n)} or more, or use" if fewest < n else "use"
+        raise UserError(f"{key}: of {n} training examples it holds out {len(held)}, {why}; {give} protocol=last")
+    if not by_class:
+        return
+    values, sizes = np.unique(np.concatenate([kept.labels, held.labels]), return_counts=True)
+    for value, size in zip(values, sizes, strict=True):
+        for part, name in ((held, "validation"), (kept, "training")):
+            if size >= 10 and not (part.labels == value).any():
+                give = f"{_rounded_up(1 / size)} or more" if part is held else "less"
+                raise UserError(
+                    f"{key}: leaves none of the {size} examples of class {value} for {name}; give {give}, or use "
+                    "protocol=last"
+                )
+
+
+def _rounded_up(share: float) -> float:
+    """A share in three decimals or more that is not below `share`, to be typed."""
+    digits = 3
+    while math.ceil(share * 10**digits) / 10**digits > 1.2 * share:
+        digits += 1
+    return math.ceil(share * 10**digits) / 10**digits
 
 
 def make_splits(
@@ -161,6 +199,12 @@ def make_splits(
     train, valid = seen["train"], seen.get("valid")
     if protocol.valid_fraction and valid is None:
         train, valid = hold_out(train, protocol.valid_fraction, protocol.split_seed)
+        check_hold_out(train, valid, protocol.valid_fraction, classes)
+    elif valid is not None and len(valid) < 2 and protocol.select_on == "valid":
+        raise UserError(
+            "data.source: the part valid has one example, and a checkpoint cannot be chosen on it; give more, or leave "
+            "the part out (protocol.valid_fraction then holds one out)"
+        )
     return Splits(
         name=name,
         train=train,

@@ -18,7 +18,18 @@ from lightning.fabric import Fabric
 from mlintern import environment, files, record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.engine import ENGINE_VERSION, controls, initialise, loggers, memory, probes, ranks, seeding, weights
+from mlintern.engine import (
+    ENGINE_VERSION,
+    controls,
+    initialise,
+    loggers,
+    memory,
+    probes,
+    ranks,
+    schedules,
+    seeding,
+    weights,
+)
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
@@ -78,13 +89,15 @@ class Cell:
         self.eval_batch = trainer["eval_batch_size"]
         shards = Shards(trainer["shards"], world, shards_rank)
         shards.check(model, order.batch_size)
+        schedule = build(config["scheduler"], "scheduler")
+        schedules.check_factors(schedule, trainer["max_steps"])
         self.module = CellModule(
             model,
             build(config["loss"], "loss"),
             build(config["method"], "method"),
             self.metrics,
             factory(config["optimizer"], "optimizer"),
-            build(config["scheduler"], "scheduler"),
+            schedule,
             self.seed,
             order.steps_per_epoch,
             trainer["max_steps"],

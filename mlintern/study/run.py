@@ -14,7 +14,7 @@ from rich.console import Console
 
 from mlintern import files, record
 from mlintern.audit.report import AuditReport
-from mlintern.config import ROOT
+from mlintern.config import ROOT, ranges
 from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
@@ -38,6 +38,11 @@ class Session:
     def __init__(self, pack: Pack, cells: Sequence[CellPlan], console: Console, standing: bool = False):
         if len({record.stable_hash(cell.config["determinism"]) for cell in cells}) != 1:
             raise UserError("determinism: cells of one study must share one level")
+        for cell in cells:
+            ranges.check_cell(cell.config)
+        said = () if standing else {note for cell in cells for note in ranges.notes(cell.config)}
+        for note in sorted(said):
+            console.print(f"[yellow]{note}.[/]", highlight=False)
         self.pack, self.cells, self.console, self.standing = pack, list(cells), console, standing
         config = cells[0].config
         self.runs = Path(config["run"]["dir"]).absolute() / pack.slug

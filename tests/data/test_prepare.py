@@ -102,6 +102,55 @@ def test_the_hold_out_is_stratified_fixed_and_disjoint(n, classes, fraction, see
     assert list(hold_out(part, fraction, seed)[1].ids) == list(held.ids)
 
 
+def split(n, fraction, rare=0.15, groups=None, classes=2, labels=None):
+    """make_splits of `n` rows of which a share is of class 1."""
+    y = (np.arange(n) < rare * n).astype(np.int64) if labels is None else labels
+    part = as_examples("train", {"features": np.zeros((n, 1)), "labels": y, "groups": groups})
+    test = as_examples("test", {"features": np.zeros((n, 1)), "labels": y})
+    protocol = EvaluationProtocol("clean", ("train",), fraction, "valid")
+    return make_splits("x", {"train": part, "test": test}, protocol, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"n": 533, "fraction": 0.001}, "of 533 training examples it holds out 1, and no checkpoint can be chosen on"),
+        ({"n": 533, "fraction": 0.001, "classes": None}, "it holds out 1, and no checkpoint"),
+        ({"n": 533, "fraction": 0.005}, "leaves none of the 80 examples of class 1 for validation; give 0.013 or more"),
+        ({"n": 533, "fraction": 0.995}, "leaves none of the 80 examples of class 1 for training; give less"),
+        ({"n": 50, "fraction": 0.1, "classes": 10}, "it holds out 5, fewer than there are classes (10); give 0.2 or"),
+        ({"n": 40, "fraction": 0.01, "groups": np.arange(40)}, "it holds out 1, and no checkpoint"),
+    ],
+)
+def test_a_hold_out_that_can_choose_nothing_is_refused(given, says):
+    with pytest.raises(UserError) as refused:
+        split(**given)
+    assert str(refused.value).startswith(f"protocol.valid_fraction={given['fraction']}: ")
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"n": 533, "fraction": 0.013},
+        {"n": 60, "fraction": 0.1, "labels": np.arange(60) / 60, "classes": None},
+        {"n": 60, "fraction": 0.1, "labels": np.zeros((60, 8), dtype=np.int64), "classes": 64},
+        {"n": 40, "fraction": 0.1, "groups": np.arange(40) // 4, "rare": 0.05},
+        {"n": 40, "fraction": 0.1, "rare": 0.2},
+    ],
+)
+def test_a_small_hold_out_that_can_choose_is_taken(given):
+    assert len(split(**given).valid) >= 2
+
+
+def test_a_published_validation_part_of_one_example_is_refused():
+    parts = {p: as_examples(p, c) for p, c in source().items()}
+    parts["valid"] = parts["test"].take(np.arange(1))
+    with pytest.raises(UserError, match="data.source: the part valid has one example"):
+        make_splits("d", parts, EvaluationProtocol("clean", ("train",), 0.1, "valid"))
+    make_splits("d", parts, EvaluationProtocol("last", ("train",), 0.0, "last"))
+
+
 def test_groups_are_held_out_whole():
     columns = {"features": X, "labels": Y, "groups": np.arange(50) // 5}
     kept, held = hold_out(as_examples("train", columns), 0.2, 0)

@@ -41,6 +41,13 @@ def fails(capsys, *argv):
         ([PAPER, "protocol.mode=most"], "protocol.mode=most: choose max or min"),
         ([PAPER, "trainer.max_steps=many"], "trainer.max_steps=many: not a whole number"),
         ([PAPER, "trainer.max_steps=0"], "trainer.max_steps=0: must be at least 1"),
+        ([PAPER, "scheduler=step_decay", "scheduler.milestones=[0.5,0.75]"], "scheduler.milestones=[0.5, 0.75]: 0.5"),
+        (
+            [PAPER, "seed=0", "scheduler=warmup_cosine", "scheduler.warmup_steps=100", "trainer.max_steps=60"],
+            "scheduler.warmup_steps=100: training ends at trainer.max_steps=60",
+        ),
+        ([PAPER, "seed=0", "method=mixup", "method.alpha=0"], "method.alpha=0: must be a number above 0"),
+        ([PAPER, "seed=0", "loss.label_smoothing=1.5"], "loss.label_smoothing=1.5: must be a number at least 0"),
         ([PAPER, "+colour=red"], "colour: no such key"),
         ([PAPER, "+trainer.colour=red"], "trainer.colour: no such key"),
         ([PAPER, "data.num_workers=-1"], "data.num_workers=-1"),

@@ -1,0 +1,140 @@
+"""A number out of its range, or in another unit, ends as one line before data are prepared: key, value, fix."""
+
+import math
+
+import pytest
+
+from mlintern.config import Composer, ranges
+from mlintern.engine import schedules
+from mlintern.errors import UserError
+from mlintern.ranges import Range
+
+STEPS = ["scheduler=step_decay", "trainer.max_steps=60"]
+COSINE = ["scheduler=warmup_cosine", "trainer.max_steps=60"]
+
+
+@pytest.fixture(scope="module")
+def compose():
+    with Composer("arxiv_2011_14439") as composer:
+        yield lambda overrides: composer.compose(["model=logistic", *overrides])[0]
+
+
+def refusal(compose, overrides):
+    """The line that a cell with these overrides ends in."""
+    with pytest.raises(UserError) as refused:
+        ranges.check_cell(compose(overrides))
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        # a share where steps are meant, and steps that do not come
+        ([*COSINE, "scheduler.warmup_steps=0.1"], "scheduler.warmup_steps=0.1: must be a whole number at least 0; it"),
+        ([*COSINE, "scheduler.warmup_steps=true"], "scheduler.warmup_steps=True: must be a whole number"),
+        ([*COSINE, "scheduler.warmup_steps=-5"], "scheduler.warmup_steps=-5: must be a whole number at least 0"),
+        ([*COSINE, "scheduler.warmup_steps=100"], "scheduler.warmup_steps=100: training ends at trainer.max_steps=60"),
+        ([*COSINE, "scheduler.final=1.5"], "scheduler.final=1.5: must be a number at least 0 and at most 1; it is"),
+        ([*COSINE, "scheduler.final=-0.1"], "scheduler.final=-0.1: must be a number at least 0"),
+        ([*STEPS, "scheduler.milestones=[0.5,0.75]"], "scheduler.milestones=[0.5, 0.75]: 0.5 must be a whole number"),
+        ([*STEPS, "scheduler.milestones=[30,60]"], "scheduler.milestones=[30, 60]: 60 is not reached, for training"),
+        ([*STEPS, "scheduler.milestones=[0,30]"], "scheduler.milestones=[0, 30]: 0 must be a whole number at least 1"),
+        ([*STEPS, "scheduler.milestones=30"], "scheduler.milestones=30: must be a list of steps"),
+        ([*STEPS, "scheduler.milestones=[]"], "scheduler.milestones=[]: must be a list of steps"),
+        (
+            [*STEPS, "scheduler.milestones=[30]", "scheduler.gamma=10"],
+            "scheduler.gamma=10: must be a number above 0 and",
+        ),
+        ([*STEPS, "scheduler.milestones=[30]", "scheduler.gamma=0"], "scheduler.gamma=0: must be a number above 0"),
+        (["+scheduler.warmup=3"], "scheduler: mlintern.engine.schedules.Constant cannot be built (Constant() takes no"),
+        # methods, losses, augmentations
+        (["method=mixup", "method.alpha=0"], "method.alpha=0: must be a number above 0"),
+        (["method=mixup", "method.alpha=-1"], "method.alpha=-1: must be a number above 0"),
+        (["loss.label_smoothing=1.5"], "loss.label_smoothing=1.5: must be a number at least 0 and below 1"),
+        (["loss.label_smoothing=-0.1"], "loss.label_smoothing=-0.1: must be a number at least 0"),
+        (["augment=gaussian_noise", "augment.scale=-1"], "augment.scale=-1: must be a number at least 0"),
+        (["augment=circular_shift", "augment.limit=0.1"], "augment.limit=0.1: must be a whole number at least 0; it"),
+        # optimizers
+        (["optimizer.lr=-0.1"], "optimizer.lr=-0.1: must be a number above 0 and at most 1000"),
+        (["optimizer.lr=0"], "optimizer.lr=0: must be a number above 0"),
+        (["optimizer.lr=1e8"], "optimizer.lr=100000000.0: must be a number above 0 and at most 1000"),
+        (["optimizer.lr=abc"], "optimizer.lr=abc: must be a number"),
+        (["optimizer.betas=[0.9,1.0]"], "optimizer.betas=[0.9, 1.0]: must be a list of numbers at least 0 and below 1"),
+        (["optimizer.betas=0.9"], "optimizer.betas=0.9: must be a list"),
+        (["optimizer.weight_decay=-0.1"], "optimizer.weight_decay=-0.1: must be a number at least 0"),
+        (["optimizer=sgd", "optimizer.momentum=9"], "optimizer.momentum=9: must be a number at least 0 and below 1"),
+        (
+            ["optimizer=adamw", "optimizer.lr=0.1", "optimizer.weight_decay=10"],
+            "optimizer.weight_decay=10: with optimizer.lr=0.1 each step takes all of a weight, and more; give less",
+        ),
+        # trainer, data, protocol and the rest
+        (["trainer.clip_norm=-1"], "trainer.clip_norm=-1.0: must be above 0"),
+        (["trainer.clip_norm=inf"], "trainer.clip_norm=inf: must be a finite number"),
+        (["trainer.batch_size=100", "data.train_size=50"], "trainer.batch_size=100: data.train_size=50 leaves fewer"),
+        (["data.train_size=0.5"], "data.train_size=0.5: must be a whole number of examples"),
+        (["data.label_noise={fraction: 15}"], "data.label_noise.fraction=15: must be a number from 0 to 1"),
+        (["protocol.valid_fraction=10"], "protocol.valid_fraction=10.0: must be at least 0 and below 1"),
+        (["protocol.split_seed=-1"], "protocol.split_seed=-1: must be a whole number at least 0"),
+        (["study.budget_hours=inf"], "study.budget_hours=inf: must be a finite number"),
+        (["run.checkpoint_seconds=inf"], "run.checkpoint_seconds=inf: must be a finite number"),
+        (["audit.horizon=-1"], "audit.horizon=-1: must be a number at least 0"),
+    ],
+)
+def test_one_line_before_anything_runs(compose, overrides, says):
+    assert refusal(compose, overrides).startswith(says)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [*COSINE, "scheduler.warmup_steps=60"],
+        [*COSINE, "scheduler.warmup_steps=0", "scheduler.final=1"],
+        [*STEPS, "scheduler.milestones=[45,30]", "scheduler.gamma=1"],
+        ["method=mixup", "method.alpha=1"],
+        ["optimizer=sgd", "optimizer.lr=1000", "optimizer.momentum=0.99"],
+        ["augment=circular_shift", "augment.limit=0"],
+        ["data.train_size=4000", "trainer.batch_size=4000"],
+    ],
+)
+def test_the_ends_of_a_range_are_in_it(compose, overrides):
+    ranges.check_cell(compose(overrides))
+
+
+def test_an_evaluation_that_never_comes_is_said(compose):
+    config = compose(["trainer.max_steps=60", "trainer.eval_every=100"])
+    assert ranges.notes(config) == ["trainer.eval_every=100 is beyond trainer.max_steps=60: evaluated at the end only"]
+    assert ranges.notes(compose(["trainer.max_steps=60", "trainer.eval_every=60"])) == []
+
+
+class Ends:
+    """A pack's schedule that knows how long it takes."""
+
+    def __init__(self, factors):
+        self.factors = factors
+
+    def factor(self, step, max_steps):
+        return self.factors[step]
+
+
+@pytest.mark.parametrize(
+    ("factors", "says"),
+    [
+        ([1.0, -0.5, 1.0], "scheduler: Ends gives the factor -0.5 at step 1 of trainer.max_steps=3"),
+        ([1.0, 1.0, math.nan], "scheduler: Ends gives the factor nan at step 2"),
+        ([1.0, 1.0], "scheduler: Ends fails at step 2 of trainer.max_steps=3 (IndexError"),
+        ([1.0, None, 1.0], "scheduler: Ends fails at step 1 of trainer.max_steps=3 (TypeError"),
+    ],
+)
+def test_every_factor_of_a_schedule_is_looked_at_before_the_first_step(factors, says):
+    with pytest.raises(UserError) as refused:
+        schedules.check_factors(Ends(factors), 3)
+    assert str(refused.value).startswith(says)
+    schedules.check_factors(Ends([1.0, 0.0, 2.0]), 3)
+
+
+def test_a_range_in_words():
+    assert Range(0, 1, open_low=True).words() == "a number above 0 and at most 1"
+    assert Range(whole=True).words() == "a whole number"
+    assert not Range().holds(math.inf)
+    assert not Range().holds(None)
