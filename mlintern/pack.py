@@ -5,7 +5,7 @@ approved is code that nobody approved: it runs inside the sandbox only.
 """
 
 import datetime
-import hashlib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import yaml
 from mlintern import files
 from mlintern.config import PACKS
 from mlintern.errors import UserError
+from mlintern.pack_code import needed
+from mlintern.pack_files import content_sha256, counted_files, is_code, joined
 
 LOCK_FILE = "pack.lock"
 NOT_PART = {LOCK_FILE, "composed.yaml"}
@@ -39,22 +41,39 @@ class Pack:
     def exists(slug: str, packs: Path = PACKS) -> bool:
         return (packs / slug).is_dir()
 
+    def files(self) -> dict[str, Path]:
+        """{path in the pack: file} of all that counts; see `mlintern.pack_files`."""
+        return counted_files(self.folder, str(_shown(self.folder)))
+
     def hashes(self) -> dict[str, str]:
         """{path in the pack: sha256} of every file that is part of it; line endings do not count."""
-        found = {}
-        for path in sorted(self.folder.rglob("*")):
-            relative = path.relative_to(self.folder)
-            if path.is_file() and "__pycache__" not in relative.parts and relative.name not in NOT_PART:
-                found[relative.as_posix()] = _content_sha256(path)
-        return found
+        return {name: content_sha256(path) for name, path in self.files().items() if name not in NOT_PART}
 
     def sha256(self) -> str:
         """One hash over the whole pack."""
-        return _joined(self.hashes())
+        return joined(self.hashes())
+
+    def code_files(self) -> dict[str, Path]:
+        """{path in the pack: file} of the code, and of what code may read: all but what says what the pack is."""
+        return {name: path for name, path in self.files().items() if is_code(name)}
 
     def code_sha256(self) -> str:
-        """One hash over the pack's Python code: what of the pack, beside its configuration, determines a result."""
-        return _joined({path.relative_to(self.folder).as_posix(): _content_sha256(path) for path in self.code})
+        """One hash over the pack's code: what of the pack, beside its configuration, determines a result."""
+        return joined({name: content_sha256(path) for name, path in self.code_files().items()})
+
+    def code_for(self, *configs: Any) -> str:
+        """One hash over the code that the targets in `configs` depend on; empty where they have none in the pack.
+
+        The code is read once: what a study asks of one Pack is of one state.
+        """
+        files, hashes = self._code
+        names = needed(self.slug, files, configs)
+        return joined({name: hashes[name] for name in names}) if names else ""
+
+    @functools.cached_property
+    def _code(self) -> tuple[dict[str, Path], dict[str, str]]:
+        files = self.code_files()
+        return files, {name: content_sha256(path) for name, path in files.items()}
 
     def lock(self) -> dict[str, Any] | None:
         """The content of pack.lock, or None where nobody approved the pack."""
@@ -88,14 +107,6 @@ class Pack:
             "files": self.hashes(),
         }
         files.write_text(self.folder / LOCK_FILE, yaml.safe_dump(lock, sort_keys=True))
-
-
-def _content_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
-
-
-def _joined(hashes: dict[str, str]) -> str:
-    return hashlib.sha256("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
 
 
 def _shown(path: Path) -> Path:

@@ -6,7 +6,10 @@ from typing import Any
 
 from mlintern import files
 from mlintern.audit.report import AuditReport
+from mlintern.engine.source import source_sha256
 from mlintern.errors import LeakRefused
+from mlintern.pack import Pack
+from mlintern.pack_files import joined
 from mlintern.record import stable_hash
 from mlintern.study.audit_names import name_for
 from mlintern.study.plan import CellPlan
@@ -15,8 +18,8 @@ AUDIT_VERSION = 6
 """Raise when a check changes what it finds, so that audits on disk are made anew."""
 
 
-def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
-    """Hash of everything that an audit's outcome depends on."""
+def audit_key(cell: CellPlan, fingerprints: Mapping[str, str], pack: Pack) -> str:
+    """Hash of everything that an audit's outcome depends on, the pack's code and that of the audit included."""
     given = cell.config["data"]
     data = {k: given.get(k) for k in ("preprocess", "view", "classes")}
     data |= {k: given[k] for k in ("train_size", "label_noise") if given.get(k) is not None}
@@ -34,12 +37,14 @@ def audit_key(cell: CellPlan, fingerprints: Mapping[str, str]) -> str:
     }
     if cell.config["audit"].get("price") == "model":  # what the leak is worth then depends on who is trained
         parts["model"] = {k: cell.config[k] for k in ("model", "loss", "method", "optimizer", "scheduler", "trainer")}
+    parts["code"] = pack.code_for(parts["data"], parts["protocol"], parts.get("model"))
+    parts["audit_code"] = joined(source_sha256(("audit", "data", "engine")))
     return stable_hash(parts)[:16]
 
 
-def audit_path(folder: Path, cell: CellPlan, fingerprints: Mapping[str, str]) -> Path:
-    """Where the audit of a cell's data and protocol is kept."""
-    return folder / "audits" / audit_key(cell, fingerprints) / "audit.json"
+def audit_path(folder: Path, key: str) -> Path:
+    """Where the audit of that key is kept."""
+    return folder / "audits" / key / "audit.json"
 
 
 def audit_name(audits: Mapping[str, Any], cell: CellPlan) -> str:

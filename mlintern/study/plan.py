@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from mlintern.config import CONF, COORDINATES
 from mlintern.errors import UserError
+from mlintern.pack import Pack
 from mlintern.spec import Factor, PaperSpec, load_spec, option_name
 from mlintern.study.design import claimed_interactions, points
 from mlintern.vet.configs import FORBIDDEN_ROOTS
@@ -66,22 +67,26 @@ def level_names(levels: Mapping[str, str]) -> list[str]:
     return [str(levels[name]) if name in LEVELS else f"{name}={levels[name]}" for name in names]
 
 
-def dataset_name(config: Mapping[str, Any]) -> str:
-    """A prepared dataset is named after what it was built from, so that views of it share one copy."""
+def dataset_name(config: Mapping[str, Any], code: str) -> str:
+    """A prepared dataset is named after what it was built from, so that views of it share one copy: its source, the
+    hash of the pack's `code` behind that, and the engine's version."""
+    from mlintern.engine import ENGINE_VERSION
     from mlintern.record import stable_hash
 
     source = config["data"].get("source")
     if not isinstance(source, Mapping) or "_target_" not in source:
         raise UserError(f"data.source: the dataset {config['data'].get('name')!r} does not say what it is built from")
-    return f"{str(source['_target_']).rsplit('.', 1)[-1].lower()}-{stable_hash(source, 'data.source')[:8]}"
+    key = stable_hash({"source": source, "code": code, "engine": ENGINE_VERSION}, "data.source")
+    return f"{str(source['_target_']).rsplit('.', 1)[-1].lower()}-{key[:8]}"
 
 
-def dataset_folder(data_dir: Path, slug: str, config: Mapping[str, Any], overrides: Sequence[str]) -> Path:
+def dataset_folder(data_dir: Path, pack: Pack, config: Mapping[str, Any], overrides: Sequence[str]) -> Path:
     """Where a cell's prepared data are: data/<slug>/ is what the pack's own study uses and what DVC tracks; data built
     from an overridden source go beside it, so that trying something leaves the tracked folder as it was.
     """
     own = not any(override.lstrip("+~").startswith("data.source") for override in overrides)
-    return data_dir.absolute() / (slug if own else f"{slug}.overridden") / dataset_name(config)
+    name = dataset_name(config, pack.code_for(config["data"].get("source")))
+    return data_dir.absolute() / (pack.slug if own else f"{pack.slug}.overridden") / name
 
 
 def option_of(overrides: Sequence[str], group: str) -> str | None:

@@ -34,7 +34,7 @@ class Rerun:
         self.run, self.recorded, self.scratch, self.console = run, recorded, scratch, console
         self.pack = Pack(run["slug"])
         self.config = {**run["config"], "logger": {"kind": "none"}}
-        self.prepared = dataset_folder(data, run["slug"], self.config, run["overrides"])
+        self.prepared = dataset_folder(data, self.pack, self.config, run["overrides"])
         self.launch = launcher(self.pack, self.config["sandbox"], [scratch, self.prepared.parent], 1, console)
         self._numbers = itertools.count()
 

@@ -71,7 +71,7 @@ class Session:
 
     def prepared(self, cell: CellPlan) -> Path:
         """Where a cell's prepared data are."""
-        return dataset_folder(self.data_dir, self.pack.slug, cell.config, cell.overrides)
+        return dataset_folder(self.data_dir, self.pack, cell.config, cell.overrides)
 
     def prepare(self) -> None:
         """Build the datasets that are not there yet."""
@@ -97,10 +97,10 @@ class Session:
 
     def audit(self) -> dict[str, AuditReport]:
         """{name (see `audit_names`): report}: made where there is none for this very data, protocol and depth."""
-        keyed = [(cell, gate.audit_key(cell, self.fingerprints(cell))) for cell in self.cells]
+        keyed = [(cell, gate.audit_key(cell, self.fingerprints(cell), self.pack)) for cell in self.cells]
         names = names_of([(cell.levels, key) for cell, key in keyed])
         wanted = {names[key]: cell for cell, key in keyed}
-        paths = {name: gate.audit_path(self.runs, cell, self.fingerprints(cell)) for name, cell in wanted.items()}
+        paths = {names[key]: gate.audit_path(self.runs, key) for _, key in keyed}
         tasks = [
             Task(
                 f"audit {name}",

@@ -81,7 +81,7 @@ class Rehearsal:
 
         What is wrong with a dataset is said once, of the dataset; of a cell that stands `alone` it is said again.
         """
-        folder = self.scratch / dataset_name(config)
+        folder = self.scratch / dataset_name(config, "")
         data, protocol = config["data"].get("name"), config["protocol"].get("name")
         audited = {group: config[group] for group in ("data", "protocol", "audit")}
         if not self._once(name, alone, f"data {data}", folder.name, "prepare", lambda: _prepare(config, folder)):
