@@ -66,6 +66,9 @@ class RunRecord(TypedDict, total=False):
     out_of_memory: dict[str, Any]
     """Only where the cell asked for did not fit: {"asked": its id, "message", "before", "now"} (of `trainer`)."""
     parameters: int
+    told: dict[str, Any]
+    """What only the process of the training knows: {"fields": names of such keys above, "metrics": what the pack's own
+    code said of the chosen weights, "differs": [{"part", "name", "told", "computed"}] where it was wrong}."""
     message: str
     """Why the run failed or diverged; empty otherwise."""
     wall_s: float

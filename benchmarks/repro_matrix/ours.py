@@ -21,7 +21,9 @@ def bits(folder: Path) -> dict[str, Any]:
 
 def train(job: dict[str, Any], started: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Train (or go on training) in `job["folder"]`; `started` is called after the first step."""
-    from mlintern.engine.cell import run_cell, seconds_per_step
+    from mlintern.engine import rows
+    from mlintern.engine.cell import seconds_per_step
+    from mlintern.engine.whole import run_cell
     from mlintern.errors import Interrupted
 
     options = dict(job.get("options", {}))
@@ -32,7 +34,9 @@ def train(job: dict[str, Any], started: Callable[[], None] = lambda: None) -> di
     config = subjects.config(job["subject"], **options)
     splits = subjects.splits(Path(job["data"]))
     if rehearse:
-        seconds_per_step(config, splits)  # what the engine does in place of a sanity check: the plan's estimate
+        seconds_per_step(
+            config, *rows.seen(config, splits), len(splits.test)
+        )  # what the engine does in place of a sanity check: the plan's estimate
     seen = [0]
 
     def progress(step: int) -> None:

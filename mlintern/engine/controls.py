@@ -47,18 +47,13 @@ def is_control(model: Mapping[str, Any]) -> bool:
     return str(model.get("_target_", "")).startswith(f"{__name__}.")
 
 
-def sizes(splits: Splits, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def sizes(splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What the models above are built with: the inputs' shape, the number of outputs, and how many tokens there are."""
     labels = np.concatenate([part.labels for part in splits.parts().values()])
     classes = splits.classes or (int(labels.max()) + 1 if labels.dtype.kind in "iu" else None)
-    tokens = not inputs["train"].is_floating_point()
+    tokens = inputs["train"].dtype.kind != "f"
     return {
         "shape": list(inputs["train"].shape[1:]),
         "outputs": classes or math.prod(labels.shape[1:]),
         "vocabulary": max(int(part.max()) for part in inputs.values()) + 1 if tokens else None,
     }
-
-
-def shuffled(labels: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
-    """Training labels [n], dealt anew: what is then learnt of the test part came by another way than the labels."""
-    return labels[torch.from_numpy(generator.permutation(len(labels)))]

@@ -83,9 +83,10 @@ class Loop:
         checkpoint_path: Path | None = None,
         cadence: checkpoint.Cadence | None = None,
         on_progress: Callable[[int], None] = lambda step: None,
-        log: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+        on_evaluated: Callable[[int, str, dict[str, float]], None] = lambda step, part, values: None,
         should_stop: Callable[[], bool] = lambda: False,
         inside: Inside | None = None,
+        read_test: Callable[[int, dict[str, torch.Tensor]], float] | None = None,
     ):
         self.fabric, self.plan, self.feed, self.evaluate = fabric, plan, feed, evaluate
         self.model = module.model
@@ -101,7 +102,8 @@ class Loop:
         self.parameters = [p for p in module.model.parameters() if p.requires_grad]
         self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
         self.checkpoint_path, self.cadence = checkpoint_path, cadence or checkpoint.Cadence(math.inf)
-        self.on_progress, self.log, self.should_stop = on_progress, log, should_stop
+        self.on_progress, self.on_evaluated, self.should_stop = on_progress, on_evaluated, should_stop
+        self.read_test = read_test
         self.inside = inside if plan.shards.rank == 0 else None
         self.digest = StateDigest(module.model)
         self.may_snapshot = (
@@ -248,13 +250,18 @@ class Loop:
         state.trace.flush()
         for split, evaluation in self.evaluate(state.step).items():
             state.history.append(evaluation.row(state.step, split))
-            self.log(
-                state.step, {f"{split}/{k}": v for k, v in {"loss": evaluation.loss, **evaluation.metrics}.items()}
-            )
-            value = evaluation.loss if protocol.metric == "loss" else evaluation.metrics[protocol.metric]
-            if split == protocol.select_on and value is not None and better(value, state.best, protocol.mode):
-                state.best, state.selected_step = value, state.step
-                state.selected = weights.snapshot(self.model)
+            self.on_evaluated(state.step, split, {"loss": evaluation.loss, **evaluation.metrics})
+            if split == protocol.select_on:
+                self.consider(evaluation.loss if protocol.metric == "loss" else evaluation.metrics[protocol.metric])
+        if protocol.select_on == "test" and self.read_test is not None:
+            self.consider(self.read_test(state.step, weights.snapshot(self.model)))
+
+    def consider(self, value: float) -> None:
+        """Keep the weights if what they score is the best so far."""
+        state = self.state
+        if better(value, state.best, self.plan.protocol.mode):
+            state.best, state.selected_step = value, state.step
+            state.selected = weights.snapshot(self.model)
 
     def save(self) -> None:
         """Write a checkpoint of where the run is, whole or not at all."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from mlintern.data.splits import Splits
+from mlintern.engine.rows import Rows
 from mlintern.errors import Interrupted
 
 HOST = "127.0.0.1"
@@ -33,7 +33,13 @@ WATCH_EVERY_S = 0.5
 
 
 @contextlib.contextmanager
-def started(config: Mapping[str, Any], splits: Splits, checkpoint: Path, until: int | None) -> Iterator[None]:
+def started(
+    config: Mapping[str, Any],
+    rows: Mapping[str, Rows],
+    sizes: Mapping[str, Any] | None,
+    checkpoint: Path,
+    until: int | None,
+) -> Iterator[None]:
     """Start the ranks 1 … trainer.devices-1 of a cell for the block; in it, this process is rank 0 of their group.
 
     With one process nothing is started. Raises RuntimeError naming the rank if one of them ends before its time.
@@ -44,7 +50,7 @@ def started(config: Mapping[str, Any], splits: Splits, checkpoint: Path, until: 
         return
     store = torch.distributed.TCPStore(HOST, 0, size, is_master=True, wait_for_workers=False)
     spawn = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
-    shared = (dict(config), splits, checkpoint, until, size, store.port, os.getpid())
+    shared = (dict(config), dict(rows), sizes, checkpoint, until, size, store.port, os.getpid())
     others: list[BaseProcess] = [
         spawn.Process(target=_run_rank, args=(rank, *shared), name=f"rank {rank} of {size}") for rank in range(1, size)
     ]
@@ -105,7 +111,8 @@ def _group(store: Any, rank: int, size: int, accelerator: str) -> Iterator[None]
 def _run_rank(
     rank: int,
     config: Mapping[str, Any],
-    splits: Splits,
+    rows: Mapping[str, Rows],
+    sizes: Mapping[str, Any] | None,
     checkpoint: Path,
     until: int | None,
     size: int,
@@ -117,7 +124,7 @@ def _run_rank(
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 decides when to stop
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    cell = Cell(config, splits, rank, size)
+    cell = Cell(config, rows, sizes, rank, size)
     loop = cell.loop_type(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan, checkpoint)
     store = torch.distributed.TCPStore(HOST, port, size, is_master=False)
     store.set(f"ready/{rank}", "")

@@ -131,19 +131,20 @@ class Worker:
 
     def do_estimate(self, job: dict[str, Any]) -> dict[str, Any]:
         """Time a few steps of a cell in this process, and the memory that they took."""
-        from mlintern.engine import memory
+        from mlintern.engine import memory, rows
         from mlintern.engine.cell import seconds_per_step
 
         memory.reset_peak()
-        seconds = seconds_per_step(job["config"], self.load_splits(job["config"], job["folder"]))
+        splits = self.load_splits(job["config"], job["folder"])
+        seconds = seconds_per_step(job["config"], *rows.seen(job["config"], splits), len(splits.test))
         return {**seconds, "peak_memory_bytes": memory.peak_bytes()}
 
     def do_cell(self, job: dict[str, Any]) -> dict[str, Any]:
         """Train one cell; while another process trains it, wait and take over what that leaves."""
         from mlintern.engine import ENGINE_VERSION
-        from mlintern.engine.cell import run_cell
         from mlintern.engine.inside import Inside
         from mlintern.engine.source import source_sha256
+        from mlintern.engine.whole import run_cell
         from mlintern.environment import environment_record
         from mlintern.files import remove_drafts
         from mlintern.record import RUN_FILE

@@ -28,9 +28,11 @@ from mlintern.audit.run import audit
 from mlintern.data.prepare import prepare
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
-from mlintern.engine.cell import Cell, run_cell
+from mlintern.engine import rows
+from mlintern.engine.cell import Cell
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
+from mlintern.engine.whole import run_cell
 from mlintern.record import stable_hash
 from mlintern.study.plan import dataset_name
 from mlintern.study.worker import Worker
@@ -176,13 +178,18 @@ def _facts(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return empty
 
 
+def _built(config: Mapping[str, Any], splits: Splits) -> Cell:
+    """The cell on the rows that training sees."""
+    return Cell(config, *rows.seen(config, splits))
+
+
 def _batch(cell: Cell, size: int) -> list[torch.Tensor]:
     return [cell.inputs["train"][:size], cell.targets["train"][:size]]
 
 
 def _gradients(config: Mapping[str, Any], splits: Splits) -> Outcome:
     """Every parameter gets a finite gradient from the cell's own loss on a real batch."""
-    cell = Cell(config, splits)
+    cell = _built(config, splits)
     cell.module.train()
     cell.module.training_step(_batch(cell, len(splits.train)), 0).backward()
     trainable = {n: p for n, p in cell.module.model.named_parameters() if p.requires_grad}
@@ -206,7 +213,7 @@ def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
     own = not str(config["loss"].get("_target_", "")).startswith("torch.nn.")
     start = best = math.inf
     for rate in _LEARNING_RATES:
-        cell = Cell(config, splits)
+        cell = _built(config, splits)
         model = cell.module.model.train()
         for module in model.modules():
             if isinstance(module, nn.modules.dropout._DropoutNd):

@@ -7,7 +7,7 @@ import torch
 from mlintern import record
 from mlintern.config import Composer
 from mlintern.data.splits import Examples, Splits
-from mlintern.engine import ENGINE_VERSION, initialise
+from mlintern.engine import ENGINE_VERSION, initialise, rows
 from mlintern.engine.cell import Cell
 from mlintern.engine.controls import Constant, Linear, is_control, sizes
 from mlintern.engine.instantiate import build
@@ -63,14 +63,14 @@ def test_shuffled_labels_are_the_same_ones_dealt_anew(composer):
     config, _ = composer.compose(["model=logistic", "determinism=fast", "trainer.batch_size=20"])
     splits = make_splits(np.arange(60) % 10, np.random.default_rng(0).normal(size=(60, 40)).astype(np.float32))
     shuffling = {**config, "data": {**config["data"], "shuffle_labels": True}}
-    plain, one, two = Cell(config, splits), Cell(shuffling, splits), Cell(shuffling, splits)
-    for part in ("valid", "test"):
-        assert torch.equal(plain.targets[part], one.targets[part])
+    plain, one, two = (Cell(c, *rows.seen(c, splits)) for c in (config, shuffling, shuffling))
+    assert set(plain.targets) == set(one.targets) == {"train", "valid"}
+    assert torch.equal(plain.targets["valid"], one.targets["valid"])
     assert not torch.equal(plain.targets["train"], one.targets["train"])
     assert torch.equal(plain.targets["train"].sort().values, one.targets["train"].sort().values)
     assert torch.equal(one.targets["train"], two.targets["train"])
     assert torch.equal(one.feed.targets, one.targets["train"])
-    seeded = Cell({**shuffling, "seed": 1}, splits)
+    seeded = Cell({**shuffling, "seed": 1}, *rows.seen(shuffling, splits))
     assert not torch.equal(one.targets["train"], seeded.targets["train"])
 
 
@@ -82,13 +82,13 @@ def made(kind, splits, inputs):
 
 def test_simple_models_are_sized_by_the_data():
     splits = make_splits(np.arange(60) % 3)
-    inputs = {name: torch.randn(20, 2, 4) for name in ("train", "valid", "test")}
+    inputs = {name: np.ones((20, 2, 4), np.float32) for name in ("train", "valid", "test")}
     linear, constant = made("Linear", splits, inputs), made("Constant", splits, inputs)
-    assert linear(inputs["test"]).shape == constant(inputs["test"]).shape == (20, 3)
-    tokens = {name: torch.randint(0, 7, (20, 5)) for name in ("train", "valid", "test")}
-    assert made("Linear", splits, tokens)(tokens["test"]).shape == (20, 3)
+    assert linear(torch.from_numpy(inputs["test"])).shape == constant(torch.from_numpy(inputs["test"])).shape == (20, 3)
+    tokens = {name: np.arange(100).reshape(20, 5) % 7 for name in ("train", "valid", "test")}
+    assert made("Linear", splits, tokens)(torch.from_numpy(tokens["test"])).shape == (20, 3)
     regression = make_splits(np.linspace(0, 1, 60))
-    assert made("Linear", regression, inputs)(inputs["test"]).shape == (20, 1)
+    assert made("Linear", regression, inputs)(torch.from_numpy(inputs["test"])).shape == (20, 1)
     assert isinstance(linear, Linear) and isinstance(constant, Constant)
 
 

@@ -1,0 +1,74 @@
+"""Rows: one part of the data as the engine takes it, whoever prepared it and wherever it is used.
+
+Training is given the rows of train and valid and no others; the rows of test are with whoever scores.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlintern.data.splits import Splits
+from mlintern.engine import seeding
+from mlintern.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """One part: what the model is given, and what it is held against."""
+
+    inputs: np.ndarray
+    """[n, ...] after view and preprocessing: float32, or int64 for whole numbers (token ids)."""
+    targets: np.ndarray
+    """[n, ...] int64 class indices or float32 numbers."""
+    annotations: np.ndarray | None = None
+    """[n, ...] for probes only; None where the data have none."""
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def to_inputs(features: np.ndarray) -> np.ndarray:
+    """Features [n, ...] as torch sees them: real numbers as float32, whole numbers (token ids) as int64."""
+    return np.ascontiguousarray(features.astype(np.float32 if features.dtype.kind == "f" else np.int64))
+
+
+def to_targets(labels: np.ndarray) -> np.ndarray:
+    """Class indices as int64, regression targets as float32."""
+    if labels.dtype.kind not in "iubf":
+        raise UserError(f"data: labels of type {labels.dtype}; give class indices or numbers")
+    return np.ascontiguousarray(labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64))
+
+
+def of_splits(splits: Splits) -> dict[str, Rows]:
+    """{part: its rows}, preprocessing fitted on its scope."""
+    inputs = splits.transformed()
+    return {
+        name: Rows(to_inputs(inputs[name]), to_targets(part.labels), part.annotations)
+        for name, part in splits.parts().items()
+    }
+
+
+def seen(config: Mapping[str, Any], splits: Splits) -> tuple[dict[str, Rows], dict[str, Any]]:
+    """The rows that training may see, and what a control's model is built with; else nothing."""
+    parts = of_splits(splits)
+    sizes = sizes_of(config, splits, {name: part.inputs for name, part in parts.items()})
+    return {name: part for name, part in parts.items() if name != "test"}, sizes
+
+
+def sizes_of(config: Mapping[str, Any], splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What the data decide of a control's model; nothing for a model that its configuration decides."""
+    from mlintern.engine import controls  # which imports torch
+
+    return controls.sizes(splits, inputs) if controls.is_control(config["model"]) else {}
+
+
+def dealt(config: Mapping[str, Any], targets: np.ndarray) -> np.ndarray:
+    """Training targets [n] as this cell learns them: dealt anew where it is the control of shuffled labels.
+
+    What is then learnt of the test part came by another way than the labels.
+    """
+    if not config["data"].get("shuffle_labels"):
+        return targets
+    return targets[seeding.generator(config["seed"], "control").permutation(len(targets))]

@@ -1,0 +1,108 @@
+"""Tables: what the processes of a pack's code may read of the data, written by the trusted side.
+
+Inputs of every part, ready for the model, and the targets of train and valid. The rows of test come in an order of
+their own, keyed by the data's content, so that their place in the published part says nothing: what is sorted by class
+there is not here. Nothing in a table says which row is whose.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlintern import files
+from mlintern.data.prepare import load_parts, make_splits
+from mlintern.data.protocol import EvaluationProtocol
+from mlintern.data.splits import Splits
+from mlintern.data.training import LabelNoise
+from mlintern.engine import rows, seeding
+from mlintern.engine.instantiate import build
+from mlintern.engine.rows import Rows
+from mlintern.engine.trusted import is_trusted
+
+SEEN = ("train", "valid")
+"""Parts that training sees."""
+
+
+def load_splits(config: Mapping[str, Any], folder: Path, packs_code: bool = True) -> Splits:
+    """The splits of a config, from its prepared data; without `packs_code`, view and preprocessing of the pack's own
+    are left out."""
+    data, protocol = config["data"], config["protocol"]
+    noise = data.get("label_noise")
+
+    def made(group: str) -> Any:
+        wanted = data.get(group) and (packs_code or is_trusted(data[group]))
+        return build(data[group], f"data.{group}") if wanted else None
+
+    return make_splits(
+        data["name"],
+        load_parts(folder),
+        EvaluationProtocol(**{**protocol, "fit_on": tuple(protocol["fit_on"])}),
+        preprocessor=made("preprocess"),
+        view=made("view"),
+        classes=data.get("classes"),
+        train_size=data.get("train_size"),
+        label_noise=LabelNoise.from_config(noise) if noise else None,
+    )
+
+
+def order_of_test(splits: Splits) -> np.ndarray:
+    """The published place [n] of every row of the test table."""
+    return seeding.generator(0, "test-order", splits.test.fingerprint()).permutation(len(splits.test))
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """Where the tables of one dataset under one protocol are."""
+
+    folder: Path
+
+    def inputs(self, part: str) -> Path:
+        return self.folder / f"{part}.inputs.npy"
+
+    def targets(self, part: str) -> Path:
+        return self.folder / f"{part}.targets.npy"
+
+    def annotations(self, part: str) -> Path:
+        return self.folder / f"{part}.annotations.npy"
+
+    def raw(self, part: str) -> Path:
+        """Features before a view or preprocessing of the pack's own."""
+        return self.folder / f"{part}.raw.npy"
+
+
+def write(paths: Paths, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> None:
+    """Write the tables of the parts given: inputs in the order of the table, targets of what training sees."""
+    for part, values in inputs.items():
+        save(paths.inputs(part), values)
+    for part in SEEN:
+        if part in targets:
+            save(paths.targets(part), targets[part])
+
+
+def save(path: Path, values: np.ndarray) -> None:
+    """One array, whole or not at all."""
+    with files.atomic_path(path) as draft, open(draft, "wb") as handle:
+        np.save(handle, values, allow_pickle=False)
+
+
+def read(path: Path) -> np.ndarray:
+    """One array, mapped into memory; changes to it are the process's own."""
+    return np.load(path, mmap_mode="c", allow_pickle=False)
+
+
+def read_rows(paths: Paths, parts: Sequence[str]) -> dict[str, Rows]:
+    """{part: rows} of the tables whose targets are there to read."""
+    found = {}
+    for part in parts:
+        notes = paths.annotations(part)
+        found[part] = Rows(read(paths.inputs(part)), read(paths.targets(part)), read(notes) if notes.exists() else None)
+    return found
+
+
+def targets_of(config: Mapping[str, Any], splits: Splits) -> dict[str, np.ndarray]:
+    """{part: targets} in published order, those of train as the cell learns them."""
+    found = {part: rows.to_targets(of.labels) for part, of in splits.parts().items()}
+    return {**found, "train": rows.dealt(config, found["train"])}

@@ -1,0 +1,87 @@
+"""What the process of a training tells of itself: the part of a record that nobody else can know.
+
+It is written by code that runs beside the pack's, and is read as such: sizes and types are checked, what can be had
+another way is, and what cannot is marked in the record as told by the worker.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlintern import files
+from mlintern.errors import UserError
+
+TOLD_FILE = "told.json"
+SELECTED_FILE = "selected.safetensors"
+"""The chosen weights, as training left them: sealed when they are copied to where the record is."""
+MOST_BYTES = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """How a training went, by its own account."""
+
+    steps: int
+    """Steps done."""
+    step: int
+    """The step whose weights were chosen."""
+    value: float | None
+    """What they were chosen for; None where the last weights are taken."""
+    history: list[dict[str, Any]]
+    """Learning curve: one row per evaluation and part that training may see."""
+    loss_chain_sha256: str
+    wall_s: float
+    peak_memory_bytes: int
+    parameters: int
+    probes: list[str]
+    """Names of the probes among `metrics`."""
+
+    def write(self, folder: Path) -> None:
+        """Write it, whole or not at all; numbers that JSON does not have are text."""
+        files.write_json(folder / TOLD_FILE, _spelt(dataclasses.asdict(self)))
+
+
+def read(folder: Path) -> Told:
+    """What a training told; raises UserError where that is not readable as such."""
+    path = folder / TOLD_FILE
+    value = files.read_json(path)
+    try:
+        told = Told(**{name: _number(item) for name, item in value.items()})
+        told = dataclasses.replace(told, history=[_row(row) for row in told.history])
+        for field in dataclasses.fields(Told):
+            if not isinstance(getattr(told, field.name), _TYPES[field.name]):
+                raise TypeError(field.name)
+        return told
+    except (TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path}: not what a training tells ({error}); delete the folder and run again") from None
+
+
+_TYPES: dict[str, Any] = {
+    "steps": int, "step": int, "value": float | None, "history": list, "loss_chain_sha256": str,
+    "wall_s": float, "peak_memory_bytes": int, "parameters": int, "probes": list,
+}  # fmt: skip
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One line of a learning curve: a step, a part, and numbers."""
+    step, split = row["step"], row["split"]
+    if type(step) is not int or split not in ("train", "valid"):
+        raise ValueError("history")
+    rest = {str(name): _number(value) for name, value in row.items() if name not in ("step", "split")}
+    if not all(isinstance(value, float) for value in rest.values()):
+        raise ValueError("history")
+    return {"step": step, "split": split, **rest}
+
+
+def _spelt(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if isinstance(value, dict):
+        return {name: _spelt(item) for name, item in value.items()}
+    return [_spelt(item) for item in value] if isinstance(value, list) else value
+
+
+def _number(value: Any) -> Any:
+    return float(value) if value in ("nan", "inf", "-inf") else value
