@@ -18,6 +18,7 @@ from mlintern.errors import UserError
 
 LARGEST_FILE = 8_000_000  # bytes; a spec of 1,000 table cells takes 0.5 MB
 DEEPEST = 50  # levels; a spec has 8
+MOST_EVENTS = 200_000  # keys, values and brackets; a spec of 1,000 table cells has half of that
 M = TypeVar("M", bound=BaseModel)
 
 _IMPLICIT = [
@@ -33,7 +34,7 @@ _IMPLICIT = [
 _PLAIN_TAGS = {tag for tag, _, _ in _IMPLICIT} | {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml: ten times as fast
     """SafeLoader with YAML 1.2's scalars."""
 
 
@@ -62,9 +63,11 @@ def parse(text: str, name: str) -> Parsed:
     """The value and line numbers of YAML `text`; `name` is what complaints call it. Raises UserError."""
     try:
         depth = 0
-        for event in yaml.parse(text, Loader=_Loader):
+        for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             line = event.start_mark.line + 1  # type: ignore[union-attr]  # parsed text always has marks
+            if number > MOST_EVENTS:
+                raise UserError(f"{name}:{line}: more than {MOST_EVENTS:,} keys and values; leave data out")
             if depth > DEEPEST:
                 raise UserError(f"{name}:{line}: nested deeper than {DEEPEST} levels; flatten it")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):

@@ -7,9 +7,10 @@ from importlib import resources
 
 from mlintern.audit.report import Kind
 from mlintern.config import CONF
-from mlintern.vet import allowlist
+from mlintern.vet import rules, targets
 
 GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "probe", "protocol", "trainer")
+DATA_PACKAGES = ("mnist1d.data", "mnist1d.transform", "sklearn.datasets")
 
 
 def engine_facts() -> str:
@@ -35,8 +36,13 @@ def engine_options() -> str:
 
 
 def _data_packages() -> str:
-    """The installed packages that hold or generate data, with the names that a dataset source may use of them."""
-    only = allowlist.modules("generator").keys() - allowlist.modules("model").keys()
-    packages = sorted(name for name in only if name.split(".")[0] not in ("numpy", "scipy"))
-    listed = (f"{name}: {', '.join(sorted(allowlist.modules('generator')[name]))}" for name in packages)
+    """The installed packages that hold or generate data, with the functions that a dataset source may call of them."""
+    listed = (f"{module}: {', '.join(names)}" for module in DATA_PACKAGES if (names := _functions(module)))
     return "== data packages\n" + "\n".join(listed)
+
+
+def _functions(module: str) -> list[str]:
+    """Functions that build data, read off the installed source: nothing is imported for a prompt."""
+    found = targets.exported(module)
+    data = [name for name in found if name.startswith(("make_", "load_", "get_")) or module == "mnist1d.transform"]
+    return sorted(name for name in data if rules.name_problem(f"{module}.{name}", "generator") is None)

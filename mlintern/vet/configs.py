@@ -46,12 +46,7 @@ def check_config(
     spec, a provenance), where text may hold `${`.
     """
     shown = name or str(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return [Refusal(shown, 1, "file", f"cannot be read: {error.strerror}")]
-    largest = text.LARGEST_FILE if composed else text.LARGEST_RECORD
-    source, refusals = text.decode(content, shown, largest)
+    source, refusals = text.read(path, shown, text.LARGEST_FILE if composed else text.LARGEST_RECORD)
     if refusals:
         return refusals
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from mlintern import strict_yaml
 from mlintern.errors import UserError
 from mlintern.sandbox import GIB, Backend, Limits, run_sandboxed
+from mlintern.vet import text
 from mlintern.vet.checks import Check, Factor, Variant, job
 from mlintern.vet.configs import FORBIDDEN_ROOTS, check_config
 from mlintern.vet.policy import check_source
@@ -23,6 +26,9 @@ from mlintern.vet.targets import ENGINE_PREFIXES
 VETTING_LIMITS = Limits(cpu_s=1200, wall_s=3600, memory_bytes=8 * GIB, processes=256, file_size_bytes=GIB)
 _NOT_HYDRA = ("spec.yaml", "provenance.yaml", "composed.yaml")
 _IGNORED = ("pack.lock",)
+LARGEST_PACK = 250_000  # bytes of code and configuration; the largest that was authored has an eighth of that
+MOST_FILES = 500
+DEEPEST_FOLDER = 6
 _TEXT = (".md", ".txt")
 _CODE = re.compile(r"(modules|modules/[A-Za-z]\w*|modules/__init__)\.py", re.ASCII)
 _ENV = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONHASHSEED": "0"}
@@ -31,55 +37,114 @@ _ENV = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONHAS
 def check_pack(
     folder: Path, *, allowed_resolvers: Sequence[str] = (), roots: Sequence[Path] | None = None
 ) -> list[Refusal]:
-    """The static policy over every file of a pack; an empty list means that its models may be run in the sandbox.
+    """The linter over every file of a pack; an empty list means that its models may be run in the sandbox.
 
-    Refuses what has no place in a pack: compiled files, links, hidden files, Python outside `modules`.
+    Refuses what has no place in a pack: compiled files, links, pipes, hidden files, Python outside `modules`. Nothing
+    of the pack is run, and nothing in it holds this up: files are opened by type and size, and their number is bounded.
     """
     slug = folder.name
-    generators = _generators(folder)
     refusals: list[Refusal] = []
-    for path in sorted(folder.rglob("*")):
-        shown = f"papers/{slug}/{path.relative_to(folder).as_posix()}"
+    python, configs = [], []
+    total = 0
+    for path, problem in _walk(folder):
         relative = path.relative_to(folder)
-        if "__pycache__" in relative.parts:
-            continue  # the sandbox runs with its own; imports outside it are of approved files
-        if path.is_symlink():
-            refusals.append(Refusal(shown, 1, "file", "is a link; a pack holds plain files"))
-        elif path.is_dir() or relative.as_posix() in _IGNORED:
+        shown = f"papers/{slug}/{_printable(relative.as_posix())}"
+        problem = problem or _misplaced(relative)
+        if problem is not None:
+            refusals.append(Refusal(shown, 1, "file", problem))
+        elif relative.suffix == ".py":
+            python.append((path, shown))
+        elif relative.suffix in (".yaml", ".yml"):
+            configs.append((path, shown))
+        total += 0 if problem or relative.as_posix() in _NOT_HYDRA else path.lstat().st_size
+    if total > LARGEST_PACK:
+        return [*refusals, Refusal(f"papers/{slug}", 1, "size", f"over {LARGEST_PACK:,} bytes; leave data out")]
+    generators = _generators(folder, [path for path, _ in configs])
+    for path, shown in python:
+        refusals += check_source(path, "model", generators=generators, package=f"papers.{slug}.modules", name=shown)
+    for path, shown in configs:
+        refusals += check_config(
+            path,
+            composed=path.relative_to(folder).as_posix() not in _NOT_HYDRA,
+            allowed_prefixes=[*ENGINE_PREFIXES, f"papers.{slug}."],
+            allowed_resolvers=allowed_resolvers,
+            roots=roots if roots is not None else [folder.resolve().parents[1], Path(__file__).resolve().parents[2]],
+            name=shown,
+        )
+    return sorted(refusals, key=lambda refusal: (refusal.file, refusal.line))
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """(path, what is wrong with it by its type) of all that a pack's folder holds; links are not followed."""
+    if folder.is_symlink():
+        yield folder, "is a link; a pack is a folder of plain files"
+        return
+    waiting, seen = [folder], 0
+    while waiting:
+        here = waiting.pop()
+        try:
+            entries = list(itertools.islice(os.scandir(here), MOST_FILES + 1))
+        except OSError as error:
+            yield here, f"cannot be read ({error.strerror}); a pack holds plain files and folders"
             continue
-        elif any(part.startswith(".") for part in relative.parts):
-            refusals.append(Refusal(shown, 1, "file", "is hidden; a pack is read in one diff"))
-        elif path.suffix == ".py":
-            if not _CODE.fullmatch(relative.as_posix()):
-                refusals.append(Refusal(shown, 1, "file", "code stands in modules.py or modules/<name>.py only"))
-            refusals += check_source(path, "model", generators=generators, package=f"papers.{slug}.modules", name=shown)
-        elif path.suffix in (".yaml", ".yml"):
-            if relative.parts[0] == "conf" and (len(relative.parts) < 3 or relative.parts[1] in FORBIDDEN_ROOTS):
-                refusals.append(
-                    Refusal(shown, 1, "file", "would stand in for a config of the user's; a pack brings groups")
-                )
-            refusals += check_config(
-                path,
-                composed=relative.as_posix() not in _NOT_HYDRA,
-                allowed_prefixes=[*ENGINE_PREFIXES, f"papers.{slug}."],
-                allowed_resolvers=allowed_resolvers,
-                roots=roots
-                if roots is not None
-                else [folder.resolve().parents[1], Path(__file__).resolve().parents[2]],
-                name=shown,
-            )
-        elif path.suffix not in _TEXT:
-            refusals.append(Refusal(shown, 1, "file", f"files of type {path.suffix or 'none'} have no place in a pack"))
-    return refusals
+        seen += len(entries)
+        if seen > MOST_FILES:
+            yield here, f"a pack holds at most {MOST_FILES} files and folders; leave data out"
+            return
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path = here / entry.name
+            if entry.is_symlink():
+                yield path, "is a link; a pack holds plain files"
+            elif entry.is_dir(follow_symlinks=False):
+                if "." in entry.name:
+                    yield path, "is a folder named like a file or hidden; a pack's are conf, its groups, and modules"
+                elif len(path.relative_to(folder).parts) > DEEPEST_FOLDER:
+                    yield path, f"lies deeper than {DEEPEST_FOLDER} folders; flatten it"
+                else:
+                    waiting.append(path)
+            elif not entry.is_file(follow_symlinks=False):
+                yield path, "is a pipe, a socket or a device; a pack holds plain files"
+            elif not _bytecode(path.relative_to(folder)) and path.name not in _IGNORED:
+                yield path, None
 
 
-def _generators(folder: Path) -> set[str]:
+def _bytecode(relative: Path) -> bool:
+    """Is it a cache of the interpreter's? Those of packs are neither read nor written."""
+    return relative.suffix == ".pyc" and relative.parent.name == "__pycache__"
+
+
+def _misplaced(relative: Path) -> str | None:
+    """Why a plain file has no place in a pack by its name, or None."""
+    place = relative.as_posix()
+    if any(part.startswith(".") for part in relative.parts):
+        return "is hidden; a pack is read in one diff"
+    if _printable(place) != place:
+        return "has a name that cannot be read; rename it"
+    if relative.suffix == ".py":
+        return None if _CODE.fullmatch(place) else "code stands in modules.py or modules/<name>.py only"
+    if relative.suffix in (".yaml", ".yml"):
+        if relative.parts[0] == "conf" and (len(relative.parts) < 3 or relative.parts[1] in FORBIDDEN_ROOTS):
+            return "would stand in for a config of the user's; a pack brings groups"
+        return None
+    if relative.suffix not in _TEXT:
+        return f"files of type {relative.suffix or 'none'} have no place in a pack"
+    return None
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def _generators(folder: Path, configs: Sequence[Path]) -> set[str]:
     """Classes and functions that the pack's data configs name as their source: the ones that build a dataset."""
     found: set[str] = set()
-    for path in sorted((folder / "conf" / "data").glob("**/*.y*ml")):
+    for path in configs:
+        if path.relative_to(folder).parts[:2] != ("conf", "data"):
+            continue
+        content, refusals = text.read(path, path.name)
         try:
-            value = strict_yaml.load(path).value
-        except UserError:
+            value = None if refusals else strict_yaml.parse(content, path.name).value
+        except (UserError, RecursionError):
             continue  # refused on its own
         source: Any = value.get("source") if isinstance(value, dict) else None
         target = source.get("_target_") if isinstance(source, dict) else None

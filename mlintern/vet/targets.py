@@ -7,6 +7,7 @@ Prefixes alone do not hold: Hydra resolves `mlintern.engine.loop.os.system` by a
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.machinery
 import re
 import unicodedata
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.errors import UserError
-from mlintern.vet import allowlist
+from mlintern.vet import rules, text
 
 ENGINE_PREFIXES = ("mlintern.engine.", "mlintern.data.", "torch.nn.", "torch.optim.")
 """What any config may build, beside its own pack's modules (`papers.<slug>.`)."""
@@ -24,6 +25,7 @@ TARGET = "_target_"
 _DOTTED = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+", re.ASCII)
 _IGNORABLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\\s]")
 _DEEPEST_REEXPORT = 5
+_LARGEST_MODULE = 2_000_000  # bytes of a library's file
 _CONTROL_VALUES: dict[str, tuple[object, ...]] = {
     "_partial_": (True, False),
     "_recursive_": (True, False),
@@ -95,11 +97,8 @@ def target_problem(target: object, allowed_prefixes: Sequence[str], roots: Seque
         return None  # allowed by its whole name
     if not any(prefix.endswith(".") and target.startswith(prefix) for prefix in allowed_prefixes):
         return f"{TARGET}: {target} is outside what a config may build ({', '.join(allowed_prefixes)})"
-    if target.split(".")[0] == "torch":
-        module, _, name = target.rpartition(".")
-        if name not in allowlist.modules("model").get(module, frozenset()):
-            return f"{TARGET}: {target} is not among the names of {module} that a config may build"
-        return None
+    if target.split(".")[0] in rules.LIBRARIES and (found := rules.name_problem(target, "model")) is not None:
+        return f"{TARGET}: {found[1]}"
     folders = list(roots) if roots is not None else [Path.cwd(), Path(__file__).resolve().parents[2]]
     return _undefined(target, folders)
 
@@ -113,21 +112,50 @@ def _undefined(target: str, roots: Sequence[Path], depth: int = 0) -> str | None
     if len(rest) != 1:
         inner = ".".join(rest) or "(the module itself)"
         return f"{TARGET}: {target} reaches {inner} inside {file.name}; name a class or function that it defines"
+    ours = target.startswith("papers.")  # a library's file may be a link into an installer's cache
+    source, refusals = text.read(file if ours else file.resolve(), file.name, _LARGEST_MODULE)
     try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        statements = _top_level(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return f"{TARGET}: {file.name} cannot be read: {type(error).__name__}"
-    for node in tree.body:
+    if not source and refusals:
+        return f"{TARGET}: {refusals[0]}"
+    for node in statements:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == rest[0]:
             return None
-    for node in tree.body:
+    for node in statements:
         if isinstance(node, ast.ImportFrom) and depth < _DEEPEST_REEXPORT:
             for alias in node.names:
+                origin = _imported_from(node, target, file)
+                if origin.split(".")[0] != target.split(".")[0]:
+                    continue
                 if (alias.asname or alias.name) == rest[0]:
-                    origin = _imported_from(node, target, file)
-                    if origin.split(".")[0] == target.split(".")[0]:
-                        return _undefined(f"{origin}.{alias.name}", roots, depth + 1)
+                    return _undefined(f"{origin}.{alias.name}", roots, depth + 1)
+                if alias.name == "*" and _undefined(f"{origin}.{rest[0]}", roots, depth + 1) is None:
+                    return None
     return f"{TARGET}: {target} is not a class or function defined in {file.name}"
+
+
+def exported(module: str) -> list[str]:
+    """Functions and classes that an installed module defines or brings in by name, its own package's alone."""
+    found = _module_file([*module.split("."), "name"], _installed(module.split(".")[0]))
+    if found is None or found[1] != ["name"]:
+        return []
+    names: list[str] = []
+    for node in _top_level(text.read(found[0].resolve(), found[0].name, _LARGEST_MODULE)[0]):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            names.append(node.name)
+        elif node.level or (node.module or "").split(".")[0] == module.split(".")[0]:
+            names += [alias.asname or alias.name for alias in node.names]
+    return [name for name in names if name.isidentifier() and not name.startswith("_")]
+
+
+@functools.lru_cache(maxsize=64)
+def _top_level(source: str) -> list[ast.ClassDef | ast.FunctionDef | ast.ImportFrom]:
+    """What may define or bring in a name."""
+    return [
+        node for node in ast.parse(source).body if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.ImportFrom))
+    ]
 
 
 def _imported_from(node: ast.ImportFrom, target: str, file: Path) -> str:

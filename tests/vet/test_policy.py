@@ -1,6 +1,5 @@
-"""The static policy: what honest modules need passes, what hides is refused, and lists do not rot."""
+"""The linter of packs: what honest modules need passes; what draws, hides, shares or hangs is refused at its line."""
 
-import importlib
 import importlib.util
 import subprocess
 import sys
@@ -9,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.vet import allowlist, check_source
+from mlintern.vet import check_source
+from mlintern.vet.rules import Kind
 
 BENIGN = sorted((Path(__file__).parent / "benign").glob("*.py.txt"))
 HEAD = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\nimport numpy as np\n\n"
 
 
-def rules(tmp_path: Path, body: str, kind: allowlist.Kind = "model", **other) -> dict[str, int]:
+def rules(tmp_path: Path, body: str, kind: Kind = "model", **other) -> dict[str, int]:
     """{rule: line in the body} of what is refused."""
     path = tmp_path / "modules.py"
     path.write_text(HEAD + body, encoding="utf-8")
@@ -24,7 +24,7 @@ def rules(tmp_path: Path, body: str, kind: allowlist.Kind = "model", **other) ->
 
 @pytest.mark.parametrize("path", BENIGN, ids=lambda path: path.name.split(".")[0])
 def test_honest_modules_pass(path: Path) -> None:
-    kind: allowlist.Kind = "generator" if "generator" in path.name else "model"
+    kind: Kind = "generator" if "generator" in path.name else "model"
     assert [str(refusal) for refusal in check_source(path, kind)] == []
 
 
@@ -50,48 +50,81 @@ def test_there_are_enough_honest_ones() -> None:
 @pytest.mark.parametrize(
     ("body", "rule", "line"),
     [
-        ("def f(torch):\n    return torch.load('x')", "name", 2),
-        ("def f():\n    import numpy\n    return numpy.fromfile('x')", "name", 3),
+        ("def f():\n    import numpy\n    return numpy.fromfile('x')", "file", 3),
         ("class A:\n    open = 1\n\n    def f(self):\n        return open('x')", "builtin", 5),
         ("f = lambda: [open for _ in ()]", "builtin", 1),
-        ("def f(x):\n    return f'{x.__class__}'", "dunder", 2),
-        ("def f(x):\n    return '{0.__class__}'.format(x)", "dunder", 2),
-        ("def f(a, x):\n    return a.format(x)", "attribute", 2),
-        ("def f(x):\n    return getattr(x, '__class__')", "dunder", 2),
+        ("X = 0 and (exec := 2)", "builtin", 1),
+        ("def f(x):\n    return '{0.f.__globals__}'.format(x)", "attribute", 2),
         ("def f(x):\n    return hasattr(x, 'gi_frame')", "attribute", 2),
-        ("def f(x):\n    setattr(nn.Linear, 'forward', x)", "reflection", 2),
-        ("def f(x):\n    return type('X', (), {})", "builtin", 2),
-        ("def f(x):\n    with torch.no_grad() as x.forward:\n        pass", "patch", 2),
+        ("def f(x):\n    return getattr(x, 'to' + 'file')", "reflection", 2),
+        ("def f(x):\n    getattr(x, 'tofile')('y')", "method", 2),
+        ("def f(x):\n    setattr(nn.Linear, 'forward', x)", "patch", 2),
         ("def f(x):\n    for nn.Linear.forward in ():\n        pass", "patch", 2),
         ("def f():\n    del nn.Linear", "patch", 2),
-        ("def f(x):\n    (x := torch)", "module", 2),
-        ("class A(nn.Module):\n    def f(self):\n        self.training = True", "patch", 3),
+        ("torch.backends.cudnn.benchmark = True", "patch", 1),
+        ("def f(y):\n    global N\n    N = y", "shared-state", 2),
         ("class A(nn.Module):\n    @classmethod\n    def f(cls, y):\n        cls.labels = y", "shared-state", 4),
         ("class A(nn.Module):\n    def f(self, y):\n        A.labels = y", "shared-state", 3),
+        ("class A(nn.Module):\n    def f(self, y):\n        self.__class__.labels = y", "shared-state", 3),
+        ("class A(nn.Module):\n    seen = {}\n    def f(self, y):\n        self.seen[0] = y", "shared-state", 4),
         ("class A(nn.Module):\n    def f(self, y):\n        c = A\n        c.labels = y", "shared-state", 4),
         ("T = {'a': [1]}\ndef f(y):\n    T['a'].append(y)", "shared-state", 3),
         ("T = {'a': [1]}\ndef f(y):\n    T['a'] += y", "shared-state", 3),
-        ("def f():\n    n = 0\n    def g():\n        nonlocal n\n    return g", "shared-state", 4),
-        ("class A(nn.Module):\n    def __del__(self):\n        pass", "dunder", 2),
-        ("def __getattr__(name):\n    return name", "dunder", 1),
-        ("@torch.compile\ndef f(x):\n    return x", "decorator", 1),
-        ("x = torch.zeros(3)", "import-time", 1),
-        ("x: int = torch.zeros(3)", "import-time", 1),
-        ("class A(nn.Sequential(nn.ReLU())):\n    pass", "import-time", 1),
-        ("for i in range(3):\n    pass", "import-time", 1),
+        ("def f(y, seen=[]):\n    seen.append(y)\n    return seen", "shared-state", 2),
+        ("def g(x):\n    return x\ndef f(y):\n    g.seen = y", "shared-state", 4),
+        ("while True:\n    pass", "import-time", 1),
+        ("class A:\n    while True:\n        pass", "import-time", 2),
+        ("X = sum(1 for _ in range(10**14))", "import-time", 1),
+        ("N = 10**12\nfor i in range(N):\n    pass", "import-time", 2),
+        ("import itertools\nX = max(itertools.count())", "import-time", 2),
+        ("X = list(iter(int, 1))", "import-time", 1),
+        ("X = bytes(10**12)", "import-time", 1),
+        ("X = torch.zeros(10**11)", "import-time", 1),
+        ("import math\nX = 'a'.ljust(int(1e12))", "import-time", 2),
+        ("def f(x=bytes(10**12)):\n    return x", "import-time", 1),
+        ("def f(x: bytes(10**12)):\n    return x", "import-time", 1),
+        ("def f():\n    return 1\nX = f()", "import-time", 3),
+        ("class A:\n    def __init__(self):\n        pass\nX = A()", "import-time", 4),
         ("x = (lambda: 1)()", "import-time", 1),
-        ("def f(x):\n    return x.to('cuda:0')", "device", 2),
-        ("def f(x):\n    try:\n        return x\n    except:\n        return 0", "syntax", 4),
-        ("def f(x):\n    return x._base", "attribute", 2),
-        ("def f():\n    return hash('a')", "builtin", 2),
-        ("def f():\n    print('x')", "builtin", 2),
-        ("def f():\n    torch.use_deterministic_algorithms(False)", "name", 2),
-        ("def f():\n    torch.backends.cudnn.benchmark = True", "patch", 2),
-        ("def f():\n    torch.set_default_dtype(torch.float64)", "name", 2),
-        ("def f():\n    return np.random.default_rng(0)", "name", 2),
+        ("W = torch.randn(3)", "import-time", 1),
+        ("def f(x, layer=nn.Linear(3, 3)):\n    return layer(x)", "import-time", 1),
+        ("X = 10 ** 10 ** 10", "huge", 1),
+        ("X = pow(10, 10 ** 10)", "huge", 1),
+        ("X = 1 << (1 << 40)", "huge", 1),
+        ("def f():\n    return 'a' * 10**12", "huge", 2),
+        ("X = [0] * 10**12", "huge", 1),
+        ("A = 9 ** 99\nX = A ** A", "huge", 2),
+        ("def f(x):\n    return x.to('cuda:0')", "method", 2),
+        ("def f(x):\n    return x.cuda()", "method", 2),
+        ("def f():\n    return np.random.rand()", "random", 2),
+        ("def f():\n    return np.random.default_rng()", "random", 2),
+        ("def f():\n    return np.random.default_rng(None)", "random", 2),
+        ("from numpy.random import rand\ndef f():\n    return rand()", "random", 3),
+        ("import random\ndef f():\n    return random.random()", "random", 3),
+        ("import random\ndef f():\n    return random.Random()", "random", 3),
+        ("def f():\n    torch.manual_seed(0)", "random", 2),
+        ("def f():\n    torch.cuda.manual_seed_all(0)", "random", 2),
+        ("import time", "import", 1),
+        ("import os", "import", 1),
+        ("import requests", "import", 1),
+        ("import somelib", "import", 1),
+        ("from torch import *", "import", 1),
+        ("def f():\n    return torch.os.getcwd()", "import", 2),
+        ("t = torch\ndef f():\n    return t.load('x')", "file", 3),
+        ("from PIL import Image\ndef f():\n    return Image.open('x')", "file", 3),
+        ("import pandas as pd\ndef f():\n    return pd.read_csv('x')", "file", 3),
+        ("from transformers import AutoModel\ndef f():\n    return AutoModel.from_pretrained('x')", "network", 3),
+        ("import timm\ndef f():\n    return timm.create_model('x', pretrained=True)", "network", 3),
+        ("from mlintern.engine.protocols import Path", "import", 1),
+        ("from mlintern.sandbox import run_sandboxed", "import", 1),
+        ("import mlintern.engine.cell", "import", 1),
+        ("def f():\n    torch.use_deterministic_algorithms(False)", "setting", 2),
+        ("def f():\n    torch.set_default_dtype(torch.float64)", "setting", 2),
+        ("X = b'" + "x" * 300 + "'", "opaque", 1),
         ("x = 1;" + " " * 400 + "import os", "size", 1),
+        ("p\u0430th = 1", "identifier", 1),
         ("def f(:", "syntax", 1),
-        ("x = " + "(" * 150 + "1" + ")" * 150 + " + " + "-" * 90 + "1" + "+1" * 0 + "\ny = " + "[" * 300, "syntax", 2),
+        ("y = " + "[" * 300, "syntax", 1),
     ],
 )
 def test_refused(body: str, rule: str, line: int, tmp_path: Path) -> None:
@@ -99,26 +132,31 @@ def test_refused(body: str, rule: str, line: int, tmp_path: Path) -> None:
     assert found.get(rule) == line, found
 
 
+@pytest.mark.parametrize("body", ["import time", "X = 10 ** 10 ** 10", "W = torch.randn(3)", "def f():\n    eval('1')"])
+def test_a_refusal_names_file_line_and_fix(body: str, tmp_path: Path) -> None:
+    path = tmp_path / "modules.py"
+    path.write_text(HEAD + "\n" + body)
+    [refusal] = {str(refusal) for refusal in check_source(path, "model", name="papers/x/modules.py")}
+    assert refusal.startswith(f"papers/x/modules.py:{HEAD.count(chr(10)) + 2 + body.count(chr(10))}: ")
+    assert ";" in refusal and "\n" not in refusal  # what is wrong; how to mend it
+
+
 def test_generators_may_use_the_legacy_stream_and_models_beside_them_may_not(tmp_path: Path) -> None:
     body = (
         "class Data:\n    def __call__(self):\n        np.random.seed(0)\n\n\ndef f():\n    return np.random.rand()\n"
     )
-    assert rules(tmp_path, body, generators=["Data"]) == {"name": 7}
+    assert rules(tmp_path, body, generators=["Data"]) == {"random": 7}
     assert rules(tmp_path, body, kind="generator") == {}
-    imported = (
-        "from scipy.special import expit\n\n\nclass A(nn.Module):\n    def f(self, x):\n        return expit(x)\n"
-    )
-    assert rules(tmp_path, imported, generators=["Data"]) == {"name": 6}
 
 
 def test_siblings_are_imported_by_name(tmp_path: Path) -> None:
-    (tmp_path / "layers.py").write_text("import torch as leaked\n\n\nclass Layer:\n    pass\n")
-    good = "from .layers import Layer\nfrom papers.x.modules.layers import Layer as Same\n"
+    (tmp_path / "layers.py").write_text("class Layer:\n    pass\n")
+    good = "from .layers import Layer\nfrom papers.x.modules.layers import Layer as Same\nfrom . import layers\n"
     assert rules(tmp_path, good, package="papers.x.modules") == {}
-    assert "import" in rules(tmp_path, "from .layers import leaked\n")
     assert "import" in rules(tmp_path, "from .missing import Layer\n")
-    assert "import" in rules(tmp_path, "from . import layers\n")
     assert "import" in rules(tmp_path, "from ..other import Layer\n")
+    shared = "from .layers import SEEN\ndef f(x):\n    SEEN.append(x)\n"
+    assert rules(tmp_path, shared) == {"shared-state": 3}
 
 
 def test_oversized_and_binary_files_are_refused(tmp_path: Path) -> None:
@@ -135,34 +173,6 @@ def test_oversized_and_binary_files_are_refused(tmp_path: Path) -> None:
         assert (rule in found) if rule else found == []
     path.write_text("x = " + "\\\n-" * 20_000 + "1\n")
     assert [refusal.rule for refusal in check_source(path, "model")] in (["syntax"], ["size"])
-
-
-def test_allowed_names_exist_and_are_no_modules() -> None:
-    """A name that is a module would open everything that module imports."""
-    for kind in ("model", "generator"):
-        for module, names in allowlist.modules(kind).items():
-            if importlib.util.find_spec(module.split(".")[0]) is None:
-                continue
-            loaded = importlib.import_module(module)
-            found = {name for name in names if isinstance(getattr(loaded, name, None), types.ModuleType)}
-            assert not found - {n.rsplit(".", 1)[-1] for n in allowlist.parents(kind)}, f"{module}: {found}"
-            missing = {name for name in names if not hasattr(loaded, name)}
-            assert len(missing) <= 0.1 * len(names) + 1, f"{module} has no {sorted(missing)}"
-
-
-@pytest.mark.parametrize(
-    "dotted",
-    """torch.load torch.save torch.hub torch.ops torch.classes torch.from_file torch.compile torch.manual_seed
-    torch.seed torch.jit torch.multiprocessing torch.distributed torch.set_rng_state torch.default_generator
-    torch.set_num_threads
-    torch.utils torch.library torch.backends torch.package numpy.load numpy.fromfile numpy.memmap numpy.ctypeslib
-    numpy.save numpy.savetxt numpy.bmat numpy.test typing.get_type_hints functools.lru_cache functools.singledispatch
-    dataclasses.make_dataclass torch.nn.DataParallel torch.UntypedStorage sklearn.datasets.fetch_openml
-    sklearn.datasets.load_files mnist1d.data.get_dataset mnist1d.data.from_pickle""".split(),
-)
-def test_dangerous_names_are_not_listed(dotted: str) -> None:
-    module, _, name = dotted.rpartition(".")
-    assert name not in allowlist.modules("generator").get(module, frozenset())
 
 
 def test_checking_needs_no_torch() -> None:
