@@ -3,8 +3,9 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from mlintern import __version__, printing
+from mlintern import __version__, printing, snapshot
 from mlintern.errors import UserError
 
 COMMANDS = {
@@ -50,13 +51,16 @@ commands:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (by default the process's own); returns the exit code. A user's mistake is one line."""
     printing.never_fail()
+    if argv is None:
+        snapshot.permit()
     argv = sys.argv[1:] if argv is None else argv
     try:
         return dispatch([argument for argument in argv if argument != "--debug"])
     except UserError as error:
         if "--debug" in argv:
             raise
-        print(f"mlintern: {error}", file=sys.stderr)
+        said = f"{snapshot.ROOT}: {snapshot.GONE}" if snapshot.gone() else snapshot.as_seen(str(error))
+        print(f"mlintern: {said}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("\nmlintern: interrupted; the same command continues where it stopped", file=sys.stderr)
@@ -64,6 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         sys.stdout = None
         return 141
+    except (ImportError, OSError):
+        if "--debug" in argv or not snapshot.gone():
+            raise
+        print(f"mlintern: {snapshot.ROOT}: {snapshot.GONE}", file=sys.stderr)
+        return UserError.exit_code
 
 
 def dispatch(argv: list[str]) -> int:
@@ -84,6 +93,25 @@ def dispatch(argv: list[str]) -> int:
         raise UserError(
             f"{argv[0]}: no such command; choose {', '.join(COMMANDS)}, or run a paper with paper=<arXiv id>"
         )
+    if not {a for a in argv if a.startswith("-")} - {
+        "-m",
+        "--multirun",
+    }:  # else Hydra shows something, or it is no flag
+        enter_snapshot(argv)
     from mlintern.hydra_run import run
 
     return run(argv)
+
+
+def enter_snapshot(argv: Sequence[str]) -> None:
+    """Go on from a snapshot of the packs that a command line names, where all of them are there.
+
+    This comes before the heavy imports, which would be for nothing.
+    """
+    from mlintern.paper.ids import papers_in
+
+    slugs = [paper.slug for paper in papers_in(list(argv))]
+    given = [a.partition("=")[2] for a in argv if a.startswith("run.dir=")]
+    records = Path(given[-1] if given and not set("$,{") & set(given[-1]) else "runs")
+    if slugs and all((snapshot.ROOT / "papers" / slug).is_dir() for slug in slugs):
+        snapshot.enter(slugs, records, "mlintern", argv)

@@ -3,10 +3,12 @@ flags go to Hydra."""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from rich.console import Console
 
+from mlintern import snapshot
+from mlintern.cli import enter_snapshot
 from mlintern.config import CONF, PACKS, no_environment, search_path
 from mlintern.errors import UserError
 from mlintern.pack import Pack
@@ -28,6 +30,7 @@ def run(argv: Sequence[str]) -> int:
         for paper in missing:
             author_pack(paper, settings)
         argv = [a for a in argv if a not in settings]
+        enter_snapshot(argv)
     elif code := next((a for a in argv if a.startswith("code.")), None):
         raise UserError(f"{code}: is for authoring, and papers/{papers[0].slug}/ is there already; leave it out")
     rewritten = rewrite_paper_override(list(argv))
@@ -37,6 +40,17 @@ def run(argv: Sequence[str]) -> int:
     if unknown := flags - MULTIRUN - SHOWING:
         raise UserError(f"{min(unknown)}: no such flag; see --help")
     slugs = list(dict.fromkeys(paper.slug for paper in papers))
+    began = [snapshot.State(slug) for slug in slugs]
+    try:
+        return _run(slugs, rewritten, flags)
+    finally:
+        for said in dict.fromkeys(state.said() for state in began):
+            if said and not flags & SHOWING:
+                print(f"mlintern: {said}", file=sys.stderr)
+
+
+def _run(slugs: Sequence[str], rewritten: Sequence[str], flags: Set[str]) -> int:
+    """Run a command line whose papers have packs, here or by Hydra."""
     if flags:  # packs have options of the same names, so each paper is a multirun of its own
         named = {s: [f"paper={s}" if a.lstrip("+").startswith("paper=") else a for a in rewritten] for s in slugs}
         return max(run_hydra(slug, named[slug]) for slug in slugs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import environment, files, record
+from mlintern import environment, files, record, snapshot
 from mlintern.audit.report import AuditReport
 from mlintern.config import Composer
 from mlintern.engine import ENGINE_VERSION
@@ -175,7 +175,9 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
 
 def write_composed(pack: Pack, cells: Sequence[CellPlan]) -> None:
     """papers/<slug>/composed.yaml: what the pack's configuration comes to, in one reviewable file that DVC tracks."""
-    path = pack.folder / COMPOSED_FILE
+    path = (
+        snapshot.project() / "papers" / pack.slug / COMPOSED_FILE if snapshot.entered() else pack.folder / COMPOSED_FILE
+    )
     text = composed(cells)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write_text(path, text)

@@ -28,7 +28,11 @@ def counted_files(folder: Path, shown: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     left, total = [folder], 0
     while left:
-        with os.scandir(left.pop()) as entries:
+        try:
+            entries = os.scandir(left.pop())
+        except OSError as error:
+            raise UserError(f"{shown}: not readable ({error.strerror}); restore it (git checkout)") from None
+        with entries:
             for entry in entries:
                 if entry.name.startswith(".") or entry.name.endswith("~") or entry.name == "__pycache__":
                     continue

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
-from mlintern import printing
+from mlintern import printing, snapshot
 from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.job import COMPOSED_FILE, composed
@@ -34,9 +35,17 @@ def main(stage: Callable[[Pack, list[CellPlan], Console], int]) -> None:
     try:
         if len(sys.argv) != 2:
             raise UserError("usage: python -m pipelines.<stage> <slug>")
-        sys.exit(stage(*cells_of(sys.argv[1]), Console()))
+        slug = sys.argv[1]
+        if Pack.exists(slug):
+            snapshot.permit()
+            snapshot.enter([slug], Path("runs"), f"pipelines.{Path(sys.argv[0]).stem}", [slug])
+        began = snapshot.State(slug)
+        code = stage(*cells_of(slug), Console())
+        if said := began.said():
+            raise UserError(f"{said}; run `dvc repro` again, so that DVC records what was made from what")
+        sys.exit(code)
     except UserError as error:
-        print(f"mlintern: {error}", file=sys.stderr)
+        print(f"mlintern: {snapshot.as_seen(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

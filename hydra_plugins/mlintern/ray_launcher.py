@@ -35,7 +35,7 @@ class RayLauncher(ThinLauncher):
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         options = {"address": self.address} if self.address else {"num_cpus": self.num_cpus, "include_dashboard": False}
         ray.init(
-            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
+            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}},
             logging_level="error",
             **options,
         )

@@ -58,7 +58,9 @@ class SubmititSlurmLauncher(ThinLauncher):
         except RuntimeError as error:
             raise UserError(f"hydra/launcher=submitit_slurm: {error}; run this where sbatch is") from None
         # submitit writes an srun line into its script, and a job's environment is the submitting shell's
-        executor.update_parameters(**self.options, slurm_setup=[f'export PYTHONPATH="{ROOT}:${{PYTHONPATH:-}}"'])
+        executor.update_parameters(
+            **self.options, slurm_setup=[f'export PYTHONSAFEPATH=1 PYTHONPATH="{ROOT}:${{PYTHONPATH:-}}"']
+        )
         try:
             jobs = executor.map_array(execute, *zip(*self.payloads(job_overrides, initial_job_idx), strict=True))
         except submitit.core.utils.FailedJobError as error:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Protocol
 
+from mlintern import snapshot
 from mlintern.config import ROOT
 from mlintern.errors import UserError
 
@@ -190,6 +191,7 @@ class Pool:
                 return process
         if len(self.processes) >= self.size:
             return None
+        snapshot.check()
         process = _Process(self.launch, self.environment)
         assert process.popen.stdout is not None
         self.processes.append(process)

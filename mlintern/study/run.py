@@ -4,7 +4,6 @@ Everything that takes torch happens in worker processes; this side composes, dec
 """
 
 import os
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import files, record
+from mlintern import files, record, snapshot
 from mlintern.audit.report import AuditReport
-from mlintern.config import ROOT, ranges
+from mlintern.config import ranges
 from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
@@ -219,7 +218,7 @@ class Session:
         self.console.print(
             f"Training {len(todo)} cell{'s' * (len(todo) > 1)}{kept}, {self.jobs} at a time{total}.", highlight=False
         )
-        git = git_state()
+        git = snapshot.git_state()
         by_name = {item.cell.name: item for item in order}
         for item in order:
             failures.forget(item.folder)
@@ -303,22 +302,6 @@ def outcome(folder: Path) -> str:
         return f"{run['status']}: {run['message']}"
     name = run["selection"]["metric"]
     return f"test {name} {run['metrics']['test'][name]:.4g} in {duration(run['wall_s'])}"
-
-
-def git_state() -> dict[str, Any]:
-    """Commit, whether there are uncommitted changes, and the hash of their diff; empty outside a repository."""
-    import hashlib
-
-    def git(*argv: str) -> bytes:
-        return subprocess.run(["git", *argv], cwd=ROOT, capture_output=True, check=True).stdout
-
-    try:
-        commit = git("rev-parse", "HEAD").decode().strip()
-        dirty = bool(git("status", "--porcelain", "--untracked-files=no").strip())
-        diff = hashlib.sha256(git("diff", "HEAD")).hexdigest() if dirty else None
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"commit": commit, "dirty": dirty, "diff_sha256": diff}
 
 
 def run_cells(

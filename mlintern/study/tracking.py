@@ -5,8 +5,8 @@ import sys
 
 from rich.console import Console
 
-from mlintern.config import ROOT
 from mlintern.errors import UserError
+from mlintern.snapshot import project
 
 STAGES = ("prepare", "audit", "study", "report")
 
@@ -15,7 +15,7 @@ def papers() -> list[str]:
     """The slugs that dvc.yaml iterates over."""
     import yaml
 
-    path = ROOT / "papers.yaml"
+    path = project() / "papers.yaml"
     try:
         return list(yaml.safe_load(path.read_text(encoding="utf-8"))["papers"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
@@ -28,11 +28,11 @@ def commit(slug: str, console: Console) -> None:
     Outside a DVC project (a plain copy of the files), and for a paper that papers.yaml does not list, there is nothing
     to record.
     """
-    if not (ROOT / ".dvc").is_dir() or slug not in papers():
+    if not (project() / ".dvc").is_dir() or slug not in papers():
         return
     stages = [f"{stage}@{slug}" for stage in STAGES]
     command = [sys.executable, "-m", "dvc", "commit", "--quiet", "--force", *stages]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=project(), capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()
         console.print(

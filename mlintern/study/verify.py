@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import environment, files, record
+from mlintern import environment, files, record, snapshot
 from mlintern.data.prepare import DATASET_FILE
 from mlintern.engine import seeding
 from mlintern.errors import UserError
@@ -26,7 +26,6 @@ from mlintern.study.differences import Difference
 from mlintern.study.parting import Parting, first_parting
 from mlintern.study.plan import dataset_folder
 from mlintern.study.rerun import Rerun, Setting
-from mlintern.study.run import git_state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +140,7 @@ def now_as_record(run: Mapping[str, Any], now: Mapping[str, Any], data: Path) ->
         "data": now["data"],
         "engine": now["engine"],
         "environment": {**now["environment"], "drift": [drift[name] for name in sorted(drift)]},
-        "git": git_state() or run["git"],
+        "git": snapshot.git_state() or run["git"],
     }
 
 

@@ -1,0 +1,135 @@
+"""A study runs from a snapshot: what is edited while it runs changes no later cell, and is named."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from mlintern import snapshot
+from mlintern.errors import UserError
+from mlintern.pack import Pack
+from tests.study import tiny
+
+SLUG = tiny.SLUG
+TWO = ["-m", tiny.PAPER, "model=net", "data=blobs", "seed=0,1", "trainer.max_steps=400"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The project's folders with a small file each, and a pack."""
+    folder = tiny.write_pack(tmp_path / "project")
+    for name in ("mlintern/__init__.py", "mlintern/engine/cell.py", "conf/config.yaml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("# a\n")
+    return folder
+
+
+def take(project):
+    return snapshot.take(project, [SLUG], project / "runs" / snapshot.STORE)
+
+
+def test_equal_states_share_one_and_others_do_not(project):
+    first = take(project)
+    assert take(project) == first
+    assert (first / "papers" / SLUG / "modules.py").read_text() == tiny.MODULES
+    for name in ("mlintern/engine/cell.py", "conf/config.yaml", f"papers/{SLUG}/modules.py", f"papers/{SLUG}/new.npy"):
+        with (project / name).open("a") as file:
+            file.write("# b\n")
+        assert take(project) != first
+        first = take(project)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda place: shutil.rmtree(place / "papers"),
+        lambda place: (place / "mlintern/engine/cell.py").unlink(),
+        lambda place: (place / "mlintern/engine/cell.py").write_text("# other\n"),
+        lambda place: (place / "mlintern/random.py").write_text("# planted\n"),
+        lambda place: (place / "mlintern/planted").symlink_to("/tmp"),
+        lambda place: (place / snapshot.NOTE_FILE).write_text("{"),
+        lambda place: (shutil.rmtree(place), place.write_text("a file")),
+    ],
+)
+def test_what_is_not_whole_is_built_anew(project, spoil):
+    place = take(project)
+    spoil(place)
+    assert take(project) == place
+    assert (place / "mlintern/engine/cell.py").read_text() == "# a\n"
+    assert sorted(path.name for path in (place / "mlintern").iterdir()) == ["__init__.py", "engine"]
+    assert (place / "papers" / SLUG / "modules.py").read_text() == tiny.MODULES
+    assert json.loads((place / snapshot.NOTE_FILE).read_text())["project"] == str(project)
+
+
+def test_bytecode_of_a_pack_is_not_in_it(project):
+    planted = project / "papers" / SLUG / "__pycache__" / "modules.cpython-311.pyc"
+    planted.parent.mkdir()
+    planted.write_bytes(b"planted")
+    place = take(project)
+    assert not list((place / "papers").rglob("*.pyc"))
+    (place / "papers" / SLUG / "__pycache__").mkdir()
+    assert take(project) == place
+    assert not (place / "papers" / SLUG / "__pycache__").exists()
+
+
+def test_a_link_in_a_pack_is_one_line(project):
+    (project / "papers" / SLUG / "helpers.py").symlink_to("/etc/hostname")
+    with pytest.raises(UserError, match=f"papers/{SLUG}/helpers.py: is a link"):
+        take(project)
+
+
+def test_where_it_cannot_be_written_is_one_line(project):
+    (project / "runs").write_text("a file")
+    with pytest.raises(UserError, match="cannot write"):
+        take(project)
+
+
+def test_old_ones_go_but_not_those_that_a_command_holds(project):
+    import fcntl
+
+    held = take(project)
+    with open(held / snapshot.LOCK_FILE, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        made = []
+        for i in range(snapshot.KEPT + 3):
+            (project / "conf/config.yaml").write_text(f"n: {i}\n")
+            made.append(take(project))
+            os.utime(made[-1], (i, i))
+        there = {path for path in held.parent.iterdir() if not path.name.startswith(".")}
+    assert held in there
+    assert made[-1] in there
+    assert made[0] not in there
+    assert len(there) <= snapshot.KEPT + 2
+
+
+def test_an_edit_between_two_cells_changes_nothing_and_is_named(tmp_path):
+    folder = tiny.project(tmp_path / "edited")
+    process = tiny.start(folder, *TWO)
+    deadline = time.monotonic() + 200
+    while not list(folder.glob("runs/*/*/run.json")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    # the pack would fail, the engine as well, and the configuration would give another cell
+    modules = folder / "papers" / SLUG / "modules.py"
+    modules.write_text(
+        modules.read_text().replace("return self.head(", "raise ValueError('edited')\n        return self.head(")
+    )
+    Pack(SLUG, folder / "papers").approve("a test")
+    (folder / "mlintern/engine/cell.py").write_text("raise ValueError('edited')\n")
+    conf = folder / "papers" / SLUG / "conf/paper" / f"{SLUG}.yaml"
+    conf.write_text(conf.read_text().replace("lr: 0.01", "lr: 0.5"))
+    out, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, out
+    records = tiny.records(folder)
+    assert len(records) == 2
+    assert {run["config"]["optimizer"]["lr"] for run in records.values()} == {0.01}
+    assert "changed while the study ran; the cells ran the state of its start" in out
+    assert "mlintern/engine/cell.py" in out
+    assert f"papers/{SLUG}/modules.py" in out
+
+    undisturbed = tiny.project(tmp_path / "undisturbed")
+    again = tiny.run(undisturbed, *TWO)
+    assert tiny.bits(undisturbed) == tiny.bits(folder)
+    assert "changed while" not in again
