@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mlintern import record
+from mlintern import loggers, record
 from mlintern.config import ranges
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.training import LabelNoise
@@ -79,3 +79,4 @@ def check_values(config: Mapping[str, Any]) -> None:
     if not config["run"]["checkpoint_seconds"] >= 0:
         raise UserError(f"run.checkpoint_seconds={config['run']['checkpoint_seconds']}: must be 0 or more")
     ranges.check(config)
+    loggers.check(config["logger"])

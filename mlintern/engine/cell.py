@@ -35,6 +35,9 @@ from mlintern.vet.targets import check_targets
 
 Log = Callable[[int, str, Mapping[str, float]], None]
 """Takes (step, part, {name: value}) of an evaluation."""
+Saved = Callable[[int, int, list[float], list[float]], None]
+"""Takes (step, first, losses, learning rates): a checkpoint covers `step` steps, of which those from `first` on."""
+STEPS_AT_ONCE = 5000
 
 
 class Cell:
@@ -148,6 +151,7 @@ def train(
     sizes: Mapping[str, Any] | None = None,
     on_progress: Callable[[int], None] = lambda step: None,
     on_evaluated: Log = lambda step, part, values: None,
+    on_saved: Saved | None = None,
     read_test: Callable[[int, Mapping[str, torch.Tensor]], float] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     until: int | None = None,
@@ -156,15 +160,27 @@ def train(
     """Train one cell in `folder` and write what it tells; continues from a checkpoint if there is one.
 
     With `until` below the cell's steps, only steps.parquet and inside.parquet are written, and nothing is told.
-    `inside` says which steps' insides are kept, and how much of them. `read_test` is given a step and its weights and
-    answers with the score on test, for a protocol that chooses on it. Raises Interrupted when asked to stop, UserError
-    for a config that cannot be run.
+    `inside` says which steps' insides are kept, and how much of them. Where training goes on, `on_evaluated` and
+    `on_saved` (at most STEPS_AT_ONCE steps at a time) are told again what is behind it. `read_test` is given a step and
+    its weights and answers with the score on test, for a protocol that chooses on it. Raises Interrupted when asked to
+    stop, UserError for a config that cannot be run.
     """
     memory.reset_peak()
     cell = Cell(config, rows, sizes, world=config["trainer"]["devices"])
 
     def scores(step: int) -> dict[str, Evaluation]:
         return {part: cell.score(part, step) for part in rows}
+
+    sent = 0
+
+    def saved(state: State) -> None:
+        nonlocal sent
+        if on_saved is not None:
+            losses = state.trace.losses()
+            for first in range(sent, len(losses), STEPS_AT_ONCE):
+                piece = losses[first : first + STEPS_AT_ONCE].tolist()
+                sent = first + len(piece)
+                on_saved(sent, first, piece, learning_rates(loop, first, sent))
 
     loop = cell.loop_type(
         cell.fabric,
@@ -179,6 +195,7 @@ def train(
         should_stop,
         inside or Inside(),
         read_test,
+        saved,
     )
     with ranks.started(config, rows, sizes, folder / CHECKPOINT_FILE, until):
         state = loop.run(until)
@@ -202,14 +219,18 @@ def train(
     return told
 
 
+def learning_rates(loop: Loop, start: int, stop: int) -> list[float]:
+    """The first parameter group's learning rate at the steps start … stop-1."""
+    return [loop.schedule.factor(step, loop.plan.max_steps) * loop.base_lrs[0] for step in range(start, stop)]
+
+
 def write_steps(folder: Path, state: State, loop: Loop) -> None:
     """steps.parquet: loss, learning rate, chain and weights of every step; inside.parquet: what passed in some."""
     losses = state.trace.losses()
-    factors = [loop.schedule.factor(step, loop.plan.max_steps) for step in range(len(losses))]
     steps = {
         "step": np.arange(len(losses), dtype=np.int64),
         "loss": losses,
-        "lr": np.array(factors, dtype=np.float64) * loop.base_lrs[0],
+        "lr": np.array(learning_rates(loop, 0, len(losses)), dtype=np.float64),
         "chain": state.trace.links,
         "weights": state.trace.digests(),
     }

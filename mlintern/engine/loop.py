@@ -87,6 +87,7 @@ class Loop:
         should_stop: Callable[[], bool] = lambda: False,
         inside: Inside | None = None,
         read_test: Callable[[int, dict[str, torch.Tensor]], float] | None = None,
+        on_saved: Callable[[State], None] = lambda state: None,
     ):
         self.fabric, self.plan, self.feed, self.evaluate = fabric, plan, feed, evaluate
         self.model = module.model
@@ -103,7 +104,7 @@ class Loop:
         self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
         self.checkpoint_path, self.cadence = checkpoint_path, cadence or checkpoint.Cadence(math.inf)
         self.on_progress, self.on_evaluated, self.should_stop = on_progress, on_evaluated, should_stop
-        self.read_test = read_test
+        self.read_test, self.on_saved = read_test, on_saved
         self.inside = inside if plan.shards.rank == 0 else None
         self.digest = StateDigest(module.model)
         self.may_snapshot = (
@@ -285,9 +286,10 @@ class Loop:
             self.snapshot = live.Snapshot(path, self.model, self.plain_optimizer, groups, state.step)
         self.wants_snapshot = False
         self.cadence.wrote(time.monotonic() - began)
+        self.on_saved(state)
 
     def restore(self) -> None:
-        """Continue from the checkpoint if there is one."""
+        """Continue from the checkpoint if there is one, and tell again what it holds."""
         if self.checkpoint_path is None or not self.checkpoint_path.exists():
             return
         selected, traced, note = checkpoint.load(self.checkpoint_path, self.model, self.plain_optimizer)
@@ -302,6 +304,10 @@ class Loop:
             selected=selected,
             wall_s=note["wall_s"],
         )
+        for row in self.state.history:
+            values = {name: value for name, value in row.items() if name not in ("step", "split")}
+            self.on_evaluated(row["step"], row["split"], values)
+        self.on_saved(self.state)
 
 
 def clip_gradients(parameters: list[torch.nn.Parameter], limit: float) -> None:

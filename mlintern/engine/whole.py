@@ -4,6 +4,7 @@ Vetting, the pricing of a leak and tests run cells so. A study does not: there t
 of test, and the host scores (`mlintern.study.life`). The numbers are the same to the bit.
 """
 
+import contextlib
 import datetime
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 
 from mlintern import environment, files, record
 from mlintern.data.splits import Splits
-from mlintern.engine import guard, loggers, probes, rows, weights
+from mlintern.engine import guard, probes, rows, weights
 from mlintern.engine.assemble import assemble
 from mlintern.engine.cell import train, write_table
 from mlintern.engine.checkpoint import CHECKPOINT_FILE
@@ -25,6 +26,9 @@ from mlintern.engine.live import LIVE_FILE
 from mlintern.engine.predict import Sealed
 from mlintern.engine.rows import Rows
 from mlintern.engine.told import SELECTED_FILE, TOLD_FILE
+from mlintern.loggers import open_log
+from mlintern.loggers.log import Finished
+from mlintern.loggers.rows import wants_steps
 
 
 def run_cell(
@@ -46,33 +50,35 @@ def run_cell(
     folder.mkdir(parents=True, exist_ok=True)
     parts = rows.of_splits(splits)
     sizes = rows.sizes_of(config, splits, {name: part.inputs for name, part in parts.items()})
-    logger = loggers.make(config["logger"], folder)
+    log = open_log(config, folder, facts)
+    log.start()
     looks: dict[str, dict[str, Any]] = {}
-
-    def log(step: int, part: str, values: Mapping[str, float]) -> None:
-        logger.log(step, {f"{part}/{name}": value for name, value in values.items()})
 
     def read_test(step: int, state: Mapping[str, torch.Tensor]) -> float:
         found = _Judge(config, state, sizes).score(parts["test"], step)
         looks[weights.weights_sha256(state)] = found.row(step, "test")
-        log(step, "test", {"loss": found.loss, **found.metrics})
+        log.evaluated(step, "test", {"loss": found.loss, **found.metrics})
         metric = config["protocol"]["metric"]
         return found.loss if metric == "loss" else found.metrics[metric]
 
-    told = train(
-        config,
-        {name: part for name, part in parts.items() if name != "test"},
-        folder,
-        sizes=sizes,
-        on_progress=on_progress,
-        on_evaluated=log,
-        read_test=read_test,
-        should_stop=should_stop,
-        until=until,
-        inside=inside,
-    )
-    if told is None:
-        return None
+    with contextlib.ExitStack() as unfinished:
+        unfinished.callback(log.close)
+        told = train(
+            config,
+            {name: part for name, part in parts.items() if name != "test"},
+            folder,
+            sizes=sizes,
+            on_progress=on_progress,
+            on_evaluated=log.evaluated,
+            on_saved=log.saved if wants_steps(config["logger"]) else None,
+            read_test=read_test,
+            should_stop=should_stop,
+            until=until,
+            inside=inside,
+        )
+        if told is None:
+            return None
+        unfinished.pop_all()
     state, _ = weights.load_tensors(folder / SELECTED_FILE)
     judge = _Judge(config, state, sizes)
     found = {name: judge.score(part, told.step) for name, part in _dealt(config, parts).items()}
@@ -91,9 +97,9 @@ def run_cell(
         "finished": _now(),
     }
     metrics = {part: {"loss": e.loss, **e.metrics, **means.get(part, {})} for part, e in found.items()}
-    logger.close(metrics)
     result = assemble(facts, config, told, metrics, readings, diverged_at(folder), known)
     files.write_json(folder / record.RUN_FILE, result)
+    log.finish(Finished(result, folder))
     for name in (CHECKPOINT_FILE, LIVE_FILE, TOLD_FILE):
         (folder / name).unlink(missing_ok=True)
     return result
