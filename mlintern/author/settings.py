@@ -11,7 +11,7 @@ from mlintern.author.money import Ledger, Price, price_of
 from mlintern.author.providers.base import Progress, Provider
 from mlintern.errors import UserError
 
-PROVIDERS = ("anthropic", "manual", "replay")
+PROVIDERS = ("anthropic", "openai", "manual", "replay")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +20,9 @@ class LlmSettings:
 
     provider: str = "anthropic"
     base_url: str | None = None
-    """Any server that speaks the Messages API; None: the client's own (or ANTHROPIC_BASE_URL)."""
+    """A server that speaks the provider's API (Messages, or chat completions); None: the provider's own."""
     model: str | None = None
-    """None: the strongest current model that the installed client names."""
+    """None: the strongest current model that the installed anthropic client names."""
     budget_usd: float = 5.0
     """Hard limit for one paper, over all runs."""
     price: Mapping[str, float] | None = None
@@ -79,7 +79,7 @@ def make_asker(settings: LlmSettings, work: Path, progress: Progress) -> Asker:
     Raises UserError where the provider cannot answer (no key, no recorded dialogue) or its model has no known price.
     """
     provider = _provider(settings, work)
-    own = settings.own_price()
+    own = settings.own_price() or _own_machine_price(provider)
     if provider.paid:
         price_of(provider.model, own)
     ledger = Ledger(work / "spent.json", float(settings.budget_usd))
@@ -98,6 +98,20 @@ def _provider(settings: LlmSettings, work: Path) -> Provider:
         if settings.replay is None:
             raise UserError("llm.provider=replay: say which dialogue with llm.replay=<folder>")
         return ReplayProvider(Path(settings.replay))
+    if settings.provider == "openai":
+        from mlintern.author.providers.openai_api import OpenAIProvider
+
+        return OpenAIProvider(settings.model, settings.base_url, timeout_s=float(settings.timeout_s))
     from mlintern.author.providers.anthropic_api import AnthropicProvider
 
     return AnthropicProvider(settings.model, settings.base_url, timeout_s=float(settings.timeout_s))
+
+
+def _own_machine_price(provider: Provider) -> Price | None:
+    """Nothing, for a server of one's own; None where somebody may bill."""
+    if provider.name != "openai":
+        return None
+    from mlintern.author.providers.openai_api import OpenAIProvider, is_own_machine
+
+    assert isinstance(provider, OpenAIProvider)
+    return Price.plain(0.0, 0.0) if is_own_machine(provider.url) else None

@@ -33,7 +33,7 @@ def test_strength_is_line_then_version_without_snapshots_and_deprecated_names():
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"provider": "openai"}, r"llm\.provider=openai: choose anthropic, manual, replay"),
+        ({"provider": "gemini"}, r"llm\.provider=gemini: choose anthropic, openai, manual, replay"),
         ({"modle": "x"}, r"llm\.modle: no such key"),
         ({"budget_usd": "much"}, r"llm\.budget_usd=much"),
         ({"budget_usd": -1}, r"llm\.budget_usd=-1"),

@@ -27,7 +27,8 @@ _FIXES = {
     401: "the key was not accepted; check ANTHROPIC_API_KEY",
     402: "there is a problem with the account's billing; see the provider's console",
     403: "the key may not use this model or server; choose another llm.model or key",
-    404: "there is no such model or server; check llm.model and llm.base_url",
+    404: "there is no such model or server; check llm.model and llm.base_url (a server that speaks chat completions "
+    "needs llm.provider=openai)",
     413: "the request is too large for the server; the paper may have too many figures",
     429: "the rate limit holds; wait and run again, finished stages are kept",
     529: "the server is overloaded; run again later, finished stages are kept",
@@ -53,6 +54,8 @@ class AnthropicProvider:
                 "llm.provider=anthropic: no key; set ANTHROPIC_API_KEY, or use llm.provider=manual, which needs none"
             )
         self.model = model or default_model()
+        if base_url is not None:  # the client adds /v1 itself
+            base_url = base_url.rstrip("/").removesuffix("/v1")
         try:
             self.client = anthropic.Anthropic(base_url=base_url, max_retries=retries, timeout=timeout_s)
         except anthropic.AnthropicError as error:
