@@ -10,17 +10,19 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from rich.console import Console
+from rich.markup import escape
 
 from mlintern import files, record
 from mlintern.config import Composer
 from mlintern.errors import LeakRefused, UserError
 from mlintern.job import finish_study, index_path
 from mlintern.pack import Pack
-from mlintern.study import failures, gate, plan
+from mlintern.study import failures, gate, plan, sweep_summary
 from mlintern.study.budget import plan_path
 from mlintern.study.cell_job import CellJob
 from mlintern.study.plan import CellPlan
@@ -82,6 +84,8 @@ class Sweep:
             groups = [([], [cell for _, cells, _ in groups for cell in cells], False)]
         code, values = 0, []
         for overrides, cells, whole in groups:
+            if whole and len(groups) > 1:
+                self.console.print(f"[bold]{escape(' '.join(overrides))}[/]", highlight=False)
             planned, audits, seconds = self.run_group(cells, overrides if whole else None)
             values += [_selection(item) for item in planned]
             failed = [{**p.row(), "message": self.failed[p.cell_id]} for p in planned if p.cell_id in self.failed]
@@ -89,7 +93,7 @@ class Sweep:
                 seconds["total"] = time.monotonic() - began
                 finish_study(self.pack, cells, overrides, planned, audits, seconds, failed, self.console)
             else:
-                self.summary(planned)
+                self.summary(planned, cells, arguments)
             code = max(code, 1 if failed or self.refused else 0)
         return code, values
 
@@ -193,11 +197,25 @@ class Sweep:
                 reasons[item.cell_id] = f"its job was lost: {error}"
         return reasons
 
-    def summary(self, planned: Sequence[Planned]) -> None:
-        """One line per cell of a sweep that is no whole study."""
-        for item in planned:
-            said = outcome(item.folder) if item.finished() else f"[red]failed: {self.failed[item.cell_id]}[/]"
-            self.console.print(f"  {item.cell_id}  {item.cell.name}  [bold]{said}[/]", highlight=False)
+    def summary(self, planned: Sequence[Planned], cells: Sequence[CellPlan], arguments: Sequence[str]) -> None:
+        """What came out of a sweep that is no whole study, by what was swept; several cells leave it in a file too."""
+        keys = sweep_summary.swept_keys(arguments)
+        ran = {item.origin.overrides: item for item in planned}
+        outcomes = []
+        for cell in cells:
+            item, swept = ran.get(cell.overrides), sweep_summary.values_of(keys, cell.overrides)
+            if item is not None and item.finished():
+                outcomes.append(sweep_summary.finished(item, swept, outcome(item.folder)))
+            else:
+                why = f"failed: {self.failed[item.cell_id]}" if item else "refused: see above"
+                outcomes.append(sweep_summary.Outcome(swept, cell.name, item.cell_id if item else "-", said=why))
+        sweep_summary.show(self.console, outcomes)
+        if len(outcomes) > 1:
+            given = sorted(a for a in arguments if not a.lstrip("+").startswith("paper="))
+            name = f"sweep-{record.stable_hash(given, 'arguments')[:8]}.json"
+            path = Path(cells[0].config["run"]["dir"]) / self.slug / name
+            sweep_summary.write(path, given, outcomes)
+            self.console.print(f"Sweep: {path}", highlight=False, soft_wrap=True)
 
 
 def _selection(item: Planned) -> float | None:
