@@ -13,6 +13,7 @@ from mlintern.config import CONF, PACKS, no_environment, search_path
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId, papers_in, rewrite_paper_override
+from mlintern.sandbox import policy
 
 MULTIRUN = {"-m", "--multirun"}
 SHOWING = {"-c", "--cfg", "-i", "--info", "--resolve", "-p", "--package", "--hydra-help", "-sc", "--shell-completion"}
@@ -39,6 +40,7 @@ def run(argv: Sequence[str]) -> int:
     flags = {a.split("=")[0] for a in rewritten if a.startswith("-")}
     if unknown := flags - MULTIRUN - SHOWING:
         raise UserError(f"{min(unknown)}: no such flag; see --help")
+    policy.say(policy.from_overrides([a for a in rewritten if not a.startswith("-")]))
     slugs = list(dict.fromkeys(paper.slug for paper in papers))
     began = [snapshot.State(slug) for slug in slugs]
     try:

@@ -63,6 +63,8 @@ class RunRecord(TypedDict, total=False):
     """How often the test part was read for this cell: once under a clean protocol."""
     audit: dict[str, Any]
     """{"sha256", "clean", "acknowledged": [kinds]} of the audit that this cell was trained under."""
+    sandbox: dict[str, Any]
+    """{"backend", "layers", "network"}: what held the pack's code. Backend `none`: nothing did."""
     out_of_memory: dict[str, Any]
     """Only where the cell asked for did not fit: {"asked": its id, "message", "before", "now"} (of `trainer`)."""
     parameters: int

@@ -157,19 +157,16 @@ class Side:
     def by_the_pool(self, jobs: list[forks.Job]) -> list[dict[str, Any]]:
         """Train cells in the study's own worker processes, two at a time."""
         from benchmarks.repro_matrix.ours import bits
-        from mlintern.study.pool import Pool, launch_bare
+        from mlintern.study.pool import Bare, Pool
         from mlintern.study.pool import Task as PoolTask
-
-        def launch(argv: Any, environment: Any, errors: Any) -> Any:
-            path = f"{environment['PYTHONPATH']}{os.pathsep}{subjects.HERE}"
-            return launch_bare(argv, {**environment, "PYTHONPATH": path}, errors)
 
         tasks = []
         for job in jobs:
             config = subjects.config(job["subject"])
             value = {"kind": "cell", "config": config, "folder": job["data"], "out": job["folder"], "facts": {}}
             tasks.append(PoolTask(job["subject"], value))
-        with Pool(2, Determinism(**subjects.base()["determinism"]).pins(), launch=launch) as pool:
+        bare = Bare(path=f"{ROOT}{os.pathsep}{subjects.HERE}")
+        with Pool(2, Determinism(**subjects.base()["determinism"]).pins(), launcher=bare) as pool:
             pool.map(tasks)
         return [bits(Path(job["folder"])) for job in jobs]
 

@@ -18,6 +18,7 @@ from mlintern.config.explain import explain, no_option, search_path
 from mlintern.config.schema import Schema
 from mlintern.config.values import check_values
 from mlintern.errors import UserError
+from mlintern.sandbox import policy
 
 _OF_ANY_DATA = {"num_workers", "train_size", "label_noise"}
 """Keys of `data` that stand in conf/config.yaml, whatever dataset is chosen."""
@@ -97,4 +98,5 @@ def check(composed: DictConfig, slug: str, packs: Path) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise explain(error, slug, packs) from error
     check_values(plain)
+    plain["sandbox"] = policy.current().config()  # whatever a project or a pack says of it
     return plain

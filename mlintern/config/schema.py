@@ -93,6 +93,14 @@ class Env:
 
 
 @dataclasses.dataclass
+class SandboxGroup:
+    """Config group `sandbox`; the user's word, see `mlintern.sandbox.policy`."""
+
+    backend: str = MISSING
+    network: str = MISSING
+
+
+@dataclasses.dataclass
 class Schema:
     """The whole configuration. Groups that a pack fills freely are mappings."""
 
@@ -116,4 +124,4 @@ class Schema:
     llm: Llm = MISSING
     run: Run = MISSING
     env: Env = MISSING
-    sandbox: str = MISSING
+    sandbox: SandboxGroup = MISSING

@@ -74,8 +74,6 @@ def check_values(config: Mapping[str, Any]) -> None:
         raise UserError(f"study.budget_hours={study['budget_hours']}: must be above 0, or null for no limit")
     if config["env"]["drift"] not in ("warn", "refuse"):
         raise UserError(f"env.drift={config['env']['drift']}: choose warn or refuse")
-    if config["sandbox"] not in ("auto", "bwrap", "unshare", "none"):
-        raise UserError(f"sandbox={config['sandbox']}: choose auto, bwrap, unshare or none")
     if not config["run"]["checkpoint_seconds"] >= 0:
         raise UserError(f"run.checkpoint_seconds={config['run']['checkpoint_seconds']}: must be 0 or more")
     ranges.check(config)

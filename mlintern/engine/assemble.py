@@ -12,6 +12,7 @@ from mlintern import record
 from mlintern.engine import ENGINE_VERSION, seeding
 from mlintern.engine.source import source_sha256
 from mlintern.engine.told import Told
+from mlintern.sandbox.policy import BARE
 
 TOLD = ("evaluations", "loss_chain_sha256", "wall_s", "peak_memory_bytes", "parameters")
 """Fields of every record that only the process of the training knows."""
@@ -34,6 +35,7 @@ def assemble(
     protocol = config["protocol"]
     differs = contradictions(told, metrics, config, measured) if diverged is None else []
     result: record.RunRecord = {
+        "sandbox": dict(BARE),  # objects that a user brings in Python; a study's facts say what held its code
         **facts,  # type: ignore[typeddict-item]
         "status": "finished" if diverged is None else "diverged",
         "message": ""

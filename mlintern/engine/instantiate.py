@@ -6,6 +6,7 @@ from typing import Any
 import hydra.errors
 import hydra.utils
 
+from mlintern import uncached
 from mlintern.errors import UserError
 
 ALLOWED_PREFIXES = (
@@ -27,6 +28,7 @@ def allowed_prefixes(slug: str) -> tuple[str, ...]:
 
 def build(config: Mapping[str, Any], where: str, **arguments: Any) -> Any:
     """Instantiate one group; a failure becomes one line that names the group and the target."""
+    uncached.install()
     try:
         return hydra.utils.instantiate(dict(config), **arguments)
     except hydra.errors.InstantiationException as error:

@@ -1,4 +1,4 @@
-"""The sandbox for code that nobody has approved, at vetting and at training alike.
+"""The sandbox for the code of packs, at vetting and at training alike, whoever has read it.
 
 A child process without network, with an emptied environment, an allowlisted view of the file system, one writable
 folder, and limits on time, memory, processes and files; all of it ends together. The kernel does the holding (user,
@@ -6,16 +6,18 @@ PID, network, mount and IPC namespaces; Landlock; seccomp; rlimits): Python-leve
 What it does not hide: the CPU's timing, the kernel itself, and the size of what it may read.
 """
 
-from mlintern.sandbox.limits import GIB, Backend, Completed, Limits
-from mlintern.sandbox.process import SandboxedProcess, capabilities, popen_sandboxed, run_sandboxed
+from mlintern.sandbox.limits import GIB, Backend, Completed, Limits, Network
+from mlintern.sandbox.process import SandboxedProcess, capabilities, offered, popen_sandboxed, run_sandboxed
 
 __all__ = [
     "GIB",
     "Backend",
     "Completed",
     "Limits",
+    "Network",
     "SandboxedProcess",
     "capabilities",
+    "offered",
     "popen_sandboxed",
     "run_sandboxed",
 ]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.limits import Limits, Network
 from mlintern.sandbox.namespaces import PROC_READ_ONLY
 from mlintern.sandbox.view import Mount
 
@@ -26,14 +26,19 @@ def _options(program: str) -> str:
     return subprocess.run([program, "--help"], capture_output=True, text=True, check=False).stdout
 
 
-def command(program: str, view: Sequence[Mount], limits: Limits, argv: Sequence[str]) -> list[str]:
+def command(
+    program: str, view: Sequence[Mount], limits: Limits, argv: Sequence[str], network: Network = "none"
+) -> list[str]:
     """argv that runs `argv` as PID 1 of new user, PID, network, mount, IPC and UTS namespaces with this view.
+
+    A network namespace has loopback alone, which bubblewrap brings up; `peers` keeps the host's network.
 
     There is no `--die-with-parent`: it follows the *thread* that started bubblewrap, which in a thread pool ends early.
     The supervisor ends with its control socket instead.
     """
     known = _options(program)
-    arguments = [program, "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    arguments = [program, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    arguments += [] if network == "peers" else ["--unshare-net"]
     arguments += ["--unshare-cgroup-try", "--as-pid-1", "--hostname", "sandbox", "--cap-drop", "ALL"]
     arguments += ["--uid", str(INNER_ID), "--gid", str(INNER_ID), "--clearenv"]
     if "--disable-userns" in known:

@@ -6,6 +6,7 @@ Source: https://docs.kernel.org/userspace-api/landlock.html (file system since A
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -30,19 +31,20 @@ def abi() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> int:
-    """Holds this process and its children to these paths, without TCP; returns the ABI, 0 when there is none.
+def restrict(read: Iterable[str], write: Iterable[str], *, tcp: bool = False) -> int:
+    """Holds this process and its children to these paths, without TCP unless asked; returns the ABI.
 
     `read` may be read and executed, `write` may be changed but not executed (a library there can still be loaded).
-    A path that does not exist is left out. `no_new_privs` must be set.
+    A path that does not exist is left out. `no_new_privs` must be set. Restrictions add up: what an earlier call
+    forbids stays forbidden. Raises OSError where the kernel has no Landlock.
     """
     version = abi()
     if version == 0:
-        return 0
+        raise OSError(errno.ENOSYS, "the kernel has no Landlock (Linux 5.13 and later, CONFIG_SECURITY_LANDLOCK)")
     handled = (1 << _BITS.get(version, 16)) - 1
     fields = [handled]
     if version >= 4:
-        fields.append(_ALL_TCP)
+        fields.append(0 if tcp else _ALL_TCP)
     if version >= 6:
         fields.append(_ALL_SCOPES)
     attribute = struct.pack(f"{len(fields)}Q", *fields)

@@ -8,6 +8,8 @@ from typing import Literal
 from mlintern.errors import UserError
 
 Backend = Literal["auto", "bwrap", "unshare", "none"]
+Network = Literal["none", "loopback", "peers"]
+"""none: no sockets but UNIX ones. loopback: a private network of the sandbox's own. peers: the host's network."""
 GIB = 1 << 30
 
 

@@ -6,8 +6,11 @@ there, and the host's root is let go. Runs before the supervisor, which becomes 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +20,10 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus")
 _READ_ONLY = kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV
 _BIND = kernel.MS_BIND | kernel.MS_REC
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
-def enter(view: Sequence[dict[str, str]], memory_bytes: int, inner_id: int) -> None:
+def enter(view: Sequence[dict[str, str]], memory_bytes: int, inner_id: int, network: str = "none") -> None:
     """Moves the caller into new namespaces with this view; returns only in PID 1 of the new PID namespace.
 
     The calling process stays outside, waits, and ends as PID 1 ends. Raises OSError when the host does not allow it.
@@ -29,7 +33,7 @@ def enter(view: Sequence[dict[str, str]], memory_bytes: int, inner_id: int) -> N
         kernel.CLONE_NEWUSER
         | kernel.CLONE_NEWNS
         | kernel.CLONE_NEWPID
-        | kernel.CLONE_NEWNET
+        | (0 if network == "peers" else kernel.CLONE_NEWNET)
         | kernel.CLONE_NEWIPC
         | kernel.CLONE_NEWUTS
         | kernel.CLONE_NEWCGROUP
@@ -40,8 +44,17 @@ def enter(view: Sequence[dict[str, str]], memory_bytes: int, inner_id: int) -> N
     child = os.fork()
     if child:
         _mirror(child)
+    if network == "loopback":
+        _bring_up_loopback()
     _mount_view(view, memory_bytes)
     kernel.drop_capabilities()
+
+
+def _bring_up_loopback() -> None:
+    """Make 127.0.0.1 and ::1 work in the new network namespace, as bubblewrap does."""
+    request = struct.pack("16sH14x", b"lo", _IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
 
 
 def _mirror(child: int) -> None:

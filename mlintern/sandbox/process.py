@@ -17,12 +17,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Any
 
 from mlintern.errors import UserError
 from mlintern.sandbox import bubblewrap, view
-from mlintern.sandbox.limits import GIB, Backend, Completed, Limits
+from mlintern.sandbox.limits import GIB, Backend, Completed, Limits, Network
 from mlintern.sandbox.usage import descendants
 
 _SECRET_VARIABLE = re.compile(r"(?i)(api_?key|token|secret|passw|credential|(^|_)key($|_)|(^|_)auth($|_))")
@@ -157,6 +157,9 @@ def popen_sandboxed(
     cwd: Path | None = None,
     devices: Sequence[Path] = (),
     writable: Sequence[Path] = (),
+    binds: Mapping[Path, Path] = MappingProxyType({}),
+    network: Network = "none",
+    pass_fds: Sequence[int] = (),
     stdin: int | IO[bytes] | None = subprocess.PIPE,
     stdout: int | IO[bytes] | None = subprocess.PIPE,
     stderr: int | IO[bytes] | None = subprocess.PIPE,
@@ -166,13 +169,16 @@ def popen_sandboxed(
     It sees the system's libraries, this interpreter, `readonly`, and may write to `scratch` (also its HOME and, unless
     `cwd` is given, its working folder), its own /tmp and /dev/shm. Of the environment it gets `env` alone, on top of
     PATH, HOME, LANG and a PYTHONPATH that finds mlintern. `devices` are passed through, for instance /dev/nvidia0.
-    `writable` are further folders that it may change; they do not count towards `scratch_bytes`.
+    `writable` are further folders that it may change; they do not count towards `scratch_bytes`. `binds` are further
+    folders to read, {where they appear: where they are}. `pass_fds` stay open in it, under their numbers.
     Standard output is whatever the program writes: it is not capped here, unlike in `run_sandboxed`.
 
     Raises UserError when the host offers no sandbox, when a path would defeat it, or when `env` holds a secret's name.
     """
     chosen = _choose(backend)
-    mounts = view.build(readonly, [scratch, *writable], devices)
+    if network == "peers":
+        readonly = [*readonly, *(path for path in map(Path, view.RESOLVER_FILES) if path.exists())]
+    mounts = view.build(readonly, [scratch, *writable], devices, binds)
     _refuse_secrets(env)
     scratch = scratch.resolve()
     work = str(cwd.absolute() if cwd is not None else scratch)
@@ -190,12 +196,14 @@ def popen_sandboxed(
         "writable": [*changeable, "/tmp", *(f"/dev/{name}" for name in ("shm", "null", "zero", "full"))],
         "host_namespaces": _host_namespaces() if chosen != "none" else {},
         "absent": _absent(mounts),
+        "network": network,
+        "pass_fds": list(pass_fds),
         "nice": os.nice(0),
     }
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")), str(theirs.fileno())]
     if chosen == "bwrap":
-        command = bubblewrap.command(bubblewrap.executable() or "bwrap", mounts, limits, command)
+        command = bubblewrap.command(bubblewrap.executable() or "bwrap", mounts, limits, command, network)
     if os.geteuid() == 0:  # the kernel exempts root from RLIMIT_NPROC: the watchdog alone stops a fork bomb
         command = ["nice", "-n", "-20", *command]
     try:
@@ -205,7 +213,7 @@ def popen_sandboxed(
             stdout=stdout,
             stderr=stderr,
             env={"PATH": "/usr/bin:/bin"},
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *pass_fds],
             start_new_session=True,
             cwd="/",
         )
@@ -267,6 +275,12 @@ def capabilities(backend: Backend = "auto") -> list[str]:
     if backend == "auto":
         return next((list(layers) for name in ("bwrap", "unshare") if (layers := _probe(name)[0])), [])
     return list(_probe(backend)[0])
+
+
+def offered(backend: str) -> tuple[str, list[str]]:
+    """(the backend that `backend` comes to on this host, its layers). Raises UserError where there is none."""
+    chosen = _choose(backend)
+    return chosen, list(_probe(chosen)[0])
 
 
 @functools.cache

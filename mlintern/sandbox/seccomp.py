@@ -1,7 +1,8 @@
 """A seccomp filter: the system calls that training never needs and that an escape would start from.
 
-It denies new namespaces, mounts, tracing, keyrings, io_uring, kernel modules, clocks and every socket that is not a
-UNIX one. A denied call fails with an errno, as if the kernel lacked it, so that libraries fall back.
+It denies new namespaces, mounts, tracing, keyrings, io_uring, kernel modules, clocks and, unless there is a network,
+every socket that is not a UNIX one. A denied call fails with an errno, as if the kernel lacked it, so that libraries
+fall back.
 Source: https://docs.kernel.org/userspace-api/seccomp_filter.html; numbers: linux/arch/*/syscall tables.
 """
 
@@ -88,7 +89,8 @@ _CLONE3 = 435
 _SOCKET = {"x86_64": 41, "aarch64": 198}
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _IOCTL = {"x86_64": 16, "aarch64": 29}
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_NETWORK_FAMILIES = (_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK)  # the last lists the interfaces, for gloo and NCCL
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into the user's terminal
 _NEW_NAMESPACES = (
     kernel.CLONE_NEWNS
@@ -114,8 +116,8 @@ def _deny(number: int, code: int = errno.EPERM) -> list[bytes]:
     return [_step(_EQUAL, number, 0, 1), _step(_RETURN, _ERRNO | code)]
 
 
-def program(machine: str) -> list[bytes]:
-    """The filter as BPF instructions for `x86_64` or `aarch64`."""
+def program(machine: str, *, network: bool = False) -> list[bytes]:
+    """The filter as BPF instructions for `x86_64` or `aarch64`; `network` allows TCP and UDP sockets."""
     column = 0 if machine == "x86_64" else 1
     steps = [
         _step(_LOAD, _ARCH_AT),
@@ -132,10 +134,11 @@ def program(machine: str) -> list[bytes]:
     for number in _DENIED_EVERYWHERE.values():
         steps += _deny(number)
     steps += _deny(_CLONE3, errno.ENOSYS)  # its flags stand behind a pointer; libc falls back to clone
-    steps += [  # a socket that is not a UNIX one
-        _step(_EQUAL, _SOCKET[machine], 0, 4),
+    families = _NETWORK_FAMILIES if network else (_AF_UNIX,)
+    steps += [  # a socket of another family
+        _step(_EQUAL, _SOCKET[machine], 0, 3 + len(families)),
         _step(_LOAD, _FIRST_ARGUMENT),
-        _step(_EQUAL, _AF_UNIX, 1, 0),
+        *(_step(_EQUAL, family, len(families) - place, 0) for place, family in enumerate(families)),
         _step(_RETURN, _ERRNO | errno.EAFNOSUPPORT),
         _step(_RETURN, _ALLOW),
         _step(_EQUAL, _CLONE[machine], 0, 4),
@@ -153,20 +156,19 @@ def program(machine: str) -> list[bytes]:
     return steps
 
 
-def install() -> bool:
-    """Puts the filter on this process and its children; False when the kernel or the architecture has none.
+def install(*, network: bool = False) -> None:
+    """Puts the filter on this process and its children; raises OSError when kernel or architecture have none.
 
-    `no_new_privs` must be set.
+    `no_new_privs` must be set. Filters add up: what an earlier one denies stays denied.
     """
     machine = kernel.machine()
     if machine not in _AUDIT_ARCH:
-        return False
-    code = b"".join(program(machine))
+        raise OSError(errno.ENOSYS, f"there is no seccomp filter for {machine}; it is written for x86_64 and aarch64")
+    code = b"".join(program(machine, network=network))
     buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog {unsigned short len; struct sock_filter *filter;} with the pointer aligned to 8 bytes
     head = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
     try:
         kernel.prctl(22, 2, ctypes.c_char_p(head))  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        raise OSError(error.errno, "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)") from None

@@ -37,7 +37,7 @@ def main(control: socket.socket) -> NoReturn:
     isolated = job["backend"] != "none"
     try:
         if job["backend"] == "unshare":
-            namespaces.enter(job["view"], job["limits"]["memory_bytes"], job["inner_id"])
+            namespaces.enter(job["view"], job["limits"]["memory_bytes"], job["inner_id"], job["network"])
         layers = _verified_namespaces(job) if isolated else []
         _prepare_self(isolated)
         child, more = _start(job, isolated, control)
@@ -45,6 +45,8 @@ def main(control: socket.socket) -> NoReturn:
         _send(control, event="failed", reason=str(error))
         os._exit(1)
     _send(control, event="started", layers=[*layers, *more, "rlimits", "watchdog"])
+    for handle in job["pass_fds"]:
+        os.close(handle)
     for stream in (0, 1, 2):  # the program alone holds its pipes, so that its end is their end
         os.dup2(os.open(os.devnull, os.O_RDWR), stream)
     returncode, ended_by, usage = _watch(child, job, control, isolated)
@@ -73,6 +75,8 @@ def _verified_namespaces(job: dict[str, Any]) -> list[str]:
     """The namespaces that really differ from the host's; raises RuntimeError when one that must is the same."""
     held = []
     for name, label in _NAMESPACES.items():
+        if name == "net" and job["network"] == "peers":
+            continue
         if os.stat(f"/proc/self/ns/{name}").st_ino == job["host_namespaces"][name]:
             raise RuntimeError(f"the {label} namespace is the host's own")
         held.append(f"{label} namespace")
@@ -126,9 +130,10 @@ def _execute(job: dict[str, Any], isolated: bool, report: int) -> NoReturn:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         layers = ["no new privileges"]
     if isolated:
-        version = landlock.restrict(job["readable"], job["writable"])
-        layers += [f"Landlock (ABI {version})"] if version else []
-        layers += ["seccomp"] if seccomp.install() else []
+        network = job["network"] != "none"
+        layers.append(f"Landlock (ABI {landlock.restrict(job['readable'], job['writable'], tcp=network)})")
+        seccomp.install(network=network)
+        layers.append("seccomp")
     os.write(report, json.dumps({"layers": layers}).encode() + b"\n")
     os.execvpe(job["argv"][0], job["argv"], job["env"])
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from mlintern.errors import UserError
 
@@ -25,6 +26,8 @@ SYSTEM_FILES = (
     "/sys/devices/system/cpu",  # how many threads to start
     "/sys/devices/system/node",
 )
+RESOLVER_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
+"""What finding other machines by name takes."""
 SECRET_NAMES = (
     ".aws",
     ".config",
@@ -84,8 +87,16 @@ def interpreter_paths() -> list[Path]:
     return [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), package]
 
 
-def build(readonly: Sequence[Path], writable: Sequence[Path], devices: Sequence[Path] = ()) -> list[Mount]:
-    """The mounts of a sandbox, parents before children. Raises UserError for paths that would defeat it."""
+def build(
+    readonly: Sequence[Path],
+    writable: Sequence[Path],
+    devices: Sequence[Path] = (),
+    binds: Mapping[Path, Path] = MappingProxyType({}),
+) -> list[Mount]:
+    """The mounts of a sandbox, parents before children. Raises UserError for paths that would defeat it.
+
+    `binds` are {where a folder appears: where it is}, read-only.
+    """
     needed = interpreter_paths()
     for folder in writable:
         if not folder.is_dir():
@@ -106,6 +117,8 @@ def build(readonly: Sequence[Path], writable: Sequence[Path], devices: Sequence[
     for cover in _covers([*needed, *readonly]):
         if cover not in mounts:
             mounts[cover] = Mount("cover", cover, cover)
+    for target, source in binds.items():
+        mounts[str(target)] = Mount("read", str(target), str(source.resolve()))
     for device in devices:
         mounts[str(device)] = Mount("device", str(device), str(device.resolve()))
     for folder in writable:

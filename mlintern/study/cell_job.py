@@ -14,19 +14,22 @@ from rich.console import Console
 from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.pack import Pack
+from mlintern.sandbox import policy
+from mlintern.sandbox.policy import Policy
 from mlintern.study import plan
 
 
 class CellJob:
     """Hydra's task function for one paper; sent to other processes by name and slug alone."""
 
-    def __init__(self, slug: str):
-        self.slug = slug
+    def __init__(self, slug: str, sandbox: Policy | None = None):
+        """`sandbox`: what the user of the command asked for, which goes with the job to wherever it runs."""
+        self.slug, self.sandbox = slug, sandbox or policy.current()
         self.codes: list[int] = []
         """Exit codes of what ran in this process."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CellJob, (self.slug,)
+        return CellJob, (self.slug, self.sandbox)
 
     def __call__(self, config: Any) -> float:
         """Run the job that Hydra is at; returns the validation metric of the chosen checkpoint, for sweepers that
@@ -34,6 +37,7 @@ class CellJob:
         from hydra.core.hydra_config import HydraConfig
 
         del config  # composed again, with the checks
+        policy.say(self.sandbox)
         overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("paper=")]
         console = Console()
         console.rule(" ".join(overrides) or self.slug, style="dim")

@@ -1,48 +1,39 @@
-"""Worker processes, and tasks handed to them: cells run in parallel, one thread each, so that cores are shared well.
+"""Tasks handed to workers: cells run in parallel, one thread each, so that cores are shared well.
 
-The pool owns its processes: a task whose worker dies (killed, out of memory) is given to a fresh one, `retries` times;
-Ctrl-C asks every worker to write a checkpoint and end.
+The pool owns its workers: a task whose process dies (killed, out of memory) is given out again, `retries` times; Ctrl-C
+asks every job to write a checkpoint and end, and ends what has not by then.
 """
 
 import contextlib
 import dataclasses
-import json
 import os
 import selectors
 import subprocess
-import sys
-import tempfile
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
 
 from mlintern import snapshot
 from mlintern.config import ROOT
 from mlintern.errors import UserError
+from mlintern.sandbox.policy import BARE
+from mlintern.study.slot import Launcher, NotAnEvent, Running, Slot, WorkerProcess, ended
 
-STOP_TIMEOUT_S = 60.0
+GRACE_S = 5.0
+"""How long jobs may take for a last checkpoint when everything is to end."""
 _INHERITED = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE", "WANDB_API_KEY"),
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE"),
     *("HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy"),
 )
-"""What a worker's environment takes over from ours; everything else that could matter is set by the level's pins."""
+"""What a worker's environment takes over from ours; everything else that could matter is set by the level's pins. No
+key is among it."""
+_EXIT_CODES = (1, 2, 3)
+_MOST_PIECES = 64  # of what an ended job printed: a pipe holds 16 of them
 
 
-class WorkerProcess(Protocol):
-    """What the pool needs of a process, bare or sandboxed."""
-
-    stdin: IO[bytes] | None
-    stdout: IO[bytes] | None
-
-    def wait(self, timeout: float | None = None) -> int: ...
-    def kill(self) -> None: ...
-
-
-Launch = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], WorkerProcess]
-
-
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Task:
     """One job for a worker."""
 
@@ -52,6 +43,8 @@ class Task:
     attempts: int = 0
     tolerant: bool = False
     """A user's mistake in it is its own failure, and does not end the others."""
+    outputs: int | None = None
+    """A descriptor that the job may write to beside its events, as `Worker.outputs`; the caller's to close."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,80 +52,46 @@ class Event:
     """What became known of a task."""
 
     kind: str
-    """`started`, `progress`, `waiting` (for another process), `done`, `retried`, `failed` or `out_of_memory`."""
+    """`started`, `progress`, `waiting` (for another process), `asked` (see `Pool.answer`), `told` (an event of another
+    name, in `result`), `done`, `retried`, `failed` or `out_of_memory`."""
     task: Task
     step: int = 0
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
     message: str = ""
 
 
-def launch_bare(argv: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a worker as a plain child process (for code that a human approved)."""
-    return subprocess.Popen(
-        list(argv),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        bufsize=0,
-        env=dict(environment),
-        cwd=ROOT,
-    )
+@dataclasses.dataclass(frozen=True)
+class Bare:
+    """Workers as plain child processes, with nothing between their code and the user's files."""
 
+    setup: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    record: Mapping[str, Any] = dataclasses.field(default_factory=lambda: dict(BARE))
+    path: str = str(ROOT)
+    """Where Python looks for modules."""
 
-class _Process:
-    """One worker process and what it is doing."""
-
-    def __init__(self, launch: Launch, environment: Mapping[str, str]):
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self.popen = launch([sys.executable, "-m", "mlintern.study.worker"], environment, self.errors)
-        self.task: Task | None = None
-        self._pending = b""
-
-    def hear(self) -> list[dict[str, Any]] | None:
-        """The events that arrived; None when the process has closed its end."""
-        assert self.popen.stdout is not None
-        data = os.read(self.popen.stdout.fileno(), 1 << 16)
-        *lines, self._pending = (self._pending + data).split(b"\n")
-        return [json.loads(line) for line in lines] if data else None
-
-    def give(self, task: Task) -> bool:
-        """Hand over a task; False if the process is gone."""
-        assert self.popen.stdin is not None
-        self.task = task
-        try:
-            message = memoryview(json.dumps(task.job).encode() + b"\n")
-            while message:
-                message = message[self.popen.stdin.write(message) :]  # a raw pipe may take less than all
-            self.popen.stdin.flush()  # and a sandbox's is buffered
-        except BrokenPipeError:
-            return False
-        return True
-
-    def last_words(self) -> str:
-        """The last line that the process wrote to stderr, and how it ended."""
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        code = self.popen.wait()
-        ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        return f"its worker process {ended}" + (f" ({lines[-1]})" if lines else "")
-
-    def close(self) -> None:
-        for stream in (self.popen.stdin, self.popen.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-        self.errors.close()
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], errors: IO[bytes], control: int
+    ) -> WorkerProcess:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            env={**environment, "PYTHONPATH": self.path},
+            cwd=ROOT,
+            pass_fds=[control],
+        )
 
 
 class Pool:
     """Up to `size` workers with the given environment pins; started when there is work, ended by `close`."""
 
-    def __init__(self, size: int, pins: Mapping[str, str], retries: int = 1, launch: Launch = launch_bare):
-        self.size, self.retries, self.launch = size, retries, launch
+    def __init__(self, size: int, pins: Mapping[str, str], retries: int = 1, launcher: Launcher | None = None):
+        self.size, self.retries, self.launcher = size, retries, launcher or Bare()
         self.environment = {**{k: os.environ[k] for k in _INHERITED if k in os.environ}, **pins}
         self.environment |= {"PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
         self.selector = selectors.DefaultSelector()
-        self.processes: list[_Process] = []
+        self.slots: list[Slot] = []
         self.waiting: deque[Task] = deque()
         self.closed = False
 
@@ -145,35 +104,47 @@ class Pool:
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Run all tasks, in order as workers come free; yields what happens. Raises UserError for a user's mistake.
 
-        Whoever consumes the events may `add` tasks on the way.
+        Whoever consumes the events may `add` tasks on the way, `answer` a task that asked, and have another run
+        `beside` it.
         """
         waiting = self.waiting
         waiting.clear()
         waiting.extend(tasks)
-        while waiting or any(p.task for p in self.processes):
-            while waiting and (process := self._idle()):
+        while waiting or any(slot.running for slot in self.slots):
+            while waiting and (slot := self._idle()):
                 task = waiting.popleft()
-                if process.give(task):
+                if slot.give(task):
                     yield Event("started", task)
                 else:
-                    process.task = None
-                    self._drop(process)
+                    self._drop(slot)
                     waiting.appendleft(task)
-            for selected, _ in self.selector.select(timeout=0.5):
-                process = selected.data
-                heard = process.hear()
-                events = [self._dead(process)] if heard is None else [self._heard(process, event) for event in heard]
-                for event in events:
-                    if event is None:
-                        continue
-                    if event.kind == "retried":
-                        waiting.append(event.task)
-                    yield event
+            for event in self._turn(0.5):
+                if event.kind == "retried":
+                    waiting.append(event.task)
+                yield event
             yield Event("progress", Task("", {}))
 
-    def add(self, task: Task) -> None:
-        """Put one more task at the end of those that `run` is at work on."""
-        self.waiting.append(task)
+    def add(self, task: Task, *, next: bool = False) -> None:
+        """Put one more task at the end of those that `run` is at work on, or, with `next`, before all of them."""
+        if next:
+            self.waiting.appendleft(task)
+        else:
+            self.waiting.append(task)
+
+    def beside(self, asking: Task, task: Task) -> None:
+        """Start a task at once in the worker whose task `asking` waits for an answer. Raises RuntimeError where none
+        does."""
+        slot, job = self._place(asking)
+        if not job.asked or not slot.give(task):
+            raise RuntimeError(f"{asking.name}: waits for no answer")
+
+    def answer(self, asking: Task, value: Mapping[str, Any]) -> None:
+        """What a task asked for. Raises RuntimeError where it did not ask."""
+        _, job = self._place(asking)
+        if not job.asked:
+            raise RuntimeError(f"{asking.name}: waits for no answer")
+        job.asked = False
+        job.say({"answer": dict(value)})
 
     def map(self, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
         """Run tasks that must all succeed; {task name: result}. Raises UserError with the first failure."""
@@ -185,71 +156,141 @@ class Pool:
                 raise UserError(f"{event.task.name}: {event.message}")
         return results
 
-    def _idle(self) -> _Process | None:
-        for process in self.processes:
-            if process.task is None:
-                return process
-        if len(self.processes) >= self.size:
+    def _place(self, task: Task) -> tuple[Slot, Running]:
+        for slot in self.slots:
+            if (job := slot.running_of(task)) is not None:
+                return slot, job
+        raise RuntimeError(f"{task.name}: does not run any more")
+
+    def _idle(self) -> Slot | None:
+        for slot in self.slots:
+            if slot.idle:
+                return slot
+        if len(self.slots) >= self.size:
             return None
         snapshot.check()
-        process = _Process(self.launch, self.environment)
-        assert process.popen.stdout is not None
-        self.processes.append(process)
-        self.selector.register(process.popen.stdout, selectors.EVENT_READ, process)
-        return process
+        self.slots.append(Slot(self.launcher, self.environment, self.selector))
+        return self.slots[-1]
 
-    def _heard(self, process: _Process, event: dict[str, Any]) -> Event | None:
-        task = process.task
-        assert task is not None
-        if event["event"] == "progress":
-            return Event("progress", task, step=event["step"])
-        if event["event"] == "waiting":
-            return Event("waiting", task, message=event["message"])
-        process.task = None
+    def _turn(self, seconds: float) -> list[Event]:
+        """Wait for something to happen, at most so long, and take it in."""
+        for slot in self.slots:
+            for job in slot.running.values():
+                job.flush()
+        found: list[Event] = []
+        for key, _ in self.selector.select(timeout=seconds):
+            slot, job = key.data
+            if slot not in self.slots:
+                continue
+            if job is None:
+                found += self._hear_control(slot)
+            elif job.id in slot.running and key.fd == job.errors:
+                if not job.hear_errors():
+                    slot.deafen(job.errors)
+            elif job.id in slot.running:
+                found += self._hear(slot, job) or []
+        return found
+
+    def _hear(self, slot: Slot, job: Running) -> list[Event] | None:
+        """What a job sent, as far as it concerns others now, None where nothing is there; how it ended is told when its
+        process has."""
+        found = []
+        try:
+            heard = job.hear()
+            if heard is None:
+                return None
+            for event in heard:
+                kind = event["event"]
+                if job.final is not None:
+                    continue
+                if kind == "progress":
+                    found.append(Event("progress", job.task, step=event.get("step", 0)))
+                elif kind == "waiting":
+                    found.append(Event("waiting", job.task, message=event.get("message", "")))
+                elif kind == "ask":
+                    job.asked = True
+                    found.append(Event("asked", job.task, result=event))
+                elif kind in ("done", "error", "interrupted", "out_of_memory"):
+                    job.final = event
+                else:
+                    found.append(Event("told", job.task, result=event))
+        except EOFError:
+            slot.deafen(job.events)
+            return None
+        except NotAnEvent as error:
+            job.fault = str(error)
+            slot.deafen(job.events)
+            slot.kill(job)
+        return found
+
+    def _hear_control(self, slot: Slot) -> list[Event]:
+        over = slot.hear_control()
+        if over is None:
+            return self._dead(slot)
+        found = []
+        for job, code in over:
+            found += self._rest(slot, job)
+            slot.let_go(job)
+            found.append(self._over(job, code))
+        return found
+
+    def _rest(self, slot: Slot, job: Running) -> list[Event]:
+        """What a job had sent before its process ended."""
+        found: list[Event] = []
+        while job.final is None and not job.fault and (heard := self._hear(slot, job)) is not None:
+            found += heard
+        for _ in range(_MOST_PIECES):
+            if not job.hear_errors():
+                break
+        return found
+
+    def _over(self, job: Running, code: int) -> Event:
+        """How a job has ended."""
+        task, event = job.task, job.final
+        if job.fault:
+            return self._again(task, job.fault)
+        if event is None:
+            return self._again(task, ended(code, bytes(job.last_words)))
         if event["event"] == "out_of_memory":
-            return Event("out_of_memory", task, message=event["message"])
+            return Event("out_of_memory", task, message=event.get("message", ""))
         if event["event"] == "done":
-            return Event("done", task, result=event["result"])
+            return Event("done", task, result=event.get("result", {}))
+        message = event.get("message", "interrupted")
         if event.get("user") and task.tolerant:
-            return Event("failed", task, message=event["message"])
+            return Event("failed", task, message=message)
         if event.get("user"):
-            error = UserError(event["message"])
-            error.exit_code = event["exit_code"]
+            error = UserError(message)
+            error.exit_code = event["exit_code"] if event.get("exit_code") in _EXIT_CODES else 2
             raise error
-        return self._again(task, event.get("message", "interrupted"))
+        return self._again(task, message)
 
-    def _dead(self, process: _Process) -> Event | None:
-        task, words = process.task, process.last_words()
-        self._drop(process)
-        return self._again(task, words) if task is not None else None
+    def _dead(self, slot: Slot) -> list[Event]:
+        """A worker that is gone, with the jobs that it had."""
+        words, tasks = slot.last_words(), [job.task for job in slot.running.values()]
+        self._drop(slot)
+        return [self._again(task, words) for task in tasks]
 
     def _again(self, task: Task, message: str) -> Event:
         task.attempts += 1
         kind = "retried" if task.attempts <= self.retries else "failed"
         return Event(kind, task, message=message)
 
-    def _drop(self, process: _Process) -> None:
-        assert process.popen.stdout is not None
-        self.selector.unregister(process.popen.stdout)
-        self.processes.remove(process)
-        process.popen.wait()
-        process.close()
+    def _drop(self, slot: Slot) -> None:
+        self.slots.remove(slot)
+        slot.close()
 
     def close(self) -> None:
-        """End the workers by closing their input: idle ones end at once, busy ones after writing a checkpoint."""
+        """End the workers: idle ones at once, busy ones once they have written a checkpoint, or after `GRACE_S`."""
         if self.closed:
             return
         self.closed = True
-        for process in self.processes:
-            if process.popen.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    process.popen.stdin.close()
-        for process in self.processes:
-            try:
-                process.popen.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.popen.kill()
-                process.popen.wait()
-            process.close()
-        self.processes.clear()
+        for slot in self.slots:
+            for job in slot.running.values():
+                job.stop()
+        deadline = time.monotonic() + GRACE_S
+        while any(slot.running for slot in self.slots) and (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(UserError):  # it is over: how, does not matter any more
+                self._turn(min(0.5, left))
+        for slot in list(self.slots):
+            self._drop(slot)
         self.selector.close()

@@ -11,8 +11,9 @@ from rich.console import Console
 from mlintern.data.prepare import DATASET_FILE
 from mlintern.engine.determinism import Determinism
 from mlintern.pack import Pack
+from mlintern.sandbox import policy
 from mlintern.study.differences import ABSENT, Difference
-from mlintern.study.launch import launcher
+from mlintern.study.launch import launcher, needs_network
 from mlintern.study.parting import Parting, parting, passed
 from mlintern.study.plan import dataset_folder
 from mlintern.study.pool import Pool, Task
@@ -33,9 +34,11 @@ class Rerun:
     def __init__(self, run: Mapping[str, Any], recorded: Path, data: Path, scratch: Path, console: Console):
         self.run, self.recorded, self.scratch, self.console = run, recorded, scratch, console
         self.pack = Pack(run["slug"])
-        self.config = {**run["config"], "logger": {"kind": "none"}}
+        # the sandbox as this user wants it now: a record is no place to say that its code may run bare
+        self.config = {**run["config"], "logger": {"kind": "none"}, "sandbox": policy.current().config()}
         self.prepared = dataset_folder(data, self.pack, self.config, run["overrides"])
-        self.launch = launcher(self.pack, self.config["sandbox"], [scratch, self.prepared.parent], 1, console)
+        talk = needs_network(self.config)
+        self.launcher = launcher(self.pack, policy.current(), [scratch, self.prepared.parent], 1, console, talk=talk)
         self._numbers = itertools.count()
 
     def train(self, setting: Setting, steps: int | None, whole: int | None = None) -> tuple[Path, dict[str, Any]]:
@@ -57,12 +60,17 @@ class Rerun:
             "out": str(out),
             "until": steps,
             "whole": whole,
-            "facts": {},
+            "facts": {"sandbox": dict(self.launcher.record)},
+            "reads": [str(self.prepared)],
+            "network": needs_network(config),
         }
-        with Pool(1, kept, 0, self.launch) as pool:
+        for folder in (out, self.prepared):
+            folder.mkdir(parents=True, exist_ok=True)
+        with Pool(1, kept, 0, self.launcher) as pool:
             if not (self.prepared / DATASET_FILE).exists():
-                pool.map([Task("data", {**job, "kind": "prepare"})])
-            (result,) = pool.map([Task(self.run["cell_id"], {**job, "kind": "cell"})]).values()
+                pool.map([Task("data", {**job, "kind": "prepare", "writes": [str(self.prepared)]})])
+            training = {**job, "kind": "cell", "writes": [str(out)]}
+            (result,) = pool.map([Task(self.run["cell_id"], training)]).values()
         return out, result
 
     def as_recorded(self, changed: Sequence[Difference]) -> Iterator[tuple[str, Setting]]:

@@ -19,9 +19,10 @@ from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
+from mlintern.sandbox import policy
 from mlintern.study import budget, failures, gate, smaller
 from mlintern.study.audit_names import names_of, parts_of
-from mlintern.study.launch import launcher, standing_pool
+from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
@@ -53,10 +54,14 @@ class Session:
         pins = Determinism(**config["determinism"]).pins()
         self.jobs = min(config["study"]["jobs"] or len(os.sched_getaffinity(0)), len(cells))
         retries = config["study"]["retries"]
+        asked = policy.current()
+        talk = any(needs_network(cell.config) for cell in cells)
+        launch = launcher(pack, asked, folders, self.jobs, console, talk=talk)
+        self.sandbox = dict(launch.record)
         self.pool = (
-            standing_pool(pack, config["sandbox"], folders, pins, retries, console)
+            standing_pool(pack, asked, folders, pins, retries, launch)
             if standing
-            else Pool(self.jobs, pins, retries, launcher(pack, config["sandbox"], folders, self.jobs, console))
+            else Pool(self.jobs, pins, retries, launch)
         )
         self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
@@ -80,7 +85,15 @@ class Session:
         self._timed(
             "prepare",
             [
-                Task(f"data {folder.name}", {"kind": "prepare", "config": cell.config, "folder": str(folder)})
+                Task(
+                    f"data {folder.name}",
+                    {
+                        "kind": "prepare",
+                        "config": cell.config,
+                        "folder": str(folder),
+                        "writes": [str(_made(folder))],
+                    },
+                )
                 for folder, cell in missing.items()
             ],
         )
@@ -108,6 +121,8 @@ class Session:
                     "config": wanted[name].config,
                     "folder": str(self.prepared(wanted[name])),
                     "out": str(path),
+                    "reads": [str(self.prepared(wanted[name]))],
+                    "writes": [str(_made(path.parent))],
                 },
             )
             for name, path in paths.items()
@@ -151,7 +166,12 @@ class Session:
         tasks = [
             Task(
                 kind,
-                {"kind": "estimate", "config": item.cell.config, "folder": str(self.prepared(item.cell))},
+                {
+                    "kind": "estimate",
+                    "config": item.cell.config,
+                    "folder": str(self.prepared(item.cell)),
+                    "reads": [str(self.prepared(item.cell))],
+                },
                 attempts=self.pool.retries,  # once is enough for an estimate
             )
             for kind, item in kinds.items()
@@ -268,6 +288,9 @@ class Session:
             "config": cell.config,
             "folder": str(self.prepared(cell)),
             "out": str(item.folder),
+            "reads": [str(self.prepared(cell))],
+            "writes": [str(_made(item.folder))],
+            "network": needs_network(cell.config),
             "facts": {
                 "cell_id": item.cell_id,
                 "slug": self.pack.slug,
@@ -279,6 +302,7 @@ class Session:
                 "code_sha256": self.code_sha256,
                 "prepared": self.fingerprints(cell),
                 "audit": marks[gate.audit_name(marks, cell)],
+                "sandbox": self.sandbox,
                 **({"out_of_memory": self._story(item)} if item.asked else {}),
             },
         }
@@ -293,6 +317,15 @@ class Session:
         began = time.monotonic()
         self.pool.map(tasks)
         self.seconds[stage] = time.monotonic() - began
+
+
+def _made(folder: Path) -> Path:
+    """The folder, made where it was not there: a sandbox can only be given what is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.write_problem(folder, error) from None
+    return folder
 
 
 def outcome(folder: Path) -> str:

@@ -14,9 +14,9 @@ from mlintern import files, record
 from mlintern.errors import UserError
 from mlintern.paper.ids import PaperId
 from mlintern.study import failures, smaller
+from mlintern.study.jobs import LOCK_FILE
 from mlintern.study.plan import level_names
 from mlintern.study.progress import duration
-from mlintern.study.worker import LOCK_FILE
 
 STATES = ("finished", "diverged", "running", "failed", "waiting")
 

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mlintern import uncached
 from mlintern.errors import UserError
 from mlintern.vet import observe
 from mlintern.vet.checks import BATCH_SIZES, Check, Status, Variant, factor_from, variant_from
@@ -112,6 +113,7 @@ def _where(error: BaseException) -> str:
 
 
 def _locate(target: str) -> Any:
+    uncached.install()
     module, _, name = target.rpartition(".")
     return getattr(importlib.import_module(module), name)
 

@@ -34,8 +34,8 @@ from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
 from mlintern.engine.whole import run_cell
 from mlintern.record import stable_hash
+from mlintern.study.jobs import load_splits
 from mlintern.study.plan import dataset_name
-from mlintern.study.worker import Worker
 from mlintern.vet.checks import Check
 from mlintern.vet.dynamic import Outcome, run_check, some
 from mlintern.vet.targets import check_targets
@@ -74,7 +74,7 @@ class Rehearsal:
     def __init__(self, scratch: Path):
         self.scratch = scratch
         self.checks: list[Check] = []
-        self.worker = Worker(open(os.devnull, "w"))  # noqa: SIM115 - lives as long as the process
+        self.splits: dict[str, Splits] = {}
         self.seen: dict[str, Check] = {}
         """{hash of what was tried: what it came to} for datasets and audits."""
 
@@ -113,7 +113,7 @@ class Rehearsal:
         settings = config["protocol"]
         protocol = EvaluationProtocol(**{**settings, "fit_on": tuple(settings["fit_on"])})
         options = AuditOptions(**{**config["audit"], "price": "none", "canaries": False})
-        report = audit(self.worker.load_splits(config, str(folder)), protocol, options)
+        report = audit(self._whole(config, folder), protocol, options)
         blocking = report.blocking(config["audit"]["fail_on"], tuple(config["audit"]["acknowledge"]))
         if blocking:
             found = "; ".join(f"{finding.kind} ({finding.count} of {'/'.join(finding.splits)})" for finding in blocking)
@@ -121,7 +121,17 @@ class Rehearsal:
         return "PASS", report.summary()
 
     def _splits(self, config: dict[str, Any], folder: Path) -> Splits:
-        return _small(self.worker.load_splits(config, str(folder)))
+        return _small(self._whole(config, folder))
+
+    def _whole(self, config: dict[str, Any], folder: Path) -> Splits:
+        """The splits of a config; the last few are kept, because cells share them."""
+        data = {name: value for name, value in config["data"].items() if name != "num_workers"}
+        key = json.dumps([str(folder), data, config["protocol"]], sort_keys=True)
+        if key not in self.splits:
+            if len(self.splits) >= 4:
+                self.splits.pop(next(iter(self.splits)))
+            self.splits[key] = load_splits(config, str(folder))
+        return self.splits[key]
 
     def _train(self, config: dict[str, Any], folder: Path, name: str) -> Outcome:
         """A few steps from start to record, as the study runs them."""

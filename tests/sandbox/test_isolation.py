@@ -282,7 +282,7 @@ def test_a_supervisor_that_is_not_isolated_refuses(scratch: Path, monkeypatch: p
     from mlintern.sandbox import bubblewrap, process
 
     monkeypatch.setattr(process, "_probe", lambda name: (("pretended",), ""))
-    monkeypatch.setattr(bubblewrap, "command", lambda program, view, limits, argv: argv)
+    monkeypatch.setattr(bubblewrap, "command", lambda program, view, limits, argv, network: argv)
     with pytest.raises(UserError, match="namespace is the host's own"):
         run_sandboxed(["touch", "ran"], readonly=[], scratch=scratch, limits=Limits(**LIMITS), env={}, backend="bwrap")
     assert not (scratch / "ran").exists()

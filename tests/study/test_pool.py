@@ -1,52 +1,40 @@
-"""The pool: a worker that dies costs its task one attempt; a user's mistake ends everything with its line."""
+"""The pool: a job that dies costs its task one attempt; a user's mistake ends everything with its line; what a job says
+is believed to be nothing but events, and bounded."""
 
-import sys
-import textwrap
+import os
+import threading
+import time
 
 import pytest
 
 from mlintern.errors import UserError
-from mlintern.study.pool import Pool, Task, launch_bare
+from mlintern.study import slot
+from mlintern.study.pool import Bare, Pool, Task
 
-WORKER = textwrap.dedent(
-    """
-    import json, os, sys
-    for line in sys.stdin:
-        job = json.loads(line)
-        def say(**event): print(json.dumps(event), flush=True)
-        if job["do"] == "die": print("last words", file=sys.stderr); os._exit(7)
-        if job["do"] == "die once" and not os.path.exists(job["mark"]):
-            open(job["mark"], "w"); os.kill(os.getpid(), 9)
-        if job["do"] == "mistake": say(event="error", message="x.yaml: wrong", user=True, exit_code=2)
-        elif job["do"] == "bug": say(event="error", message="ValueError: no", user=False)
-        else:
-            say(event="progress", step=1)
-            say(event="done", result={"value": job.get("value"), "pid": os.getpid()})
-    """
-)
-
-
-def launch(argv, environment, errors):
-    return launch_bare([sys.executable, "-c", WORKER], environment, errors)
+FAKE = Bare({"jobs": "tests.study.fake_jobs"})
 
 
 def pool(size=2, retries=1):
-    return Pool(size, {"OMP_NUM_THREADS": "1"}, retries, launch)
+    return Pool(size, {"OMP_NUM_THREADS": "1"}, retries, FAKE)
+
+
+def kinds(events):
+    return [(e.kind, e.task.name) for e in events if e.task.name and e.kind != "progress"]
 
 
 def test_tasks_share_the_workers():
     with pool() as p:
         results = p.map([Task(str(i), {"do": "work", "value": i}) for i in range(20)])
     assert [results[str(i)]["value"] for i in range(20)] == list(range(20))
-    assert 1 <= len({r["pid"] for r in results.values()}) <= 2
+    assert 1 <= len({r["parent"] for r in results.values()}) <= 2
 
 
-def test_a_killed_worker_costs_one_attempt(tmp_path):
+def test_a_killed_job_costs_one_attempt(tmp_path):
     with pool() as p:
         events = list(p.run([Task("a", {"do": "die once", "mark": str(tmp_path / "m")}), Task("b", {"do": "work"})]))
-    kinds = [(e.kind, e.task.name) for e in events if e.task.name and e.kind != "progress"]
-    assert kinds.count(("retried", "a")) == 1
-    assert {("done", "a"), ("done", "b")} <= set(kinds)
+    found = kinds(events)
+    assert found.count(("retried", "a")) == 1
+    assert {("done", "a"), ("done", "b")} <= set(found)
     assert any("killed by signal 9" in e.message for e in events)
 
 
@@ -65,6 +53,111 @@ def test_a_mistake_of_the_user_ends_everything():
         list(p.run([Task("a", {"do": "mistake"}), Task("b", {"do": "work"})]))
 
 
-def test_a_secret_in_the_environment_does_not_reach_a_worker(monkeypatch):
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
+def test_no_key_in_the_environment_reaches_a_worker(monkeypatch):
+    for name in ("ANTHROPIC_API_KEY", "WANDB_API_KEY", "HF_TOKEN"):
+        monkeypatch.setenv(name, "secret")
     assert "secret" not in str(pool().environment)
+
+
+def test_a_job_that_asks_is_answered_and_another_may_run_at_its_side():
+    asking, beside = Task("a", {"do": "ask"}), Task("beside", {"do": "work", "value": 7})
+    found = []
+    with pool(size=1) as p:
+        for event in p.run([asking, Task("after", {"do": "work"})]):
+            found.append((event.kind, event.task.name))
+            if event.kind == "asked":
+                assert event.result["step"] == 3
+                p.beside(asking, beside)
+            if event.kind == "done" and event.task is beside:
+                p.answer(asking, {"value": event.result["value"]})
+            if event.kind == "done" and event.task is asking:
+                assert event.result == {"value": 7}
+    order = [item for item in found if item[0] == "done"]
+    assert order == [("done", "beside"), ("done", "a"), ("done", "after")]
+
+
+def test_who_did_not_ask_is_not_answered():
+    with pool(size=1) as p:
+        for event in p.run([task := Task("a", {"do": "work"})]):
+            if event.kind == "started":
+                with pytest.raises(RuntimeError, match="waits for no answer"):
+                    p.answer(task, {})
+
+
+def test_outputs_reach_whoever_has_the_other_end():
+    reading, writing = os.pipe()
+    with pool(size=1) as p:
+        p.map([Task("a", {"do": "outputs"}, outputs=writing)])
+    os.close(writing)
+    assert os.read(reading, 100) == b"what was asked for" and os.read(reading, 1) == b""
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("no json\n", "no event"),
+        ("[1]\n", "no event"),
+        ('{"event": 3}\n', "no event"),
+        ("[" * 100_000 + "\n", "no event"),
+        ("1" * 10_000 + "\n", "no event"),
+        ('{"event": "progress", "step": "many"}\n', "step is no int"),
+        ('{"event": "done", "result": [1]}\n', "result is no dict"),
+    ],
+)
+def test_what_is_no_event_is_the_jobs_failure(line, says):
+    with pool(size=1, retries=0) as p:
+        events = list(p.run([Task("a", {"do": "say", "bytes": line, "seconds": 30}), Task("b", {"do": "work"})]))
+    assert [(e.kind, e.task.name) for e in events if e.kind in ("failed", "done")] == [("failed", "a"), ("done", "b")]
+    assert any(says in e.message for e in events)
+
+
+def test_floods_are_bounded(monkeypatch):
+    monkeypatch.setattr(slot, "MOST_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(slot, "MOST_EVENT_BYTES", 4 << 20)
+    monkeypatch.setattr(slot, "MOST_EVENT_BYTES_PER_S", 1 << 10)
+    short = {"do": "flood", "where": "events", "piece": '{"event": "progress", "step": 1}\n'}
+    with pool(size=2, retries=0) as p:
+        events = list(p.run([Task("long line", {**short, "piece": "x" * 100}), Task("many lines", short)]))
+    said = {e.task.name: e.message for e in events if e.kind == "failed"}
+    assert "more than 1 MiB" in said["long line"] and "floods" in said["many lines"]
+
+
+def test_a_flood_of_stderr_is_cut_and_the_job_goes_on_until_it_is_stopped():
+    with pool(size=1, retries=0) as p:
+        began, kept = time.monotonic(), 0
+        for _ in p.run([Task("a", {"do": "flood", "where": "stderr", "piece": "y" * 100})]):
+            (job,) = p.slots[0].running.values()
+            kept = max(kept, len(job.last_words))
+            if time.monotonic() - began > 1:
+                break
+    assert 0 < kept <= slot.KEPT_STDERR_BYTES
+
+
+def test_words_of_a_job_cannot_paint_the_terminal():
+    event = slot.event_of(b'{"event": "error", "message": "\\u001b[2J\\u0007gone", "user": true}')
+    assert event["message"] == "?[2J?gone"
+    assert len(slot.words("x" * 10**6)) == slot.MOST_WORDS
+
+
+def test_closing_ends_a_job_that_loops(monkeypatch):
+    monkeypatch.setattr("mlintern.study.pool.GRACE_S", 0.5)
+    p = pool(size=1)
+    ran = threading.Event()
+    for event in p.run([Task("a", {"do": "loop"})]):
+        if event.kind == "told":
+            ran.set()
+            break
+    began = time.monotonic()
+    p.close()
+    assert ran.is_set() and time.monotonic() - began < 5
+
+
+def test_closing_lets_a_job_that_waits_end_by_itself():
+    p = pool(size=1)
+    for event in p.run([Task("a", {"do": "ask"})]):
+        if event.kind == "asked":
+            break
+    began = time.monotonic()
+    p.close()
+    assert time.monotonic() - began < 3

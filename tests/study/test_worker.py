@@ -1,19 +1,117 @@
-"""A worker and a cell that another process trains: it waits, says so, and never trains what is finished by then."""
+"""A worker in a sandbox: one fork per job, held to what the job names, and nothing left after it.
 
+And a cell that another process trains: it is waited for, and never trained when it is finished by then.
+"""
+
+import contextlib
 import fcntl
 import io
 import json
+import os
 import threading
 import time
 
 import pytest
+from rich.console import Console
 
-from mlintern.errors import Interrupted
-from mlintern.study.worker import LOCK_FILE, Worker
+from mlintern.config import ROOT
+from mlintern.errors import Interrupted, UserError
+from mlintern.pack import Pack
+from mlintern.sandbox import capabilities
+from mlintern.sandbox.policy import Policy
+from mlintern.study import jobs
+from mlintern.study.launch import launcher
+from mlintern.study.pool import Pool, Task
+from mlintern.study.worker import Worker, imported_by
+from tests.study import tiny
 
 
-def told(worker):
-    return [json.loads(line) for line in worker.events.getvalue().splitlines()]
+class Fake:
+    """A launcher whose jobs are the tests' own."""
+
+    def __init__(self, real):
+        self.real = real
+        self.setup = {**real.setup, "jobs": "tests.study.fake_jobs"}
+        self.setup["readable"] = [*real.setup["readable"], str(ROOT / "tests")]
+        self.record = real.record
+
+    def start(self, argv, environment, errors, control):
+        return self.real.start(argv, environment, errors, control)
+
+
+@pytest.fixture(params=["bwrap", "unshare"])
+def sandboxed(request, tmp_path, monkeypatch):
+    """(pool of one sandboxed worker, folder of runs, folder of data)."""
+    if not capabilities(request.param):
+        pytest.skip(f"{request.param} does not work on this host")
+    runs, data = tmp_path / "runs", tmp_path / "data"
+    for folder in (runs / "cell", data / "set"):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("content")
+    pack = tiny.write_pack(tmp_path) / "papers" / tiny.SLUG
+    monkeypatch.setattr("mlintern.study.launch.Sandboxed._readonly", lambda self: [ROOT / "tests", tmp_path / "papers"])
+    real = launcher(Pack(tiny.SLUG, pack.parent), Policy(request.param), [runs, data], 2, Console(quiet=True))
+    with Pool(1, {}, 0, Fake(real)) as pool:
+        yield pool, runs, data
+
+
+def test_a_job_reads_and_writes_what_it_names_and_nothing_else(sandboxed):
+    pool, runs, data = sandboxed
+    places = [str(runs / "cell" / "file"), str(data / "set" / "file")]
+    new = [str(runs / "cell" / "new"), str(data / "set" / "new"), "/tmp/elsewhere"]
+    look = {"do": "look", "read": places, "write": new}
+    nothing, some = pool.map(
+        [Task("nothing", look), Task("some", {**look, "reads": [str(data / "set")], "writes": [str(runs / "cell")]})]
+    ).values()
+    assert list(nothing["readable"].values()) == [None, None] and not any(nothing["written"].values())
+    assert list(some["readable"].values()) == ["content", "content"]
+    assert list(some["written"].values()) == [True, False, False]
+    assert (runs / "cell" / "new").exists() and not (data / "set" / "new").exists()
+
+
+def test_a_child_has_its_own_descriptors_alone_and_nothing_of_the_pack(sandboxed):
+    (seen,) = sandboxed[0].map([Task("a", {"do": "look"})]).values()
+    assert set(seen["descriptors"]) <= {0, 1, 2, 3, 4, 5}  # job, events, and the listing itself
+    assert not [name for name in seen["modules"] if name.startswith("papers")]
+    assert len(seen["processes"]) == 3  # the supervisor, the parent, itself
+
+
+def test_nothing_is_left_of_a_job(sandboxed):
+    pool = sandboxed[0]
+    pool.map([Task("a", {"do": "leave"})])
+    (seen,) = pool.map([Task("b", {"do": "look"})]).values()
+    assert seen["left"] == [] and len(seen["processes"]) == 3
+
+
+def test_the_memory_of_the_parent_is_out_of_reach(sandboxed):
+    (seen,) = sandboxed[0].map([Task("a", {"do": "look", "read": ["/proc/2/environ", "/proc/2/maps"]})]).values()
+    assert list(seen["readable"].values()) == [None, None]
+
+
+def test_libraries_are_found_by_the_text_of_import_statements(tmp_path):
+    (tmp_path / "modules.py").write_text(
+        "import os, scipy.signal as s, socket\nfrom torchvision.models import resnet18\n"
+        "    from sklearn . import x\nimport timm.__main__\nfrom transformers._secret import y\n"
+    )
+    (tmp_path / "link.py").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.py")
+    assert imported_by([str(tmp_path)]) == ["scipy.signal", "torchvision.models"]
+
+
+def test_a_release_pack_runs_bare_where_there_is_no_sandbox_and_no_other_does(tmp_path, monkeypatch):
+    def none(backend):
+        raise UserError("sandbox: this host offers none (no Landlock). Install bubblewrap, or run it bare")
+
+    monkeypatch.setattr("mlintern.study.launch.offered", none)
+    said = io.StringIO()
+    bare = launcher(Pack("arxiv_2011_14439"), Policy(), [], 1, Console(file=said, width=300))
+    assert bare.record["backend"] == "none"
+    assert said.getvalue().count("\n") == 1 and "came with this release" in said.getvalue()
+    other = Pack(tiny.SLUG, tiny.write_pack(tmp_path) / "papers")
+    with pytest.raises(UserError, match="no Landlock"):
+        launcher(other, Policy(), [], 1, Console(quiet=True))
+    with pytest.raises(UserError, match="no Landlock"):  # asked for by name, it is that or nothing
+        launcher(Pack("arxiv_2011_14439"), Policy("bwrap"), [], 1, Console(quiet=True))
 
 
 @pytest.fixture
@@ -21,21 +119,35 @@ def held(tmp_path):
     """A cell's folder, locked; and the function that frees it."""
     cell = tmp_path / "cell"
     cell.mkdir()
-    lock = open(cell / LOCK_FILE, "w")  # noqa: SIM115 - closed by the test or below
+    lock = open(cell / jobs.LOCK_FILE, "w")  # noqa: SIM115 - closed by the test or below
     fcntl.flock(lock, fcntl.LOCK_EX)
     yield cell, lock.close
     lock.close()
 
 
-def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(held):
-    cell, free = held
-    worker = Worker(io.StringIO())
+@pytest.fixture
+def worker():
+    """A worker's side of a conversation, and a function that gives the events it told."""
+    (asks, _), (reads, events) = os.pipe(), os.pipe()
+    heard = []
+
+    def told():
+        os.set_blocking(reads, False)
+        with contextlib.suppress(BlockingIOError):
+            heard.extend(json.loads(line) for line in os.read(reads, 1 << 16).splitlines())
+        return heard
+
+    return Worker(asks, events), told
+
+
+def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(held, worker):
+    (cell, free), (side, told) = held, worker
     results = []
-    thread = threading.Thread(target=lambda: results.append(worker.do_cell({"out": str(cell)})))
+    thread = threading.Thread(target=lambda: results.append(jobs.cell(side, {"out": str(cell)})))
     thread.start()
-    while not told(worker):
+    while not told():
         time.sleep(0.01)
-    assert [event["event"] for event in told(worker)] == ["waiting"]
+    assert [event["event"] for event in told()] == ["waiting"]
     assert not results
     (cell / "run.json").write_text("{}")  # what the other process leaves
     free()
@@ -43,9 +155,8 @@ def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(held):
     assert results == [{"status": "finished elsewhere"}]  # without the config that training would need
 
 
-def test_waiting_ends_when_the_sweep_does(held):
-    cell, _ = held
-    worker = Worker(io.StringIO())
-    worker.stopping = True
-    with pytest.raises(Interrupted), worker.lock(cell):
+def test_waiting_ends_when_the_sweep_does(held, worker):
+    (cell, _), (side, _) = held, worker
+    side.stopping = True
+    with pytest.raises(Interrupted), jobs.lock(side, cell):
         pytest.fail("the lock is held")

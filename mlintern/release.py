@@ -1,0 +1,67 @@
+"""The packs that came with this release, by the hash of every file: `release_packs.json` in the package's data.
+
+`python -m mlintern.release` writes it anew; a test keeps it true.
+"""
+
+import hashlib
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+from mlintern import files
+
+PACKS_FILE = Path(__file__).with_name("release_packs.json")
+SLUGS = ("arxiv_2011_14439", "local_lesion_attention")
+COMPOSED = "composed.yaml"
+"""At the root of a pack: the main job writes it from conf/ and the pack's, and nothing is composed from it."""
+
+_CACHE = re.compile(r"__pycache__/[\w.-]+\.pyc")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """{path in the pack: sha256} of everything below it: files by content, links by where they lead, folders."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            path = Path(place) / name
+            found[path.relative_to(folder).as_posix()] = _sha256(path)
+    return found
+
+
+def _sha256(path: Path) -> str:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return "link to " + os.readlink(path)
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if not stat.S_ISREG(mode):
+        return "no plain file"
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def is_of_the_release(folder: Path) -> bool:
+    """Is every file of this pack, and nothing else, as this release brought it?"""
+    known = json.loads(PACKS_FILE.read_text(encoding="utf-8")).get(folder.name)
+    return known is not None and known == kept(folder)
+
+
+def kept(folder: Path) -> dict[str, str]:
+    """The hashes as the release keeps them: without bytecode caches, which are never read (see `mlintern.uncached`)."""
+    return {
+        name: value
+        for name, value in hashes(folder).items()
+        if name not in (COMPOSED, "pack.lock") and name != "__pycache__" and not _CACHE.fullmatch(name)
+    }
+
+
+def main() -> None:
+    """Write the hashes of the packs in papers/."""
+    from mlintern.config import PACKS
+
+    files.write_json(PACKS_FILE, {slug: kept(PACKS / slug) for slug in SLUGS})
+
+
+if __name__ == "__main__":
+    main()

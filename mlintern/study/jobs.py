@@ -1,0 +1,184 @@
+"""The kinds of jobs that a worker's child does, each a function of its side of the conversation and the job.
+
+Everything that takes torch, or code of a pack, happens here, in a process that is forked for one job (see
+`mlintern.study.worker`). A job names the folders it may read and write (`reads`, `writes`), whether it needs a network
+(`network`: processes of one cell that talk to each other), and in `kind` which of the functions below does it.
+"""
+
+import contextlib
+import fcntl
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlintern.errors import Interrupted, UserError
+from mlintern.study.worker import Worker
+
+LOCK_POLL_S = 0.2
+LOCK_FILE = ".lock"
+"""In a cell's folder; locked by whoever trains it."""
+
+
+def serve(worker: Worker, job: Mapping[str, Any]) -> None:
+    """Do one job and tell how it ended."""
+    try:
+        worker.tell(event="done", result=KINDS[job["kind"]](worker, job))
+    except UserError as error:
+        worker.tell(event="error", message=str(error), user=True, exit_code=error.exit_code)
+    except Interrupted:
+        worker.tell(event="interrupted")
+    except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; the host decides what follows
+        from mlintern.engine.memory import is_out_of_memory
+
+        text = f"{type(error).__name__}: {error}"
+        if is_out_of_memory(error):
+            worker.tell(event="out_of_memory", message=text.splitlines()[0])
+        else:
+            worker.tell(event="error", message=text, user=False, traceback=traceback.format_exc())
+
+
+def preload() -> None:
+    """Import what jobs need, and have torch import what it imports at a first step.
+
+    The generators are left as they were. Nothing here touches a GPU, which no fork could then use.
+    """
+    import numpy as np
+    import torch
+
+    import mlintern.audit.run
+    import mlintern.engine.cell
+    import mlintern.engine.whole
+    import mlintern.study.pricing  # noqa: F401
+
+    drawn, legacy = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
+    weight = torch.nn.Parameter(torch.zeros(2, 2))
+    for kind in (torch.optim.SGD, torch.optim.Adam):
+        weight.grad = torch.zeros(2, 2)
+        kind([weight], lr=0.1).step()
+    torch.set_rng_state(drawn)
+    np.random.set_state(legacy)  # noqa: NPY002
+
+
+def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Build a dataset into its folder."""
+    from mlintern.data.prepare import prepare
+    from mlintern.engine.instantiate import allowed_prefixes, build
+    from mlintern.vet.targets import check_targets
+
+    source = job["config"]["data"]["source"]
+    check_targets({"data": {"source": source}}, allowed_prefixes(job["config"]["paper"]["slug"]))
+    return {"parts": prepare(build(source, "data.source"), Path(job["folder"]))}
+
+
+def load_splits(config: Mapping[str, Any], folder: str) -> Any:
+    """The splits of a config, from its prepared data."""
+    from mlintern.data.prepare import load_parts, make_splits
+    from mlintern.data.protocol import EvaluationProtocol
+    from mlintern.data.training import LabelNoise
+    from mlintern.engine.instantiate import allowed_prefixes, build
+    from mlintern.vet.targets import check_targets
+
+    data, protocol = config["data"], config["protocol"]
+    check_targets({"data": data}, allowed_prefixes(config["paper"]["slug"]))
+    return make_splits(
+        data["name"],
+        load_parts(Path(folder)),
+        EvaluationProtocol(**{**protocol, "fit_on": tuple(protocol["fit_on"])}),
+        preprocessor=build(data["preprocess"], "data.preprocess") if data.get("preprocess") else None,
+        view=build(data["view"], "data.view") if data.get("view") else None,
+        classes=data.get("classes"),
+        train_size=data.get("train_size"),
+        label_noise=LabelNoise.from_config(noise) if (noise := data.get("label_noise")) else None,
+    )
+
+
+def audit(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Audit one dataset under one protocol; the report goes to the job's file."""
+    from mlintern.audit.options import AuditOptions
+    from mlintern.audit.run import audit
+    from mlintern.data.protocol import EvaluationProtocol
+    from mlintern.study.pricing import engine_fit
+
+    config = job["config"]
+    protocol = EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
+    splits, options = load_splits(config, job["folder"]), AuditOptions(**config["audit"])
+    fit = engine_fit(config, splits) if options.price == "model" else None
+    report = audit(splits, protocol, options, fit=fit)
+    report.write(Path(job["out"]))
+    return {"sha256": report.sha256()}
+
+
+def estimate(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Time a few steps of a cell in this process, and the memory that they took."""
+    from mlintern.engine import memory, rows
+    from mlintern.engine.cell import seconds_per_step
+
+    memory.reset_peak()
+    splits = load_splits(job["config"], job["folder"])
+    seconds = seconds_per_step(job["config"], *rows.seen(job["config"], splits), len(splits.test))
+    return {**seconds, "peak_memory_bytes": memory.peak_bytes()}
+
+
+def cell(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Train one cell; while another process trains it, wait and take over what that leaves."""
+    from mlintern.engine import ENGINE_VERSION
+    from mlintern.engine.inside import Inside
+    from mlintern.engine.source import source_sha256
+    from mlintern.engine.whole import run_cell
+    from mlintern.environment import environment_record
+    from mlintern.files import remove_drafts
+    from mlintern.record import RUN_FILE
+
+    out = Path(job["out"])
+    with lock(worker, out):
+        if (out / RUN_FILE).exists():
+            return {"status": "finished elsewhere"}
+        remove_drafts(out)
+        splits = load_splits(job["config"], job["folder"])
+        until, whole = job.get("until"), job.get("whole")
+        inside = Inside(whole)
+        record = run_cell(
+            job["config"], splits, out, job["facts"], worker.progress, lambda: worker.stopping, until, inside
+        )
+    return {
+        "status": record["status"] if record else "unfinished",
+        "environment": environment_record(),
+        "engine": {"version": ENGINE_VERSION, "files": source_sha256()},
+        "data": splits.fingerprints(),
+    }
+
+
+@contextlib.contextmanager
+def lock(worker: Worker, out: Path) -> Iterator[None]:
+    """Hold a cell's folder for the block, so that no two processes train it; the system frees it at any death."""
+    from mlintern.files import write_problem
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = open(out / LOCK_FILE, "w")  # noqa: SIM115 - held until the block ends
+    except OSError as error:
+        raise write_problem(out, error) from None
+    with lock:
+        said = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if worker.stopping:
+                    raise Interrupted from None
+            if not said:
+                worker.tell(event="waiting", message="another process is training this cell; waiting for it")
+                said = True
+            time.sleep(LOCK_POLL_S)
+        yield
+
+
+KINDS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
+    "prepare": prepare,
+    "audit": audit,
+    "estimate": estimate,
+    "cell": cell,
+}

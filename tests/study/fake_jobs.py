@@ -1,0 +1,111 @@
+"""Kinds of jobs for the tests of pool and worker: they do what good and bad code does, and take no torch."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from mlintern.errors import Interrupted
+
+
+def preload():
+    pass
+
+
+def serve(worker, job):
+    DOING[job["do"]](worker, job)
+
+
+def work(worker, job):
+    worker.progress(1)
+    worker.tell(event="done", result={"value": job.get("value"), "parent": os.getppid()})
+
+
+def die(worker, job):
+    print("last words", file=sys.stderr, flush=True)
+    os._exit(7)
+
+
+def die_once(worker, job):
+    if not os.path.exists(job["mark"]):
+        open(job["mark"], "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    work(worker, job)
+
+
+def mistake(worker, job):
+    worker.tell(event="error", message="x.yaml: wrong", user=True, exit_code=2)
+
+
+def bug(worker, job):
+    worker.tell(event="error", message="ValueError: no", user=False)
+
+
+def ask(worker, job):
+    try:
+        worker.tell(event="done", result=worker.ask(step=3))
+    except Interrupted:
+        worker.tell(event="interrupted")
+
+
+def say(worker, job):
+    os.write(worker.events, job["bytes"].encode("latin-1") * job.get("times", 1))
+    time.sleep(job.get("seconds", 0))
+    worker.tell(event="done", result={})
+
+
+def flood(worker, job):
+    while True:
+        os.write(worker.events if job["where"] == "events" else 2, job["piece"].encode() * 10_000)
+
+
+def outputs(worker, job):
+    os.write(worker.outputs, b"what was asked for")
+    worker.tell(event="done", result={})
+
+
+def look(worker, job):
+    """What a child can reach: files, descriptors, processes, and what earlier jobs left."""
+    found = {"readable": {}, "written": {}}
+    for path in job.get("read", []):
+        try:
+            found["readable"][path] = Path(path).read_text()
+        except OSError:
+            found["readable"][path] = None
+    for path in job.get("write", []):
+        try:
+            Path(path).write_text("x")
+            found["written"][path] = True
+        except OSError:
+            found["written"][path] = False
+    found["descriptors"] = sorted(int(name) for name in os.listdir("/proc/self/fd"))
+    found["processes"] = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    found["left"] = sorted(os.listdir("/dev/shm"))
+    found["modules"] = sorted(name for name in sys.modules if name.split(".")[0] in ("papers", "torch"))
+    worker.tell(event="done", result=json.loads(json.dumps(found)))
+
+
+def leave(worker, job):
+    """A process that would outlive its job, and a file in shared memory."""
+    Path("/dev/shm/left").write_text("a message to the next job")
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(600)
+        os._exit(0)
+    worker.tell(event="done", result={})
+
+
+def loop(worker, job):
+    worker.tell(event="told", what="looping")
+    while True:
+        pass
+
+
+DOING = {
+    name.replace("_", " "): value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and name not in ("preload", "serve")
+}
