@@ -129,7 +129,7 @@ def _estimate(members: Sequence[Outcome], over: Sequence[str]) -> Estimate | Non
 
 def finished(item: Planned, swept: Mapping[str, str], said: str) -> Outcome:
     """A cell that has its record."""
-    run = files.read_json(item.folder / record.RUN_FILE)
+    run = record.read_own_run(item.folder)
     metric = run["selection"]["metric"]
     value = run["metrics"]["test"].get(metric) if run["status"] == "finished" else None
     return Outcome(swept, item.cell.name, item.cell_id, metric, None if value is None else float(value), said)
