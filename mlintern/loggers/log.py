@@ -91,10 +91,9 @@ class CellLog:
             return True
         try:
             if kind == "evaluated":
-                step, part, values = self._step(event["step"]), event["part"], _values(event["values"])
-                if part not in PARTS:
-                    raise ValueError("no such part")
-                self.evaluated(step, part, values)
+                step = self._step(event["step"])
+                for row in _rows(event["rows"], step):
+                    self.evaluated(row.step, row.part, row.values)
             else:
                 steps = self._steps(event)
                 self.saved(self._step(event["step"]), steps.first, steps.losses, steps.lrs)
@@ -148,12 +147,19 @@ class CellLog:
         return Steps(first, [_number(v) for v in losses], [_number(v) for v in lrs])
 
 
-def _values(values: Mapping[str, Any]) -> dict[str, float]:
-    if not isinstance(values, Mapping) or len(values) > _MOST_NAMES:
-        raise ValueError("no values")
-    if any(len(name) > _LONGEST_NAME or not name.isprintable() for name in values):
-        raise ValueError("no name")
-    return {name: _number(value) for name, value in values.items()}
+def _rows(given: Any, step: int) -> list[Row]:
+    """Rows of a learning curve as a record has them: step, split and the metrics' values."""
+    if not isinstance(given, list) or len(given) > len(PARTS):
+        raise ValueError("no rows")
+    found = []
+    for row in given:
+        values = {name: value for name, value in row.items() if name not in ("step", "split")}
+        if row["split"] not in PARTS or row["step"] != step or len(values) > _MOST_NAMES:
+            raise ValueError("no row of this step")
+        if any(len(name) > _LONGEST_NAME or not name.isprintable() for name in values):
+            raise ValueError("no name")
+        found.append(Row(step, row["split"], {name: _number(value) for name, value in values.items()}))
+    return found
 
 
 def _number(value: Any) -> float:
