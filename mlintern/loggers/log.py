@@ -110,11 +110,11 @@ class CellLog:
             self._do(lambda logger: logger.row(Row(step, part, values)))
 
     def saved(self, step: int, first: int, losses: Sequence[float], lrs: Sequence[float]) -> None:
-        """A checkpoint covers `step` steps; where training sends them, losses and rates of those from `first` on."""
-        known = self._covered - first
-        if step > self._covered and known >= 0:
-            first, self._covered = self._covered, step
-            self._do(lambda logger: logger.saved(step, Steps(first, losses[known:], lrs[known:])))
+        """A checkpoint covers `step` steps, and `losses` and `lrs` are of those from `first` on: each stretch follows the
+        one before, or is left out."""
+        if first == self._covered < step:
+            self._covered = step
+            self._do(lambda logger: logger.saved(step, Steps(first, losses, lrs)))
 
     def finish(self, done: Finished) -> None:
         """The record is there."""
@@ -142,7 +142,7 @@ class CellLog:
         first, losses, lrs = self._step(event.get("first", 0)), event.get("losses", []), event.get("lrs", [])
         if not (isinstance(losses, list) and isinstance(lrs, list) and len(losses) == len(lrs) <= _MOST_STEPS):
             raise ValueError("not as many learning rates as losses")
-        if losses and first + len(losses) != event["step"]:
+        if first + len(losses) != event["step"]:
             raise ValueError("not the steps before it")
         return Steps(first, [_number(v) for v in losses], [_number(v) for v in lrs])
 
