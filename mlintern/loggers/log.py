@@ -110,8 +110,10 @@ class CellLog:
             self._do(lambda logger: logger.row(Row(step, part, values)))
 
     def saved(self, step: int, first: int, losses: Sequence[float], lrs: Sequence[float]) -> None:
-        """A checkpoint covers `step` steps, and `losses` and `lrs` are of those from `first` on: each stretch follows the
-        one before, or is left out."""
+        """A checkpoint covers `step` steps, and `losses` and `lrs` are of those from `first` on.
+
+        Each stretch follows the one before, or is left out.
+        """
         if first == self._covered < step:
             self._covered = step
             self._do(lambda logger: logger.saved(step, Steps(first, losses, lrs)))
