@@ -31,6 +31,8 @@ class Policy:
     backend: str = "auto"
     network: str = "none"
     """`none`, also where processes of one machine talk to each other; `peers`: the host's, for several nodes."""
+    reads: tuple[str, ...] = ()
+    """Folders outside the project that data may be made from; the user's settings alone name them."""
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -70,7 +72,11 @@ def from_overrides(overrides: Sequence[str]) -> Policy:
         name = "network" if key == "sandbox.network" else "backend"
         if override.startswith("+") or "," in value:
             raise UserError(f"{override}: write it like {key}={'peers' if name == 'network' else 'none'}, one value")
-        found = dataclasses.replace(found, **{name: value})
+        found = (
+            dataclasses.replace(found, network=value)
+            if name == "network"
+            else dataclasses.replace(found, backend=value)
+        )
     return found
 
 
@@ -90,9 +96,14 @@ def from_settings() -> Policy:
         raise UserError(f"{path}: must be a mapping with the one key sandbox")
     chosen = value.get("sandbox", "auto")
     given = {"backend": chosen} if isinstance(chosen, str) else chosen
-    if not isinstance(given, Mapping) or set(given) - {"backend", "network"}:
-        raise UserError(f"{path}: sandbox: write one of {', '.join(BACKENDS)}, or a mapping with backend and network")
+    if not isinstance(given, Mapping) or set(given) - {"backend", "network", "reads"}:
+        raise UserError(
+            f"{path}: sandbox: write one of {', '.join(BACKENDS)}, or a mapping with backend, network and reads"
+        )
+    reads = given.get("reads", [])
+    if not isinstance(reads, list) or not all(isinstance(item, str) and item.startswith("/") for item in reads):
+        raise UserError(f"{path}: sandbox.reads: write a list of folders by their whole paths, such as [/data]")
     try:
-        return Policy(**{str(name): str(item) for name, item in given.items()})
+        return Policy(**{str(n): str(item) for n, item in given.items() if n != "reads"}, reads=tuple(reads))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None

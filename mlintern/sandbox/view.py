@@ -143,7 +143,8 @@ def _within(path: Path, roots: Iterable[str]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Does a file of this name hold keys, by custom?"""
     return name in SECRET_NAMES or name.startswith(SECRET_PREFIXES) or name.endswith(SECRET_SUFFIXES)
 
 
@@ -155,7 +156,7 @@ def _covers(visible: Sequence[Path]) -> list[str]:
             if not shown.is_dir():
                 continue
             covered += [str(shown / name) for name in SECRET_NAMES if "/" in name and (shown / name).exists()]
-            covered += [str(entry) for entry in shown.iterdir() if _is_secret(entry.name) and not entry.is_symlink()]
+            covered += [str(entry) for entry in shown.iterdir() if is_secret(entry.name) and not entry.is_symlink()]
             for home in homes():
                 if home.is_relative_to(shown):
                     covered += [str(entry) for entry in home.iterdir() if entry.name.startswith(".")]

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlintern import packed, record
-from mlintern.errors import Absent
 from mlintern.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
 from mlintern.report.curves import learning_curves
 from mlintern.report.headline import headline
@@ -42,23 +40,19 @@ CLEAN = "clean"
 
 def read_outcomes(folder: Path) -> Outcomes:
     """Per-example outcomes of the cells below `runs/<slug>/`, read when asked for and kept."""
-    return _reader(folder, PREDICTIONS_FILE, {"id": "str"})
+    return _reader(folder, PREDICTIONS_FILE)
 
 
 def read_steps(folder: Path) -> Outcomes:
     """Loss, learning rate and hash chain per step of the cells below `runs/<slug>/`, read when asked for and kept."""
-    return _reader(folder, STEPS_FILE, {"step": "int", "loss": "float"})
+    return _reader(folder, STEPS_FILE)
 
 
-def _reader(folder: Path, name: str, columns: Mapping[str, str]) -> Outcomes:
+def _reader(folder: Path, name: str) -> Outcomes:
     @functools.cache
     def read(cell_id: str) -> pd.DataFrame | None:
-        place = Path(folder) / cell_id
-        try:
-            content = record.beside(place, name)
-        except Absent:
-            return None
-        return packed.table(content, place / name, record.MEND, columns).to_pandas()
+        path = Path(folder) / cell_id / name
+        return pd.read_parquet(path) if path.is_file() else None
 
     return read
 

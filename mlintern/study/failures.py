@@ -1,10 +1,9 @@
 """Why a cell has no record: a note in its folder, for `mlintern status` and for the sweep that started it elsewhere."""
 
 import datetime
-import os
 from pathlib import Path
 
-from mlintern import sealed
+from mlintern import files
 
 FAILURE_FILE = "failed.json"
 
@@ -12,7 +11,7 @@ FAILURE_FILE = "failed.json"
 def note(folder: Path, message: str) -> None:
     """Write down that a cell failed for good, and why."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    sealed.write(folder / FAILURE_FILE, {"message": message, "failed": now}, below=folder.parent)
+    files.write_json(folder / FAILURE_FILE, {"message": message, "failed": now})
 
 
 def forget(folder: Path) -> None:
@@ -22,7 +21,5 @@ def forget(folder: Path) -> None:
 
 def noted(folder: Path) -> str | None:
     """Why the cell in this folder failed, None where it did not."""
-    from mlintern.study import shapes
-
     path = folder / FAILURE_FILE
-    return str(sealed.read(path, shapes.Failure)["message"]) if os.path.lexists(path) else None
+    return str(files.read_json(path)["message"]) if path.exists() else None

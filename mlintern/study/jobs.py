@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.errors import Interrupted, UserError
-from mlintern.study.locks import open_lock
 from mlintern.study.worker import Worker
 
 LOCK_POLL_S = 0.2
+LOCK_FILE = ".lock"
+"""In a cell's folder; locked by whoever trains it."""
 
 
 def serve(worker: Worker, job: Mapping[str, Any]) -> None:
@@ -69,6 +70,8 @@ def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 
     source = job["config"]["data"]["source"]
     check_targets({"data": {"source": source}}, allowed_prefixes(job["config"]["paper"]["slug"]))
+    if job.get("made_from"):
+        os.chdir(job["project"])  # what the configuration names stands beside the project, not beside its snapshot
     return {"parts": prepare(build(source, "data.source"), Path(job["folder"]))}
 
 
@@ -157,7 +160,7 @@ def lock(worker: Worker, out: Path) -> Iterator[None]:
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = os.fdopen(open_lock(out), "w")
+        lock = open(out / LOCK_FILE, "w")  # noqa: SIM115 - held until the block ends
     except OSError as error:
         raise write_problem(out, error) from None
     with lock:

@@ -35,12 +35,6 @@ GIVES_UP = (
     "and the network, and see the test targets that it is scored on"
 )
 _OURS_ALONE = ("HOME", "PATH", "TMPDIR", "USER", "VIRTUAL_ENV", "PYTHONPATH")
-"""What a sandboxed worker's environment leaves out, beside every proxy: its address may hold a password."""
-
-
-def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of a worker's environment may come into a sandbox."""
-    return {n: v for n, v in environment.items() if n not in _OURS_ALONE and not n.lower().endswith("_proxy")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +49,8 @@ class Sandboxed:
     """Where the pack is inside, whatever folder it is read from."""
     writable: tuple[Path, ...]
     memory_bytes: int
+    files: tuple[Path, ...] = ()
+    """What data are made from: seen by jobs that name them."""
 
     @property
     def setup(self) -> dict[str, Any]:
@@ -95,11 +91,11 @@ class Sandboxed:
         atexit.register(shutil.rmtree, scratch, ignore_errors=True)
         return popen_sandboxed(
             argv,
-            readonly=self._readonly(),
+            readonly=[*self._readonly(), *self.files],
             scratch=scratch,
             writable=self.writable,
             limits=limits,
-            env=without_ours(environment),
+            env={name: value for name, value in environment.items() if name not in _OURS_ALONE},
             backend=self.backend,  # type: ignore[arg-type]
             devices=_devices(),
             binds={self.appears_at: self.pack},
@@ -117,12 +113,20 @@ class Sandboxed:
 
 
 def launcher(
-    pack: Pack, policy: Policy, writable: Sequence[Path], jobs: int, console: Console, *, talk: bool = False
+    pack: Pack,
+    policy: Policy,
+    writable: Sequence[Path],
+    jobs: int,
+    console: Console,
+    *,
+    talk: bool = False,
+    files: Sequence[Path] = (),
 ) -> Launcher:
     """The way to start workers for this pack.
 
-    `writable` are the folders that results and data go to; `talk`: processes of one cell talk to each other. Raises
-    UserError where the host has no sandbox and the pack did not come with this release.
+    `writable` are the folders that results and data go to; `talk`: processes of one cell talk to each other; `files`
+    are what data are made from. Raises UserError where the host has no sandbox and the pack did not come with this
+    release.
     """
     sources = {"sources": [str(pack.folder)]}
     if policy.backend == "none":
@@ -144,7 +148,7 @@ def launcher(
         console.print("[yellow]sandbox.network=peers: the pack's code can reach the network.[/]", highlight=False)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 4 // 5 // jobs
     place = PACKS / pack.slug
-    return Sandboxed(backend, tuple(layers), network, pack.folder, place, tuple(writable), memory)
+    return Sandboxed(backend, tuple(layers), network, pack.folder, place, tuple(writable), memory, tuple(files))
 
 
 def needs_network(config: Mapping[str, Any]) -> bool:
@@ -166,7 +170,7 @@ def standing_pool(
         pack.slug,
         pack.code_sha256(),
         policy.config(),
-        [str(f) for f in writable],
+        [str(f) for f in [*writable, *getattr(launch, "files", ())]],
         dict(pins),
         dict(launch.record),
     ]

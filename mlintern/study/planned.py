@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mlintern import record
 from mlintern.study.plan import CellPlan
 from mlintern.study.progress import duration
-from mlintern.study.standing import is_finished
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +26,7 @@ class Planned:
     """Id of `origin` where it is another cell; else empty."""
 
     def finished(self) -> bool:
-        """Has it a record, with all that lies beside it as it was written?"""
-        return is_finished(self.folder)
+        return (self.folder / record.RUN_FILE).exists()
 
     def row(self) -> dict[str, Any]:
         """What the index and the report know of a planned cell."""

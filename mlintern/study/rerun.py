@@ -17,6 +17,7 @@ from mlintern.study.launch import launcher, needs_network
 from mlintern.study.parting import Parting, parting, passed
 from mlintern.study.plan import dataset_folder
 from mlintern.study.pool import Pool, Task
+from mlintern.study.source_files import made_from, source_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Rerun:
         self.config = {**run["config"], "logger": {"kind": "none"}, "sandbox": policy.current().config()}
         self.prepared = dataset_folder(data, self.pack, self.config, run["overrides"])
         talk = needs_network(self.config)
-        self.launcher = launcher(self.pack, policy.current(), [scratch, self.prepared.parent], 1, console, talk=talk)
+        asked, folders = policy.current(), [scratch, self.prepared.parent]
+        self.made_from = source_files(self.config, self.pack.folder, asked.reads)
+        self.launcher = launcher(self.pack, asked, folders, 1, console, talk=talk, files=self.made_from)
         self._numbers = itertools.count()
 
     def train(self, setting: Setting, steps: int | None, whole: int | None = None) -> tuple[Path, dict[str, Any]]:
@@ -68,7 +71,8 @@ class Rerun:
             folder.mkdir(parents=True, exist_ok=True)
         with Pool(1, kept, 0, self.launcher) as pool:
             if not (self.prepared / DATASET_FILE).exists():
-                pool.map([Task("data", {**job, "kind": "prepare", "writes": [str(self.prepared)]})])
+                data = {**job, **made_from(self.made_from), "kind": "prepare", "writes": [str(self.prepared)]}
+                pool.map([Task("data", data)])
             training = {**job, "kind": "cell", "writes": [str(out)]}
             (result,) = pool.map([Task(self.run["cell_id"], training)]).values()
         return out, result
