@@ -1,5 +1,6 @@
 """The main job: one paper's study, or one cell of it, from overrides to report."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import environment, files, record, snapshot
+from mlintern import environment, files, record, sealed, snapshot
 from mlintern.audit.report import AuditReport
 from mlintern.config import Composer
 from mlintern.engine import ENGINE_VERSION
@@ -50,7 +51,7 @@ def run_one(pack: Pack, cell: CellPlan, console: Console, standing: bool = False
     if failed:
         raise UserError(f"{cell.name}: {failed[0]['message']}; see the pack's code, or run with --debug")
     path = planned[0].folder / record.RUN_FILE
-    run: record.RunRecord = files.read_json(path)
+    run = record.read_own_run(planned[0].folder)
     for part, values in run["metrics"].items():
         console.print(f"  {part}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()), highlight=False)
     marks = (
@@ -129,18 +130,33 @@ def write_index(path: Path, pack: Pack, planned: Sequence[Planned], sections: Se
     kept = ("status", "loss_chain_sha256", "weights_sha256", "metrics", "selection", "test_readings", "data")
     rows = []
     for item in planned:
-        run = files.read_json(item.folder / record.RUN_FILE) if item.finished() else {"status": "failed"}
+        run: Mapping[str, Any] = record.read_own_run(item.folder) if item.finished() else {"status": "failed"}
         rows.append({**item.row(), **{name: run[name] for name in kept if name in run}})
     value = {"slug": pack.slug, "engine_version": ENGINE_VERSION, "code_sha256": pack.code_sha256(), "cells": rows}
     if sections:
         value["sections"] = list(sections)
-    files.write_json(path, value)
+    sealed.write(path, value)
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """What `write_index` wrote; raises Damaged where it is not as it was written."""
+    from mlintern.study import shapes
+
+    return sealed.read(path, shapes.Index, "run the study's command again, which writes it anew")
+
+
+def read_cost(index: Path) -> dict[str, Any]:
+    """What `write_cost` wrote beside an index; empty where there is none."""
+    from mlintern.study import shapes
+
+    path = index.with_suffix(".cost.json")
+    return sealed.read(path, shapes.Cost) if os.path.lexists(path) else {}
 
 
 def write_cost(index: Path, seconds: Mapping[str, float], failed: Sequence[Mapping[str, Any]]) -> None:
     """What the study took, beside its index: the one thing that differs from rerun to rerun."""
     rounded = {stage: round(value, 1) for stage, value in seconds.items()}
-    files.write_json(index.with_suffix(".cost.json"), {"seconds": rounded, "failed": list(failed)})
+    sealed.write(index.with_suffix(".cost.json"), {"seconds": rounded, "failed": list(failed)})
 
 
 def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> None:
@@ -152,18 +168,23 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     from mlintern.study.analyse import analyse, read_outcomes, read_steps
     from mlintern.study.figures import read_maps
 
-    listed = files.read_json(index)
+    listed = read_index(index)
     rows, sections = listed["cells"], listed.get("sections", [])
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
     records = [index.parent / row["cell_id"] / record.RUN_FILE for row in rows if row["status"] != "failed"]
-    if lost := [path for path in records if not path.exists()]:
+    if lost := [path for path in records if not os.path.lexists(path)]:
         raise UserError(
             f"{lost[0]}: missing, though {index.name} lists it ({len(lost)} such); "
             f"run `python -m mlintern paper={pack.slug}` to train it again"
         )
-    runs = [files.read_json(path) for path in records]
-    cost_path = index.with_suffix(".cost.json")
-    cost = files.read_json(cost_path) if cost_path.exists() else {}
+    runs = [record.read_own_run(path.parent) for path in records]
+    if old := sum(not record.is_sealed(run) for run in runs):
+        console.print(
+            f"[yellow]{old} of {len(runs)} records are unsealed, of an earlier version: nothing vouches for what they "
+            "say.[/]",
+            highlight=False,
+        )
+    cost = read_cost(index)
     spec = load_spec(pack.folder / "spec.yaml").for_study(sections)
     outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
     kept_plan, maps = read_plan(plan_path(index)), read_maps(index.parent)

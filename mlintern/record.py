@@ -6,13 +6,16 @@ losses and metrics, bit for bit; a finished id is never trained twice.
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from mlintern import files
-from mlintern.errors import UserError
+from mlintern.errors import Absent, Damaged
+from mlintern.hashing import canonical as canonical
+from mlintern.hashing import file_sha256
+from mlintern.hashing import stable_hash as stable_hash
+from mlintern.plain import read_plain
 
 RUN_FILE = "run.json"
 STEPS_FILE = "steps.parquet"
@@ -20,6 +23,13 @@ PREDICTIONS_FILE = "predictions.parquet"
 WEIGHTS_FILE = "weights.safetensors"
 INSIDE_FILE = "inside.parquet"
 MAPS_FILE = "maps.npz"
+BESIDE = (STEPS_FILE, PREDICTIONS_FILE, WEIGHTS_FILE, INSIDE_FILE, MAPS_FILE)
+"""What lies beside a record; maps only where a probe drew some."""
+NEEDED = (STEPS_FILE, PREDICTIONS_FILE, WEIGHTS_FILE)
+"""What lies beside every one."""
+SEAL = "record_sha256"
+MEND = "train the cell again: the main job does, and says so"
+MOST_BYTES_BESIDE = 8 << 30
 
 
 class RunRecord(TypedDict, total=False):
@@ -77,32 +87,10 @@ class RunRecord(TypedDict, total=False):
     peak_memory_bytes: int
     started: str
     finished: str
-
-
-def canonical(value: Any, where: str = "config") -> Any:
-    """`value` in the one form that hashes the same everywhere; what has none is refused, never str()-ed."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise UserError(f"{where}={value}: a NaN or infinite value cannot be part of a cell's id")
-        return value
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise UserError(f"{where}: the key {key!r} is not a string, so the cell has no stable id")
-        return {key: canonical(value[key], f"{where}.{key}") for key in sorted(value)}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [canonical(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    raise UserError(f"{where}: a {type(value).__name__} has no stable hash; use numbers, strings, lists and mappings")
-
-
-def stable_hash(value: Any, where: str = "config") -> str:
-    """sha256 (hex) of the canonical JSON form of `value`; the same on every machine and Python."""
-    text = json.dumps(canonical(value, where), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    files: dict[str, str]
+    """{name: sha256} of the files beside the record."""
+    record_sha256: str
+    """Hash of everything else in the record; a record without it was written before records were sealed."""
 
 
 DETERMINING = ("seed", "model", "optimizer", "scheduler", "loss", "augment", "method", "metrics")
@@ -145,6 +133,58 @@ def cell_id(config: Mapping[str, Any], engine_version: int, code_sha256: str, da
     return stable_hash(parts)[:16]
 
 
+def seal(result: Mapping[str, Any], folder: Path) -> RunRecord:
+    """The record as it is written: with the hashes of the files that lie in `folder` by now, and of itself."""
+    plain: Any = json.loads(json.dumps(dict(result), ensure_ascii=False).encode(errors="replace"))
+    plain.pop(SEAL, None)
+    plain["files"] = {name: file_sha256(folder / name) for name in BESIDE if os.path.lexists(folder / name)}
+    plain[SEAL] = stable_hash(plain, RUN_FILE)
+    return plain
+
+
+def is_sealed(run: Mapping[str, Any]) -> bool:
+    """Does a record hold its own hash? Those of earlier versions do not: nothing vouches for what they say."""
+    return SEAL in run
+
+
+def read_run(folder: Path, whole: bool = True) -> RunRecord:
+    """The record in a cell's folder, as it was written; raises Damaged (Absent) with one line where it is not.
+
+    `whole`: it is a cell's, and says of which; a rerun's in a scratch folder does not.
+    """
+    from mlintern import record_shape, sealed
+
+    shape = record_shape.Record if whole else record_shape.Result
+    return sealed.read(Path(folder) / RUN_FILE, shape, MEND, SEAL)  # type: ignore[return-value]
+
+
+def read_own_run(folder: Path) -> RunRecord:
+    """`read_run` of a folder that bears the cell's id as its name; another cell's record in it is refused."""
+    run = read_run(folder)
+    if run["cell_id"] != folder.name:
+        raise Damaged(f"{folder / RUN_FILE}: is the record of another cell, {run['cell_id']}; {MEND}")
+    return run
+
+
+def beside(folder: Path, name: str, most_bytes: int = MOST_BYTES_BESIDE) -> bytes:
+    """The bytes of a file beside a record, which are those that the record names; raises Damaged (Absent) if not.
+
+    Where there is no record (a run that was stopped on purpose), or one of an earlier version, they are as they are.
+    """
+    folder = Path(folder)
+    try:
+        run: Mapping[str, Any] = read_run(folder, whole=False)
+    except Absent:
+        run = {}
+    expected = run.get("files", {}).get(name)
+    if is_sealed(run) and expected is None:
+        raise Absent(f"{folder / name}: no such file; the record names none")
+    content = read_plain(folder / name, most_bytes, mend=MEND)
+    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+        raise Damaged(f"{folder / name}: is not what its record names (another sha256); {MEND}")
+    return content
+
+
 def read_runs(folder: Path) -> list[RunRecord]:
-    """Every finished record below `runs/<slug>/`, sorted by cell id."""
-    return [files.read_json(path) for path in sorted(Path(folder).glob(f"*/{RUN_FILE}"))]
+    """Every finished record below `runs/<slug>/`, sorted by cell id; raises Damaged where one is not as written."""
+    return [read_own_run(path.parent) for path in sorted(Path(folder).glob(f"*/{RUN_FILE}"))]

@@ -3,11 +3,14 @@
 import math
 
 import pytest
+from rich.console import Console
 
+from hydra_plugins.mlintern.joblib_launcher import JoblibLauncher
 from mlintern.config import Composer, ranges
 from mlintern.engine import schedules
 from mlintern.errors import UserError
 from mlintern.ranges import Range
+from mlintern.study import search
 
 STEPS = ["scheduler=step_decay", "trainer.max_steps=60"]
 COSINE = ["scheduler=warmup_cosine", "trainer.max_steps=60"]
@@ -131,6 +134,25 @@ def test_every_factor_of_a_schedule_is_looked_at_before_the_first_step(factors, 
         schedules.check_factors(Ends(factors), 3)
     assert str(refused.value).startswith(says)
     schedules.check_factors(Ends([1.0, 0.0, 2.0]), 3)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ((0, 1, 0), "hydra.sweeper.n_trials=0: must be"),
+        ((5, 0.5, 0), "hydra.sweeper.n_jobs=0.5"),
+        ((5, 1, -1), "seed=-1"),
+    ],
+)
+def test_a_search_counts_its_trials(numbers, says):
+    with pytest.raises(UserError) as refused:
+        search.run("arxiv_2011_14439", ["optimizer.lr=0.1,0.2"], lambda *_: [], *numbers, Console())
+    assert says in str(refused.value)
+
+
+def test_joblib_has_one_process_at_least():
+    with pytest.raises(UserError, match="hydra.launcher.n_jobs=0: must be at least 1"):
+        JoblibLauncher(n_jobs=0).launch([["seed=0"]], 0)
 
 
 def test_a_range_in_words():

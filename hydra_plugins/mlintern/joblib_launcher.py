@@ -6,6 +6,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.mlintern._job import ThinLauncher, end_with_parent, execute, lost
+from mlintern.errors import UserError
 
 
 class JoblibLauncher(ThinLauncher):
@@ -16,6 +17,8 @@ class JoblibLauncher(ThinLauncher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run all jobs; one whose process died comes back as failed, and so do those that loky ended with it."""
+        if self.n_jobs == 0:
+            raise UserError("hydra.launcher.n_jobs=0: must be at least 1, or -1 for one per core")
         from joblib import Parallel, delayed
         from joblib.externals.loky.process_executor import BrokenProcessPool
 

@@ -11,6 +11,8 @@ Looking changes nothing: hooks read, copy and return nothing.
 import contextlib
 import dataclasses
 import hashlib
+import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,11 +21,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern import files
-from mlintern.errors import UserError
+from mlintern import files, packed, plain
+from mlintern.errors import Damaged
 
 VALUES = 32
 """How many values of a tensor a record keeps, evenly spaced."""
+
+MOST_BYTES = 4 << 30
+_MEND = "delete it and train the cell again"
+_TYPES = {
+    "bfloat16": "float32",
+    **{name: name for name in ("float16", "float32", "float64", "complex64", "complex128", "bool")},
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+"""Types of tensors, with those that their values are kept in."""
 
 STAGES = (
     "rows",
@@ -207,31 +218,35 @@ class Inside:
 
     def restore(self, path: Path, before: int) -> None:
         """Take up what an interrupted run had written, as far as step `before`."""
-        self.passed = [row for row in read(path) if row.step < before] if path.exists() else []
+        self.passed = [row for row in read(path) if row.step < before] if os.path.lexists(path) else []
 
 
 def read(path: Path) -> list[Passed]:
-    """The rows of a file that `Inside.write` wrote; raises UserError that names it where it cannot be read."""
-    import pyarrow
-    import pyarrow.parquet as pq
+    """The rows of a file that `Inside.write` wrote; raises Damaged that names it where it cannot be read."""
+    return parse(plain.read_plain(path, MOST_BYTES, mend=_MEND), path)
 
+
+def parse(content: bytes, path: Path) -> list[Passed]:
+    """`read` of the bytes of the file at `path`."""
+    columns = {name: "int" if name == "step" else "str" for name in ("step", "stage", "name", "kind", "dtype", "sha")}
+    rows = packed.table(content, path, _MEND, {**columns, "shape": "any", "values": "any"}).to_pylist()
     try:
-        table = pq.read_table(path).to_pylist()
-        return [
-            Passed(
-                row["step"],
-                row["stage"],
-                row["name"],
-                row["kind"],
-                tuple(row["shape"]),
-                row["dtype"],
-                row["sha"],
-                np.frombuffer(row["values"], dtype="float32" if row["dtype"] == "bfloat16" else row["dtype"]),
-            )
-            for row in table
-        ]
-    except (OSError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: not readable ({error}); delete it and train the cell again") from None
+        return [_passed(row) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"{path}: not readable ({error}); {_MEND}") from None
+
+
+def _passed(row: dict[str, Any]) -> Passed:
+    """One row, whose values are what its type says; raises ValueError or TypeError."""
+    if row["dtype"] not in _TYPES or row["stage"] not in STAGES:
+        raise ValueError(f"a tensor of type {row['dtype']!r} in stage {row['stage']!r}")
+    values = np.frombuffer(row["values"], dtype=_TYPES[row["dtype"]])
+    shape = tuple(int(side) for side in row["shape"])
+    size = math.prod(shape)
+    if len(values) > size or (not len(values)) != (not size):
+        raise ValueError(f"{len(values)} values of a tensor of shape {shape}")
+    stage, name, kind, sha = (str(row[column]) for column in ("stage", "name", "kind", "sha"))
+    return Passed(int(row["step"]), stage, name, kind, shape, row["dtype"], sha, values)
 
 
 def _fixed(stage: str) -> bool:

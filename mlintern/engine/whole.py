@@ -97,7 +97,7 @@ def run_cell(
         "finished": _now(),
     }
     metrics = {part: {"loss": e.loss, **e.metrics, **means.get(part, {})} for part, e in found.items()}
-    result = assemble(facts, config, told, metrics, readings, diverged_at(folder), known)
+    result = record.seal(assemble(facts, config, told, metrics, readings, diverged_at(folder), known), folder)
     files.write_json(folder / record.RUN_FILE, result)
     log.finish(Finished(result, folder))
     for name in (CHECKPOINT_FILE, LIVE_FILE, TOLD_FILE):

@@ -91,10 +91,9 @@ class CellLog:
             return True
         try:
             if kind == "evaluated":
-                step, part, values = self._step(event["step"]), event["part"], _values(event["values"])
-                if part not in PARTS:
-                    raise ValueError("no such part")
-                self.evaluated(step, part, values)
+                step = self._step(event["step"])
+                for row in _rows(event["rows"], step):
+                    self.evaluated(row.step, row.part, row.values)
             else:
                 steps = self._steps(event)
                 self.saved(self._step(event["step"]), steps.first, steps.losses, steps.lrs)
@@ -111,11 +110,13 @@ class CellLog:
             self._do(lambda logger: logger.row(Row(step, part, values)))
 
     def saved(self, step: int, first: int, losses: Sequence[float], lrs: Sequence[float]) -> None:
-        """A checkpoint covers `step` steps; where training sends them, losses and rates of those from `first` on."""
-        known = self._covered - first
-        if step > self._covered and known >= 0:
-            first, self._covered = self._covered, step
-            self._do(lambda logger: logger.saved(step, Steps(first, losses[known:], lrs[known:])))
+        """A checkpoint covers `step` steps, and `losses` and `lrs` are of those from `first` on.
+
+        Each stretch follows the one before, or is left out.
+        """
+        if first == self._covered < step:
+            self._covered = step
+            self._do(lambda logger: logger.saved(step, Steps(first, losses, lrs)))
 
     def finish(self, done: Finished) -> None:
         """The record is there."""
@@ -143,17 +144,24 @@ class CellLog:
         first, losses, lrs = self._step(event.get("first", 0)), event.get("losses", []), event.get("lrs", [])
         if not (isinstance(losses, list) and isinstance(lrs, list) and len(losses) == len(lrs) <= _MOST_STEPS):
             raise ValueError("not as many learning rates as losses")
-        if losses and first + len(losses) != event["step"]:
+        if first + len(losses) != event["step"]:
             raise ValueError("not the steps before it")
         return Steps(first, [_number(v) for v in losses], [_number(v) for v in lrs])
 
 
-def _values(values: Mapping[str, Any]) -> dict[str, float]:
-    if not isinstance(values, Mapping) or len(values) > _MOST_NAMES:
-        raise ValueError("no values")
-    if any(len(name) > _LONGEST_NAME or not name.isprintable() for name in values):
-        raise ValueError("no name")
-    return {name: _number(value) for name, value in values.items()}
+def _rows(given: Any, step: int) -> list[Row]:
+    """Rows of a learning curve as a record has them: step, split and the metrics' values."""
+    if not isinstance(given, list) or len(given) > len(PARTS):
+        raise ValueError("no rows")
+    found = []
+    for row in given:
+        values = {name: value for name, value in row.items() if name not in ("step", "split")}
+        if row["split"] not in PARTS or row["step"] != step or len(values) > _MOST_NAMES:
+            raise ValueError("no row of this step")
+        if any(len(name) > _LONGEST_NAME or not name.isprintable() for name in values):
+            raise ValueError("no name")
+        found.append(Row(step, row["split"], {name: _number(value) for name, value in values.items()}))
+    return found
 
 
 def _number(value: Any) -> float:

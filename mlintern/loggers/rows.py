@@ -92,7 +92,7 @@ class Telling:
 
     def evaluated(self, step: int, part: str, values: Mapping[str, float]) -> None:
         told = {name: plain(value) for name, value in values.items()}
-        self.tell(event="evaluated", step=step, part=part, values=told)
+        self.tell(event="evaluated", step=step, rows=[{"step": step, "split": part, **told}])
 
     def saved(self, step: int, first: int, losses: Sequence[float], lrs: Sequence[float]) -> None:
         told = {"losses": [plain(v) for v in losses], "lrs": [plain(v) for v in lrs]}

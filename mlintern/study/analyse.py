@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlintern import packed, record
+from mlintern.errors import Absent
 from mlintern.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
 from mlintern.report.curves import learning_curves
 from mlintern.report.headline import headline
@@ -40,19 +42,23 @@ CLEAN = "clean"
 
 def read_outcomes(folder: Path) -> Outcomes:
     """Per-example outcomes of the cells below `runs/<slug>/`, read when asked for and kept."""
-    return _reader(folder, PREDICTIONS_FILE)
+    return _reader(folder, PREDICTIONS_FILE, {"id": "str"})
 
 
 def read_steps(folder: Path) -> Outcomes:
     """Loss, learning rate and hash chain per step of the cells below `runs/<slug>/`, read when asked for and kept."""
-    return _reader(folder, STEPS_FILE)
+    return _reader(folder, STEPS_FILE, {"step": "int", "loss": "float"})
 
 
-def _reader(folder: Path, name: str) -> Outcomes:
+def _reader(folder: Path, name: str, columns: Mapping[str, str]) -> Outcomes:
     @functools.cache
     def read(cell_id: str) -> pd.DataFrame | None:
-        path = Path(folder) / cell_id / name
-        return pd.read_parquet(path) if path.is_file() else None
+        place = Path(folder) / cell_id
+        try:
+            content = record.beside(place, name)
+        except Absent:
+            return None
+        return packed.table(content, place / name, record.MEND, columns).to_pandas()
 
     return read
 

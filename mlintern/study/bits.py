@@ -1,11 +1,13 @@
 """Comparing runs bit by bit: finding a record, the first step whose losses differ, and the distance in ulp."""
 
 import dataclasses
+import os
+import re
 from pathlib import Path
 from typing import Any
 
-from mlintern import record
-from mlintern.errors import UserError
+from mlintern import packed, record
+from mlintern.errors import Absent, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +40,10 @@ class Losses:
 def find(text: str, runs: Path) -> Path:
     """The run.json that a cell id (or the start of one), a folder or a file names."""
     given = Path(text)
-    candidates = [given] if given.is_file() else [given / record.RUN_FILE] if given.is_dir() else []
-    candidates = candidates or sorted(runs.glob(f"*/{text}*/{record.RUN_FILE}"))
-    existing = [path for path in candidates if path.is_file()]
+    candidates = [given / record.RUN_FILE] if given.is_dir() else [given] if given.name == record.RUN_FILE else []
+    if not candidates and re.fullmatch(r"[\w-]+", text):
+        candidates = sorted(runs.glob(f"*/{text}*/{record.RUN_FILE}"))
+    existing = [path for path in candidates if os.path.lexists(path)]
     if not existing:
         raise UserError(f"{text}: no finished run of that id in {runs}/, and no such folder or file")
     if len(existing) > 1:
@@ -88,19 +91,16 @@ def read_steps(folder: Path) -> tuple[Any, Any, Any]:
     The digests and rates of a run that did not note them are empty.
     """
     import numpy as np
-    import pyarrow
-    import pyarrow.parquet as pq
 
     path = folder / record.STEPS_FILE
     try:
-        table = pq.read_table(path)
-        losses = np.asarray(table.column("loss").to_numpy(), dtype=np.float32)
-        noted = [table.column(n).to_numpy() if n in table.column_names else losses[:0] for n in ("weights", "lr")]
-        return losses, noted[0], noted[1]
-    except FileNotFoundError:
+        content = record.beside(folder, record.STEPS_FILE)
+    except Absent:
         raise UserError(f"{path}: no such file; it lies beside run.json, copy both") from None
-    except (OSError, KeyError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: not readable as losses ({error}); train the cell again") from None
+    table = packed.table(content, path, record.MEND, {"loss": "float"})
+    losses = np.asarray(table.column("loss").to_numpy(), dtype=np.float32)
+    noted = [table.column(n).to_numpy() if n in table.column_names else losses[:0] for n in ("weights", "lr")]
+    return losses, noted[0], noted[1]
 
 
 def ulp_distance(a: Any, b: Any) -> int:

@@ -14,11 +14,12 @@ has the same plan, however the estimates come out then.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern import files, record
+from mlintern import record, sealed
 from mlintern.errors import UserError
 
 RULE = "interactions first, then ablation levels, then other protocols, seeds last"
@@ -112,9 +113,11 @@ def write_plan(
         "cells": [{**row, "seconds": round(seconds.get(row["cell_id"], 0.0), 3)} for row in rows],
         "trimmed": list(trimmed),
     }
-    files.write_json(path, value)
+    sealed.write(path, value)
 
 
 def read_plan(path: Path) -> dict[str, Any] | None:
-    """What `write_plan` wrote, None where there is no such file."""
-    return files.read_json(path) if path.exists() else None
+    """What `write_plan` wrote, None where there is no such file; raises Damaged where it is not as it was written."""
+    from mlintern.study import shapes
+
+    return sealed.read(path, shapes.Plan) if os.path.lexists(path) else None

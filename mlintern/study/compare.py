@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mlintern import files, record
+from mlintern import record
 from mlintern.errors import UserError
 from mlintern.study.bits import find
 from mlintern.study.plan import level_names
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--alone", action="store_true", help="these two runs only, without the other seeds of each")
     arguments = parser.parse_args(list(argv))
     paths = [find(text, arguments.runs) for text in (arguments.first, arguments.second)]
-    first, second = (files.read_json(path) for path in paths)
+    first, second = (record.read_run(path.parent) for path in paths)
     metric = arguments.metric or first["config"]["protocol"]["metric"]
     same_cell = siblings_key(first) == siblings_key(second)
     alone = arguments.alone or same_cell

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mlintern import files
+from mlintern import record
 from mlintern.study import causes
 from mlintern.study.bits import Losses, compare_losses, find
 from mlintern.study.differences import Difference, differences, flat, shown
@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
     arguments = parser.parse_args(list(argv))
     paths = [find(text, arguments.runs) for text in (arguments.first, arguments.second)]
-    first, second = (files.read_json(path) for path in paths)
+    first, second = (record.read_run(path.parent) for path in paths)
     console = Console()
     for letter, path, run in zip("AB", paths, (first, second), strict=True):
         console.print(f"{letter}: {called(run)}  {path}", highlight=False, markup=False, soft_wrap=True)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
 
 def called(run: Mapping[str, Any]) -> str:
     """A run in a few words: its id, variant, levels and seed."""
-    return " · ".join([run["cell_id"], run["variant"], *run["levels"].values(), f"seed {run['seed']}"])
+    return " · ".join([run["cell_id"], run["variant"], *map(str, run["levels"].values()), f"seed {run['seed']}"])
 
 
 def say_differences(found: Sequence[Difference], unequal: bool, where: Parting | None, console: Console) -> None:

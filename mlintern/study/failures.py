@@ -1,9 +1,10 @@
 """Why a cell has no record: a note in its folder, for `mlintern status` and for the sweep that started it elsewhere."""
 
 import datetime
+import os
 from pathlib import Path
 
-from mlintern import files
+from mlintern import sealed
 
 FAILURE_FILE = "failed.json"
 
@@ -11,7 +12,7 @@ FAILURE_FILE = "failed.json"
 def note(folder: Path, message: str) -> None:
     """Write down that a cell failed for good, and why."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    files.write_json(folder / FAILURE_FILE, {"message": message, "failed": now})
+    sealed.write(folder / FAILURE_FILE, {"message": message, "failed": now}, below=folder.parent)
 
 
 def forget(folder: Path) -> None:
@@ -21,5 +22,7 @@ def forget(folder: Path) -> None:
 
 def noted(folder: Path) -> str | None:
     """Why the cell in this folder failed, None where it did not."""
+    from mlintern.study import shapes
+
     path = folder / FAILURE_FILE
-    return str(files.read_json(path)["message"]) if path.exists() else None
+    return str(sealed.read(path, shapes.Failure)["message"]) if os.path.lexists(path) else None

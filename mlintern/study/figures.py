@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mlintern import packed, record
+from mlintern.errors import Absent
 from mlintern.record import MAPS_FILE, RunRecord
 from mlintern.report.model_figures import Figure, FigureExample, Grid
 from mlintern.study.intervals import mean_interval
@@ -20,11 +22,12 @@ def read_maps(folder: Path) -> Maps:
     """Maps of the cells below `runs/<slug>/`, read when asked for."""
 
     def read(cell_id: str) -> Mapping[str, np.ndarray]:
-        path = Path(folder) / cell_id / MAPS_FILE
-        if not path.is_file():
+        place = Path(folder) / cell_id
+        try:
+            content = record.beside(place, MAPS_FILE)
+        except Absent:
             return {}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return packed.arrays(content, place / MAPS_FILE, record.MEND)
 
     return read
 

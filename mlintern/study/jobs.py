@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.errors import Interrupted, UserError
+from mlintern.study.locks import open_lock
 from mlintern.study.worker import Worker
 
 LOCK_POLL_S = 0.2
-LOCK_FILE = ".lock"
-"""In a cell's folder; locked by whoever trains it."""
 
 
 def serve(worker: Worker, job: Mapping[str, Any]) -> None:
@@ -160,7 +159,7 @@ def lock(worker: Worker, out: Path) -> Iterator[None]:
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = open(out / LOCK_FILE, "w")  # noqa: SIM115 - held until the block ends
+        lock = os.fdopen(open_lock(out), "w")
     except OSError as error:
         raise write_problem(out, error) from None
     with lock:

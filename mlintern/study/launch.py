@@ -35,6 +35,12 @@ GIVES_UP = (
     "and the network, and see the test targets that it is scored on"
 )
 _OURS_ALONE = ("HOME", "PATH", "TMPDIR", "USER", "VIRTUAL_ENV", "PYTHONPATH")
+"""What a sandboxed worker's environment leaves out, beside every proxy: its address may hold a password."""
+
+
+def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of a worker's environment may come into a sandbox."""
+    return {n: v for n, v in environment.items() if n not in _OURS_ALONE and not n.lower().endswith("_proxy")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Sandboxed:
             scratch=scratch,
             writable=self.writable,
             limits=limits,
-            env={name: value for name, value in environment.items() if name not in _OURS_ALONE},
+            env=without_ours(environment),
             backend=self.backend,  # type: ignore[arg-type]
             devices=_devices(),
             binds={self.appears_at: self.pack},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlintern import record
+from mlintern.errors import Absent
 from mlintern.study.bits import Losses, ulp_distances
 
 if TYPE_CHECKING:
@@ -104,8 +105,11 @@ def passed(folder: Path) -> list["Passed"]:
     """What a run's folder keeps of its steps' insides; empty where an older version made it."""
     from mlintern.engine import inside
 
-    path = folder / record.INSIDE_FILE
-    return inside.read(path) if path.exists() else []
+    try:
+        content = record.beside(folder, record.INSIDE_FILE)
+    except Absent:
+        return []
+    return inside.parse(content, folder / record.INSIDE_FILE)
 
 
 def first_parting(first: Path, second: Path, losses: Losses) -> Parting | None:

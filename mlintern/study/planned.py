@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mlintern import record
 from mlintern.study.plan import CellPlan
 from mlintern.study.progress import duration
+from mlintern.study.standing import is_finished
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Planned:
     """Id of `origin` where it is another cell; else empty."""
 
     def finished(self) -> bool:
-        return (self.folder / record.RUN_FILE).exists()
+        """Has it a record, with all that lies beside it as it was written?"""
+        return is_finished(self.folder)
 
     def row(self) -> dict[str, Any]:
         """What the index and the report know of a planned cell."""

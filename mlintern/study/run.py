@@ -20,7 +20,7 @@ from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
-from mlintern.study import budget, failures, gate, smaller
+from mlintern.study import budget, failures, gate, smaller, standing
 from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.plan import CellPlan, dataset_folder
@@ -28,6 +28,9 @@ from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress, duration
 from mlintern.study.source_files import made_from, source_files
+
+MOST_LINES = 5
+"""Damaged records that are named one by one."""
 
 
 class Session:
@@ -139,16 +142,30 @@ class Session:
         return {name: AuditReport.read(path) for name, path in paths.items()}
 
     def planned(self) -> list[Planned]:
-        """The cells with their ids, which are known once the data are; smaller ones where memory did not suffice."""
-        return [self.resolve(cell) for cell in self.cells]
+        """The cells with their ids, which are known once the data are; smaller ones where memory did not suffice.
+
+        A record that is not as it was written is set aside, with a line: its cell is trained again.
+        """
+        found = [self.resolve(cell) for cell in self.cells]
+        wrong = list(filter(None, map(standing.set_aside_if_damaged, dict.fromkeys(item.folder for item in found))))
+        for line in wrong[:MOST_LINES]:
+            self.say(f"{line}: the cell is trained again.")
+        if len(wrong) > MOST_LINES:
+            self.say(f"… and {len(wrong) - MOST_LINES} more records like these.")
+        return found
+
+    def say(self, line: str) -> None:
+        """One line that the user should see, whatever its text holds."""
+        self.console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def resolve(self, origin: CellPlan) -> Planned:
         """A cell with its id and place, or the smaller one that runs in its stead."""
         item = self._identified(origin, origin)
         while not item.finished() and (note := smaller.noted(item.folder)):
-            item = self._identified(
-                smaller.with_trainer(item.cell, note["instead"]), origin, item.asked or item.cell_id
-            )
+            less = smaller.with_trainer(item.cell, {name: note["instead"][name] for name in smaller.CHANGED})
+            then = self._identified(less, origin, item.asked or item.cell_id)
+            smaller.check(item.folder, note, then.cell_id, item.cell.config["trainer"]["shards"])
+            item = then
         return item
 
     def _identified(self, cell: CellPlan, origin: CellPlan, asked: str = "") -> Planned:
@@ -334,11 +351,12 @@ def _made(folder: Path) -> Path:
 
 def outcome(folder: Path) -> str:
     """A finished cell in a few words, for the progress display."""
-    run: record.RunRecord = files.read_json(folder / record.RUN_FILE)
+    run = record.read_own_run(folder)
     if run["status"] != "finished":
         return f"{run['status']}: {run['message']}"
     name = run["selection"]["metric"]
-    return f"test {name} {run['metrics']['test'][name]:.4g} in {duration(run['wall_s'])}"
+    value = run["metrics"]["test"].get(name)
+    return f"test {name} {'not finite' if value is None else f'{value:.4g}'} in {duration(run['wall_s'])}"
 
 
 def run_cells(

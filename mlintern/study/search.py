@@ -18,6 +18,7 @@ from rich.console import Console
 from mlintern import files, record
 from mlintern.config import Composer
 from mlintern.errors import UserError
+from mlintern.ranges import Range
 from mlintern.study import plan
 from mlintern.study.cell_job import CellJob
 from mlintern.study.sweep import Launch, Sweep
@@ -41,6 +42,9 @@ def run(
     slug: str, arguments: Sequence[str], launch: Launch, n_trials: int, n_jobs: int, seed: int, console: Console
 ) -> dict[str, Any]:
     """The search; {"overrides", "value", "cell_id"} of the best trial, empty where every trial failed."""
+    Range(1, whole=True).check("hydra.sweeper.n_trials", n_trials)
+    Range(1, whole=True).check("hydra.sweeper.n_jobs", n_jobs)
+    Range(0, 2**32 - 1, whole=True).check("hydra.sweeper.seed", seed)
     if importlib.util.find_spec("optuna") is None:
         raise UserError("hydra/sweeper=optuna: Optuna is not installed; `pip install 'mlintern[optuna]'`")
     import optuna

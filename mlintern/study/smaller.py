@@ -6,14 +6,18 @@ of shards; the promise that equal ids mean equal bits knows no exception for sma
 """
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
+from mlintern import sealed
+from mlintern.errors import Damaged
 from mlintern.study.plan import CellPlan
 
 NOTE_FILE = "out_of_memory.json"
 """In the folder of the cell that was asked for; while it is there, the same command runs the smaller one."""
+CHANGED = ("shards", "eval_batch_size")
+"""What of `trainer` a smaller cell has otherwise."""
 
 
 def halved(cell: CellPlan) -> CellPlan | None:
@@ -39,20 +43,31 @@ def with_trainer(cell: CellPlan, changed: dict[str, int]) -> CellPlan:
 def note(folder: Path, cell: CellPlan, instead: CellPlan, cell_id: str, message: str) -> None:
     """Write down that `cell`, whose folder is given, runs as `instead`, which has the id given, from now on."""
     before, after = cell.config["trainer"], instead.config["trainer"]
-    changed = {name: after[name] for name in ("shards", "eval_batch_size")}
+    changed = {name: after[name] for name in CHANGED}
     value = {
         "message": message,
         "cell_id": cell_id,
         "instead": changed,
         "before": {name: before[name] for name in changed},
     }
-    files.write_json(folder / NOTE_FILE, value)
+    sealed.write(folder / NOTE_FILE, value, below=folder.parent)
 
 
 def noted(folder: Path) -> dict[str, Any] | None:
-    """What `note` wrote in a cell's folder, None where the cell has not run out of memory."""
+    """What `note` wrote in a cell's folder, None where the cell has not run out of memory; raises Damaged."""
+    from mlintern.study import shapes
+
     path = folder / NOTE_FILE
-    return files.read_json(path) if path.exists() else None
+    return sealed.read(path, shapes.Smaller) if os.path.lexists(path) else None
+
+
+def check(folder: Path, found: dict[str, Any], cell_id: str, shards: int) -> None:
+    """See that the cell which a note in `folder` leads to is the one that it names, and in more pieces than before."""
+    if found["cell_id"] != cell_id or found["instead"]["shards"] <= shards:
+        raise Damaged(
+            f"{folder / NOTE_FILE}: names the cell {found['cell_id']}, but trainer.shards={found['instead']['shards']} "
+            f"makes {cell_id} of it; delete it and run again"
+        )
 
 
 def described(cell: CellPlan) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mlintern import files, record
+from mlintern import record
 from mlintern.errors import UserError
 from mlintern.paper.ids import PaperId
-from mlintern.study import failures, smaller
-from mlintern.study.jobs import LOCK_FILE
+from mlintern.study import budget, failures, smaller, standing
+from mlintern.study.locks import is_locked
 from mlintern.study.plan import level_names
 from mlintern.study.progress import duration
 
-STATES = ("finished", "diverged", "running", "failed", "waiting")
+STATES = ("finished", "diverged", "damaged", "running", "failed", "waiting")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CellState:
     state: str
     """One of STATES."""
     message: str = ""
-    """Why it failed or diverged."""
+    """Why it failed or diverged, or what is wrong with its record."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,7 +48,8 @@ def main(argv: Sequence[str]) -> int:
 
 def show(path: Path, console: Console) -> int:
     """Print one study's state, by place and in all; 0 where it is complete."""
-    plan = files.read_json(path)
+    plan = budget.read_plan(path)
+    assert plan is not None
     cells = [state_of(path.parent, row) for row in plan["cells"]]
     places: dict[str, list[CellState]] = {}
     for cell in cells:
@@ -72,11 +73,14 @@ def show(path: Path, console: Console) -> int:
 
 def state_of(folder: Path, row: dict[str, Any]) -> CellState:
     """Where one planned cell is, followed to the smaller one that runs in its stead after out-of-memory."""
-    place = folder / row["cell_id"]
-    while not (place / record.RUN_FILE).exists() and (note := smaller.noted(place)):
-        place = folder / note["cell_id"]
-    if (place / record.RUN_FILE).exists():
-        run: record.RunRecord = files.read_json(place / record.RUN_FILE)
+    place, shards = folder / row["cell_id"], 0
+    while not os.path.lexists(place / record.RUN_FILE) and (note := smaller.noted(place)):
+        smaller.check(place, note, note["cell_id"], shards)  # ever more pieces, so that it ends
+        place, shards = folder / note["cell_id"], note["instead"]["shards"]
+    if wrong := standing.damage(place):
+        return CellState(row, "damaged", wrong)
+    if os.path.lexists(place / record.RUN_FILE):
+        run = record.read_own_run(place)
         return CellState(row, "diverged" if run["status"] == "diverged" else "finished", run["message"])
     if is_locked(place):
         return CellState(row, "running")
@@ -85,22 +89,10 @@ def state_of(folder: Path, row: dict[str, Any]) -> CellState:
     return CellState(row, "waiting")
 
 
-def is_locked(folder: Path) -> bool:
-    """Does a process train the cell in this folder right now?"""
-    try:
-        with open(folder / LOCK_FILE) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
 def time_left(cells: Sequence[CellState], jobs: int) -> str:
     """What the estimates leave to do, in words; a running cell counts half."""
     running = sum(cell.state == "running" for cell in cells)
-    weights = {"running": 0.5, "waiting": 1.0}
+    weights = {"running": 0.5, "waiting": 1.0, "damaged": 1.0}
     left = sum(cell.row["seconds"] * weights.get(cell.state, 0.0) for cell in cells)
     if not any(cell.state in weights for cell in cells):
         return "nothing is left to do"

@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from rich.console import Console
 from rich.markup import escape
 
-from mlintern import files, record
+from mlintern import record
 from mlintern.config import Composer
 from mlintern.errors import LeakRefused, UserError
 from mlintern.job import finish_study, index_path
@@ -222,5 +222,5 @@ def _selection(item: Planned) -> float | None:
     """The validation metric of a cell's chosen checkpoint; None for a cell without one."""
     if not item.finished():
         return None
-    value = files.read_json(item.folder / record.RUN_FILE)["selection"]["value"]
+    value = record.read_own_run(item.folder)["selection"]["value"]
     return None if value is None else float(value)

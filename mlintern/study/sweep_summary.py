@@ -1,8 +1,8 @@
 """What came out of a sweep: each cell by what was swept, and mean and interval over what was swept as replicates.
 
 Replicates are seeds: `seed`, `protocol.split_seed`, `data.source.seed` … What else was swept makes groups. Over one
-kind of seed the interval is Student's; where every seed was run with every seed of another kind, it is that of the crossed
-layout, since runs that share a split are not independent. Of other designs the mean is given, and no interval.
+kind of seed the interval is Student's; where every seed was run with every seed of another kind, it is that of the
+crossed layout, since runs that share a split are not independent. Of other designs the mean is given, and no interval.
 """
 
 import dataclasses
@@ -129,7 +129,7 @@ def _estimate(members: Sequence[Outcome], over: Sequence[str]) -> Estimate | Non
 
 def finished(item: Planned, swept: Mapping[str, str], said: str) -> Outcome:
     """A cell that has its record."""
-    run = files.read_json(item.folder / record.RUN_FILE)
+    run = record.read_own_run(item.folder)
     metric = run["selection"]["metric"]
     value = run["metrics"]["test"].get(metric) if run["status"] == "finished" else None
     return Outcome(swept, item.cell.name, item.cell_id, metric, None if value is None else float(value), said)

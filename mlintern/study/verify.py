@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--steps {arguments.steps}: must be at least 1")
     console = Console(soft_wrap=True)
     path = find(arguments.run, arguments.runs)
-    run: record.RunRecord = files.read_json(path)
+    run = record.read_run(path.parent)
     for line in edited(run):
         console.print(f"[yellow]{line}[/]", highlight=False)
     found = verify(run, path.parent, arguments.data, arguments.steps, console)
@@ -149,7 +149,7 @@ def compare(folder: Path, rerun: Path, run: Mapping[str, Any], steps: int | None
     losses = compare_losses(folder, rerun, steps)
     if steps is not None and steps < len(read_losses(folder)):
         return Comparison(losses)
-    again: record.RunRecord = files.read_json(rerun / record.RUN_FILE)
+    again = record.read_run(rerun, whole=False)
     return Comparison(losses, again["weights_sha256"] == run["weights_sha256"], again["metrics"] == run["metrics"])
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlintern.loggers.rows import Telling
+
 STEPS = 60
 EVERY = 20
 CONFIG = {"seed": 3, "trainer": {"max_steps": STEPS}, "model": {"width": 4}, "paper": {"slug": "local_tiny"}}
@@ -36,10 +38,8 @@ def events(start, stop, saved=()):
     told = []
     for step in range(1, stop + 1):
         if step % EVERY == 0:
-            told += [
-                {"event": "evaluated", "step": step, "part": part, "values": values(step, part)}
-                for part in ("train", "valid")
-            ]
+            for part in ("train", "valid"):
+                Telling(lambda **event: told.append(event)).evaluated(step, part, values(step, part))
         if step in saved or step == start:
             first = max((s for s in (0, *saved) if s < step), default=0) if step > start else 0
             losses = [loss_of(s) for s in range(first, step)]

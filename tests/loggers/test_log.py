@@ -86,15 +86,27 @@ def test_a_row_told_twice_or_out_of_order_is_there_once(tmp_path):
 @pytest.mark.parametrize(
     "event",
     [
-        {"event": "evaluated", "step": 61, "part": "valid", "values": {}},
-        {"event": "evaluated", "step": -1, "part": "valid", "values": {}},
-        {"event": "evaluated", "step": True, "part": "valid", "values": {}},
-        {"event": "evaluated", "step": 20, "part": "../etc", "values": {}},
-        {"event": "evaluated", "step": 20, "part": "valid", "values": {"loss": "0.1"}},
-        {"event": "evaluated", "step": 20, "part": "valid", "values": {"a\nb": 0.1}},
-        {"event": "evaluated", "step": 20, "part": "valid", "values": {str(i): 0.1 for i in range(300)}},
-        {"event": "evaluated", "step": 20, "part": "valid", "values": [1]},
-        {"event": "evaluated", "step": 20, "part": ["valid"], "values": {}},
+        *(
+            {"event": "evaluated", "step": 20, "rows": [{"step": 20, "split": "valid", **row}]}
+            for row in (
+                {"step": 21},
+                {"split": "../etc"},
+                {"split": ["valid"]},
+                {"loss": "0.1"},
+                {"loss": [0.1]},
+                {"a\nb": 0.1},
+                {"x" * 101: 0.1},
+                {str(i): 0.1 for i in range(300)},
+            )
+        ),
+        *(
+            {"event": "evaluated", "step": step, "rows": [{"step": step, "split": "valid", "loss": 0.1}]}
+            for step in (61, -1, True, "20", None)
+        ),
+        {"event": "evaluated", "step": 20, "rows": {"step": 20, "split": "valid"}},
+        {"event": "evaluated", "step": 20, "rows": [["valid", 0.1]]},
+        {"event": "evaluated", "step": 20, "rows": [{"step": 20, "split": "valid"}] * 100},
+        {"event": "evaluated", "step": 20, "rows": [{"split": "valid"}]},
         {"event": "evaluated"},
         {"event": "saved", "step": 20, "first": 0, "losses": [1.0], "lrs": [0.1]},
         {"event": "saved", "step": 2, "first": 0, "losses": [1.0, 2.0], "lrs": [0.1]},

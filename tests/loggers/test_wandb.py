@@ -137,6 +137,20 @@ def test_online_rows_wait_for_a_checkpoint(tmp_path):
     ]
 
 
+def test_online_what_is_behind_a_training_comes_in_stretches_and_in_order(tmp_path):
+    log, sent = ask(tmp_path, "online")
+    log.start()
+    for event in [e for e in cells.events(0, 60) if e["event"] == "evaluated"]:
+        log.event(event)
+    for first, stop in ((0, 25), (25, 30), (10, 40), (0, 25), (30, 60)):  # one that overlaps, one told twice
+        losses = [cells.loss_of(step) for step in range(first, stop)]
+        log.saved(stop, first, losses, [0.1] * len(losses))
+    steps = [[step for step, _ in message["rows"]] for message in sent[1:]]
+    assert steps == [list(range(1, 26)), list(range(26, 31)), list(range(31, 61))]
+    rows = {step: row for message in sent[1:] for step, row in message["rows"]}
+    assert [step for step, row in rows.items() if "valid/accuracy" in row] == [20, 40, 60]
+
+
 @pytest.mark.parametrize(
     "sittings",
     [

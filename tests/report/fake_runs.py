@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlintern.record import PREDICTIONS_FILE, RUN_FILE, STEPS_FILE, RunRecord, stable_hash
+from mlintern.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
 from mlintern.spec import PaperSpec
+from tests import records
 
 SHA = "0" * 64
 SEEDS = (0, 1, 2)
@@ -257,11 +258,13 @@ def run(variant: str, data: str, protocol: str, seed: int) -> RunRecord:
     accuracy = float(outcome.mean())
     as_published = protocol == "as_published"
     config = {
+        **records.CONFIG,
         "seed": seed,
         "model": {"name": variant},
         "trainer": {"max_steps": 6000},
         "protocol": {
             "name": protocol,
+            "metric": "accuracy",
             "fit_on": ["train", "test"] if as_published else ["train"],
             "valid_fraction": 0.0 if as_published else 0.1,
             "select_on": "test" if as_published else "valid",
@@ -288,6 +291,8 @@ def run(variant: str, data: str, protocol: str, seed: int) -> RunRecord:
         overrides=overrides,
         git={"commit": "1" * 40, "dirty": False, "diff_sha256": None},
         pack_sha256=_hash("pack"),
+        code_sha256=_hash("code"),
+        prepared=fingerprints(data, ""),
         data=fingerprints(data, protocol),
         environment={
             "lock_sha256": _hash("lock"),
@@ -297,7 +302,7 @@ def run(variant: str, data: str, protocol: str, seed: int) -> RunRecord:
             "cpu": "some CPU, 2 cores",
             "gpu": None,
             "threads": 1,
-            "determinism": "same_device",
+            "determinism": {"level": "strict"},
         },
         streams={"order": _hash("order", seed)},
         loss_chain_sha256=_hash("chain", variant, data, protocol, seed),
@@ -341,9 +346,9 @@ def runs() -> list[RunRecord]:
     return clean + [run(v, "mnist1d", "as_published", s) for v in VARIANTS for s in SEEDS]
 
 
-def plan(records: list[RunRecord]) -> list[dict[str, Any]]:
+def plan(made: list[RunRecord]) -> list[dict[str, Any]]:
     """The plan that would have given these records."""
-    return [{key: r[key] for key in ("cell_id", "variant", "levels", "seed")} for r in records]
+    return [{key: r[key] for key in ("cell_id", "variant", "levels", "seed")} for r in made]
 
 
 def audit(data: str, protocol: str) -> dict[str, Any]:
@@ -412,14 +417,11 @@ def cost() -> dict[str, Any]:
     return {"seconds": {"prepare": 3.1, "audit": 4.2, "train": 580.1, "total": 612.4}, "failed": []}
 
 
-def write_runs(folder: Path, records: list[RunRecord]) -> None:
+def write_runs(folder: Path, made: list[RunRecord]) -> None:
     """Write records, steps and predictions as the engine lays them out: `folder/<cell_id>/…`."""
-    import json
-
-    for record in records:
+    for record in made:
         cell = folder / record["cell_id"]
         cell.mkdir(parents=True)
-        (cell / RUN_FILE).write_text(json.dumps(record))
         steps = np.arange(1, 61)
         pd.DataFrame(
             {
@@ -434,6 +436,7 @@ def write_runs(folder: Path, records: list[RunRecord]) -> None:
         target = np.arange(TEST_SIZE) % 10
         examples = {"id": ids, "target": target, "prediction": (target + 1 - outcome) % 10, "accuracy": outcome}
         pd.DataFrame(examples).to_parquet(cell / PREDICTIONS_FILE)
+        records.write(cell, dict(record))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """`mlintern compare`: its numbers against scipy's, which runs belong to a side, and what cannot be compared."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ from scipy import stats
 
 from mlintern.errors import UserError
 from mlintern.study import compare
+from tests import records
 
 N = 200
 
@@ -17,21 +16,16 @@ def write(folder, name, variant, seed, right, *, lr=0.1, ids=None, acknowledged=
     """A run folder whose test outcomes are `right` (0 or 1 per example)."""
     cell = folder / "runs" / "paper" / name
     cell.mkdir(parents=True)
-    run = {
-        "cell_id": name,
-        "status": "finished",
-        "variant": variant,
-        "levels": {"data": "d", "protocol": "clean"},
-        "seed": seed,
-        "config": {"seed": seed, "optimizer": {"lr": lr}, "protocol": {"metric": "accuracy"}, "run": {"dir": "runs"}},
-        "code_sha256": "c",
-        "prepared": {"test": "t"},
-        "metrics": {"test": {"accuracy": float(np.mean(right))}},
-        "audit": {"acknowledged": list(acknowledged)},
-    }
-    (cell / "run.json").write_text(json.dumps(run))
+    run = records.whole(
+        name,
+        variant=variant,
+        config={"seed": seed, "optimizer": {"lr": lr}},
+        metrics={"test": {"accuracy": float(np.mean(right))}},
+        audit={"sha256": records.SHA, "clean": not acknowledged, "acknowledged": list(acknowledged)},
+    )
     columns = {"id": ids or [f"x{i:03d}" for i in range(N)], "accuracy": np.asarray(right, dtype=float)}
     pd.DataFrame(columns).to_parquet(cell / "predictions.parquet")
+    records.write(cell, run)
 
 
 @pytest.fixture

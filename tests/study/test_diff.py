@@ -1,7 +1,6 @@
 """`mlintern diff`: planted causes are each named, and so is the first step that differs; the exit code says equal."""
 
 import copy
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from mlintern.cli import main
 from mlintern.study.bits import ulp_distance
 from mlintern.study.differences import differences
+from tests import records
 
 LOSSES = np.linspace(2.3, 0.5, 40, dtype=np.float32)
 
@@ -65,14 +65,16 @@ def recorded():
         "weights_sha256": "b" * 64,
         "metrics": {"test": {"accuracy": 0.68}},
         "evaluations": [],
-        "selection": {"step": 20},
+        "selection": {"split": "valid", "metric": "accuracy", "mode": "max", "step": 20, "value": 0.7},
+        "message": "",
+        "audit": {"sha256": "c" * 64, "clean": True, "acknowledged": []},
     }
 
 
 def write(folder: Path, run: dict, losses: np.ndarray = LOSSES) -> str:
     folder.mkdir()
-    (folder / "run.json").write_text(json.dumps(run))
     pq.write_table(pa.table({"loss": losses}), folder / "steps.parquet")
+    records.write(folder, run)
     return str(folder)
 
 
@@ -188,7 +190,7 @@ def test_by_id_below_runs_and_mistakes(recorded, tmp_path, capsys):
     assert "22: no finished run of that id" in capsys.readouterr().err
     (slug / "11bb" / "steps.parquet").write_bytes(b"PAR1 not really")
     assert main(["diff", "00", "11", *where]) == 2
-    assert "steps.parquet: not readable as losses" in capsys.readouterr().err
+    assert "steps.parquet: is not what its record names" in capsys.readouterr().err
     (slug / "11bb" / "steps.parquet").unlink()
     assert main(["diff", "00", "11", *where]) == 2
     assert "copy both" in capsys.readouterr().err

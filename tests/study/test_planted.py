@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from mlintern.config import ROOT
+from mlintern.record import seal
 from tests.end_to_end.runs import PAPER, SLUG
 
 pytestmark = pytest.mark.extended
@@ -188,6 +189,8 @@ def test_another_seed(planted):
     record = json.loads((run / "run.json").read_text())
     record["config"]["seed"] = 1
     (run / "run.json").write_text(json.dumps(record))
+    assert "run.json: was changed after it was written" in project.call("verify", str(run), code=2)
+    (run / "run.json").write_text(json.dumps(seal(record, run)))  # by somebody who takes care
     out = project.call("verify", str(run), code=1)
     assert "record: seed 0 beside config.seed 1; it was edited" in out
 
@@ -231,7 +234,7 @@ def test_another_thread_count(planted):
         pytest.skip("two threads give the bits of one on this machine")
     record = json.loads((two / "run.json").read_text())
     record["config"]["determinism"]["threads"] = 1
-    (two / "run.json").write_text(json.dumps(record))
+    (two / "run.json").write_text(json.dumps(seal(record, two)))
     out = project.call("verify", str(two), code=1)
     assert "Cause: environment: threads: 2 then, 1 now. Put back as recorded, it gives the record's bits." in out
     assert "Inside step" in out

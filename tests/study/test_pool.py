@@ -9,6 +9,7 @@ import pytest
 
 from mlintern.errors import UserError
 from mlintern.study import slot
+from mlintern.study.launch import without_ours
 from mlintern.study.pool import Bare, Pool, Task
 
 FAKE = Bare({"jobs": "tests.study.fake_jobs"})
@@ -57,6 +58,15 @@ def test_no_key_in_the_environment_reaches_a_worker(monkeypatch):
     for name in ("ANTHROPIC_API_KEY", "WANDB_API_KEY", "HF_TOKEN"):
         monkeypatch.setenv(name, "secret")
     assert "secret" not in str(pool().environment)
+
+
+@pytest.mark.parametrize("name", ["https_proxy", "HTTP_PROXY", "no_proxy", "HOME", "USER"])
+def test_what_may_name_a_password_or_a_home_stays_out_of_a_sandbox(monkeypatch, name):
+    monkeypatch.setenv(name, "http://me:secret@proxy")
+    monkeypatch.setenv("LANG", "C")
+    inside = without_ours(pool().environment)
+    assert "secret" not in str(inside)
+    assert inside["LANG"] == "C"
 
 
 def test_a_job_that_asks_is_answered_and_another_may_run_at_its_side():

@@ -1,13 +1,14 @@
 """`mlintern status`: every state a planned cell can be in, read off the disk."""
 
 import fcntl
-import json
 
 import pytest
 
+from mlintern import sealed
 from mlintern.errors import UserError
 from mlintern.study import failures, status
 from mlintern.study.budget import write_plan
+from tests import records
 
 
 @pytest.fixture
@@ -28,13 +29,11 @@ def folder(tmp_path):
         "hash",
     )
     for name, state in (("c0", "finished"), ("c1", "diverged"), ("small", "finished")):
-        (folder / name).mkdir()
-        (folder / name / "run.json").write_text(
-            json.dumps({"status": state, "message": "no" if state == "diverged" else ""})
-        )
+        run = records.whole(name, status=state, message="no" if state == "diverged" else "")
+        records.write(folder / name, run)
     failures.note(folder / "c2", "ValueError: shapes")
-    (folder / "c3").mkdir()
-    (folder / "c3" / "out_of_memory.json").write_text(json.dumps({"cell_id": "small"}))
+    pieces = {"instead": {"shards": 2, "eval_batch_size": 4}, "before": {"shards": 1, "eval_batch_size": 8}}
+    sealed.write(folder / "c3" / "out_of_memory.json", {"cell_id": "small", "message": "", **pieces})
     return folder
 
 
@@ -66,8 +65,7 @@ def test_a_locked_cell_is_running(folder, capsys, monkeypatch):
 def test_complete_is_zero(folder, capsys):
     failures.forget(folder / "c2")
     for name in ("c2", "c4"):
-        (folder / name).mkdir(exist_ok=True)
-        (folder / name / "run.json").write_text(json.dumps({"status": "finished", "message": ""}))
+        records.write(folder / name)
     code, out = said(folder, capsys)
     assert code == 0
     assert "nothing is left to do" in out

@@ -19,7 +19,7 @@ from mlintern.errors import Interrupted, UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import capabilities
 from mlintern.sandbox.policy import Policy
-from mlintern.study import jobs
+from mlintern.study import jobs, locks
 from mlintern.study.launch import launcher
 from mlintern.study.pool import Pool, Task
 from mlintern.study.worker import Worker, imported_by
@@ -119,7 +119,7 @@ def held(tmp_path):
     """A cell's folder, locked; and the function that frees it."""
     cell = tmp_path / "cell"
     cell.mkdir()
-    lock = open(cell / jobs.LOCK_FILE, "w")  # noqa: SIM115 - closed by the test or below
+    lock = open(cell / locks.LOCK_FILE, "w")  # noqa: SIM115 - closed by the test or below
     fcntl.flock(lock, fcntl.LOCK_EX)
     yield cell, lock.close
     lock.close()

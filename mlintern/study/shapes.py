@@ -1,0 +1,81 @@
+"""What the small files of a study must hold for their readers; each is written sealed (see `mlintern.sealed`)."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from mlintern.record_shape import Name, Scalar
+from mlintern.sealed import Shape
+
+Count = Annotated[int, Field(ge=1, le=1 << 40)]
+
+
+class Row(Shape):
+    """A planned cell."""
+
+    cell_id: Name
+    variant: str
+    levels: dict[str, Scalar]
+    seed: int
+
+
+class PlanRow(Row):
+    seconds: Annotated[float, Field(ge=0)]
+
+
+class Plan(Shape):
+    """`study.plan.json`."""
+
+    asked_sha256: str
+    budget_hours: float | None
+    jobs: Count
+    cells: list[PlanRow]
+    trimmed: list[Row]
+
+
+class IndexRow(Row):
+    status: str
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    selection: dict[str, Any] = Field(default_factory=dict)
+
+
+class Index(Shape):
+    """`study.json`."""
+
+    slug: str
+    engine_version: int
+    code_sha256: str
+    cells: list[IndexRow]
+    sections: list[str] = Field(default_factory=list)
+
+
+class Failed(Shape):
+    cell_id: Name
+    message: str
+
+
+class Cost(Shape):
+    """`study.cost.json`."""
+
+    seconds: dict[str, float]
+    failed: list[Failed]
+
+
+class Failure(Shape):
+    """`failed.json` in a cell's folder."""
+
+    message: str
+
+
+class Pieces(Shape):
+    shards: Count
+    eval_batch_size: Count
+
+
+class Smaller(Shape):
+    """`out_of_memory.json` in a cell's folder."""
+
+    message: str
+    cell_id: Name
+    instead: Pieces
+    before: Pieces

@@ -1,0 +1,102 @@
+"""Which cells are finished: those whose record and whose every file beside it are as they were written.
+
+A record that is not is no result. The main job says so, keeps it under another name and trains the cell again.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from mlintern import record
+from mlintern.errors import Absent, Damaged
+from mlintern.files import write_problem
+from mlintern.hashing import file_sha256
+from mlintern.study import locks
+
+_Stamp = tuple[tuple[int, ...], ...]
+_KNOWN: dict[Path, tuple[_Stamp, str | None]] = {}
+
+
+def is_finished(folder: Path) -> bool:
+    """Does the cell in this folder have a record, sealed, its own, and all that it names beside it?"""
+    return os.path.lexists(folder / record.RUN_FILE) and damage(folder) is None
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with the record in a cell's folder, in one line that names the file; None where nothing is.
+
+    A file is read once in a process, and again only when the system says that it changed.
+    """
+    if not os.path.lexists(folder / record.RUN_FILE):
+        return None
+    stamp = tuple(_stamp(folder / name) for name in (record.RUN_FILE, *record.BESIDE))
+    if (known := _KNOWN.get(folder)) is None or known[0] != stamp:
+        _KNOWN[folder] = known = stamp, _damage(folder)
+    return known[1]
+
+
+def _damage(folder: Path) -> str | None:
+    try:
+        run = record.read_own_run(folder)
+        if not record.is_sealed(run):
+            return (
+                f"{folder / record.RUN_FILE}: was written before records were sealed, so that nothing vouches for what "
+                "it says"
+            )
+        for name in record.NEEDED:
+            if name not in run["files"]:
+                raise Damaged(f"{folder / record.RUN_FILE}: names no {name}; {record.MEND}")
+        for name, expected in run["files"].items():
+            if file_sha256(folder / name, record.MEND) != expected:
+                raise Damaged(f"{folder / name}: is not what its record names (another sha256); {record.MEND}")
+    except Absent as error:
+        return f"{error}; {record.MEND}"
+    except Damaged as error:
+        return str(error)
+    return None
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return ()
+    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def set_aside_if_damaged(folder: Path) -> str | None:
+    """What is wrong with a record, which is kept under another name then, so that the cell has none; None where nothing
+    is, or where another process has the cell in hand."""
+    if damage(folder) is None:
+        return None
+    with locks.trying(folder) as free:
+        if not free or (wrong := damage(folder)) is None:
+            return None
+        _set_aside(folder)
+    return wrong.removesuffix(f"; {record.MEND}")
+
+
+def _set_aside(folder: Path) -> None:
+    """Rename a damaged record, and whatever else stands where a file belongs; raises UserError where that fails."""
+    for name in (record.RUN_FILE, *record.BESIDE):
+        path = folder / name
+        if name == record.RUN_FILE or (os.path.lexists(path) and not _plain(path)):
+            with contextlib.suppress(FileNotFoundError):
+                try:
+                    os.rename(path, _free(path))
+                except FileNotFoundError:
+                    raise
+                except OSError as error:
+                    raise write_problem(path, error) from error
+
+
+def _plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _free(path: Path) -> Path:
+    """A name for what is set aside that nothing has yet."""
+    number = 1
+    while os.path.lexists(name := path.with_name(f"{path.name}.damaged{'' if number == 1 else number}")):
+        number += 1
+    return name
