@@ -1,4 +1,4 @@
-"""Files that data are made from: inside the project, or where the user's settings allow; seen by what prepares alone."""
+"""Files that data are made from: in the project, or where the user allows; only the preparing job sees them."""
 
 import numpy as np
 import pytest
