@@ -22,7 +22,7 @@ COMMANDS = {
     "status": ("mlintern.study.status", "how far a paper's studies are: finished, running, failed, time left"),
     "report": ("mlintern.report.command", "write a paper's report again from its records"),
     "opinions": ("mlintern.author.opinions", "have a model look at the paper's own figures; marked as opinion"),
-    "approve": ("mlintern.approve", "record in pack.lock that you read and approved a pack"),
+    "approve": ("mlintern.approve", "say that you read a pack as it is now; kept in your state folder"),
     "doctor": ("mlintern.doctor", "what this machine and environment are, and whether they match the lock"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import environment, files, record, sealed, snapshot
+from mlintern import approval, environment, files, record, sealed, snapshot
 from mlintern.audit.report import AuditReport
 from mlintern.config import Composer
 from mlintern.engine import ENGINE_VERSION
@@ -191,6 +191,7 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, kept_plan, maps)
     report = with_opinions(report, index.parent)
     write_report(report, folder)
+    console.print(approval.said(snapshot.project() / "papers" / pack.slug), style="dim", highlight=False, markup=False)
     print_report(report, console, shown(folder / "report.html"))
 
 

@@ -1,24 +1,15 @@
-"""A paper's pack: the folder papers/<slug>/, its hashes, and who approved it.
+"""A paper's pack: the folder papers/<slug>/ and its hashes. Who has read it is kept elsewhere: `mlintern.approval`."""
 
-`pack.lock` holds the hash of every file and the name of the human who approved them. Code that differs from what was
-approved is code that nobody approved: it runs inside the sandbox only.
-"""
-
-import datetime
 import functools
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mlintern import files
 from mlintern.config import PACKS
 from mlintern.errors import UserError
 from mlintern.pack_code import needed
 from mlintern.pack_files import content_sha256, counted_files, is_code, joined
 
-LOCK_FILE = "pack.lock"
-NOT_PART = {LOCK_FILE, "composed.yaml"}
+NOT_PART = {"composed.yaml"}
 """Files of the folder that are made from the others."""
 
 
@@ -74,39 +65,6 @@ class Pack:
     def _code(self) -> tuple[dict[str, Path], dict[str, str]]:
         files = self.code_files()
         return files, {name: content_sha256(path) for name, path in files.items()}
-
-    def lock(self) -> dict[str, Any] | None:
-        """The content of pack.lock, or None where nobody approved the pack."""
-        path = self.folder / LOCK_FILE
-        if not path.exists():
-            return None
-        try:
-            lock = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{_shown(path)}: not readable ({error}); delete it and approve the pack again") from None
-        if not isinstance(lock, dict) or not isinstance(lock.get("files"), dict):
-            raise UserError(f"{_shown(path)}: holds no file hashes; delete it and approve the pack again")
-        return lock
-
-    def changed(self) -> list[str]:
-        """Files that differ from what was approved (all of them where nothing was)."""
-        lock, now = self.lock(), self.hashes()
-        approved = lock["files"] if lock else {}
-        return sorted(name for name in now.keys() | approved.keys() if now.get(name) != approved.get(name))
-
-    def code_is_approved(self) -> bool:
-        """Is every Python file of the pack as a human approved it?"""
-        changed = set(self.changed())
-        return not any(path.relative_to(self.folder).as_posix() in changed for path in self.code)
-
-    def approve(self, by: str) -> None:
-        """Record that `by` read and approved the pack as it is now."""
-        lock = {
-            "approved_by": by,
-            "approved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "files": self.hashes(),
-        }
-        files.write_text(self.folder / LOCK_FILE, yaml.safe_dump(lock, sort_keys=True))
 
 
 def _shown(path: Path) -> Path:

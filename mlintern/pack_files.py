@@ -16,7 +16,7 @@ MOST_FILES = 4096
 MOST_BYTES = 256 << 20
 _TEXT = (".py", ".yaml", ".yml")
 """Files in which line endings do not count."""
-_SAYING = ("spec.yaml", "provenance.yaml", "pack.lock", "composed.yaml")
+_SAYING = ("spec.yaml", "provenance.yaml", "composed.yaml")
 """Files that say what a pack is; with conf/, all that is not code or read by code."""
 
 
@@ -53,6 +53,35 @@ def counted_files(folder: Path, shown: str) -> dict[str, Path]:
                         "many); keep data elsewhere and name it in data.source"
                     )
     return dict(sorted(found.items()))
+
+
+def everything(folder: Path, shown: str) -> dict[str, str]:
+    """{path in the folder: sha256} of all that is there, hidden files and caches too; of a link, where it leads; of a
+    folder, that it is one.
+
+    Raises UserError for more than a pack can be.
+    """
+    found: dict[str, str] = {}
+    total = 0
+    for place, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            path = Path(place, name)
+            facts = path.lstat()
+            total += facts.st_size
+            if len(found) >= MOST_FILES or total > MOST_BYTES:
+                raise UserError(
+                    f"{shown}: holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB; keep data elsewhere"
+                )
+            found[path.relative_to(folder).as_posix()] = _what(path, facts.st_mode)
+    return dict(sorted(found.items()))
+
+
+def _what(path: Path, mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return f"link to {os.readlink(path)}"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return content_sha256(path) if stat.S_ISREG(mode) else "no plain file"
 
 
 def is_code(name: str) -> bool:

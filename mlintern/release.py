@@ -3,14 +3,12 @@
 `python -m mlintern.release` writes it anew; a test keeps it true.
 """
 
-import hashlib
 import json
-import os
 import re
-import stat
 from pathlib import Path
 
 from mlintern import files
+from mlintern.pack_files import everything
 
 PACKS_FILE = Path(__file__).with_name("release_packs.json")
 SLUGS = ("arxiv_2011_14439", "local_lesion_attention")
@@ -18,27 +16,6 @@ COMPOSED = "composed.yaml"
 """At the root of a pack: the main job writes it from conf/ and the pack's, and nothing is composed from it."""
 
 _CACHE = re.compile(r"__pycache__/[\w.-]+\.pyc")
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """{path in the pack: sha256} of everything below it: files by content, links by where they lead, folders."""
-    found = {}
-    for place, folders, names in os.walk(folder):
-        for name in sorted([*folders, *names]):
-            path = Path(place) / name
-            found[path.relative_to(folder).as_posix()] = _sha256(path)
-    return found
-
-
-def _sha256(path: Path) -> str:
-    mode = path.lstat().st_mode
-    if stat.S_ISLNK(mode):
-        return "link to " + os.readlink(path)
-    if stat.S_ISDIR(mode):
-        return "folder"
-    if not stat.S_ISREG(mode):
-        return "no plain file"
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def is_of_the_release(folder: Path) -> bool:
@@ -51,8 +28,8 @@ def kept(folder: Path) -> dict[str, str]:
     """The hashes as the release keeps them: without bytecode caches, which are never read (see `mlintern.uncached`)."""
     return {
         name: value
-        for name, value in hashes(folder).items()
-        if name not in (COMPOSED, "pack.lock") and name != "__pycache__" and not _CACHE.fullmatch(name)
+        for name, value in everything(folder, f"papers/{folder.name}").items()
+        if name not in (COMPOSED, "__pycache__") and not _CACHE.fullmatch(name)
     }
 
 

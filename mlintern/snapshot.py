@@ -32,7 +32,7 @@ KEPT = 4
 """Snapshots of other states that stay; older ones that no command holds are removed."""
 _FOLDERS = ("mlintern", "hydra_plugins", "conf", "locks", "pipelines")
 _BYTECODE = "__pycache__"
-_MADE = ("composed.yaml", "pack.lock")
+_MADE = ("composed.yaml",)
 """Files of a pack that the tool writes itself."""
 
 GONE = "what this study runs from was deleted; run the same command again"

@@ -9,7 +9,6 @@ import pytest
 
 from mlintern import snapshot
 from mlintern.errors import UserError
-from mlintern.pack import Pack
 from tests.study import tiny
 
 SLUG = tiny.SLUG
@@ -116,7 +115,6 @@ def test_an_edit_between_two_cells_changes_nothing_and_is_named(tmp_path):
     modules.write_text(
         modules.read_text().replace("return self.head(", "raise ValueError('edited')\n        return self.head(")
     )
-    Pack(SLUG, folder / "papers").approve("a test")
     (folder / "mlintern/engine/cell.py").write_text("raise ValueError('edited')\n")
     conf = folder / "papers" / SLUG / "conf/paper" / f"{SLUG}.yaml"
     conf.write_text(conf.read_text().replace("lr: 0.01", "lr: 0.5"))

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     """Author one paper; returns the exit code. NothingToTrain (exit 3) and UserError pass through."""
     parser = argparse.ArgumentParser(
         prog="mlintern author",
-        description="Read a paper and write its pack, papers/<slug>/. It runs in the sandbox until you approve it.",
+        description="Read a paper and write its pack, papers/<slug>/. It runs in the sandbox, always.",
     )
     parser.add_argument("paper", help="arXiv id or URL, or a local .tex, .pdf, .html, archive or folder")
     parser.add_argument(

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from mlintern import approval
 from mlintern.author.provenance import Provenance, load_provenance
 from mlintern.errors import UserError
 from mlintern.sourced import AssumedSetting, CodeSetting, PaperLocator, PaperSetting
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def review(pack: Path, console: Console) -> None:
-    """Print all that a human needs to approve `pack`. Raises UserError for a missing or broken file."""
+    """Print all that a human needs to say that they read `pack`. Raises UserError for a missing or broken file."""
     if not pack.is_dir():
         raise UserError(f"papers/{pack.name}: no such pack; see papers/ for those there are")
     spec = load_spec(pack / "spec.yaml")
@@ -50,7 +51,8 @@ def review(pack: Path, console: Console) -> None:
     for code in sorted(pack.rglob("*.py")):
         console.print(f"\n{code.relative_to(pack)}", style="bold")
         _print(console, code.read_text(encoding="utf-8"))
-    _print(console, f"To approve it: mlintern approve {pack.name}")
+    _print(console, approval.said(pack))
+    _print(console, f"To say that you read it: mlintern approve {pack.name}")
 
 
 def visible(text: str) -> str:

@@ -1,7 +1,7 @@
 """Vetting a draft: the policy file by file, composition against schema and spec, then its models in the sandbox.
 
 Nothing of a draft is imported here. Its code runs only in the sandbox, and only once the policy holds for every file. A
-pack that passes still runs in the sandbox alone, until a human approves it.
+pack that passes still runs in the sandbox alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

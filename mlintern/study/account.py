@@ -148,7 +148,10 @@ def meanings(
 
 def environment(runs: Sequence[RunRecord]) -> dict[str, Any]:
     """Every key of the records' environments and of git: its one value, or the values that the cells differ in."""
-    rows = [{**run.get("environment", {}), **_git(run), "pack": run.get("pack_sha256")} for run in runs]
+    rows = [
+        {**run.get("environment", {}), **_git(run), "pack": run.get("pack_sha256"), "sandbox": _sandbox(run)}
+        for run in runs
+    ]
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return {key: _distinct([row.get(key) for row in rows]) for key in keys}
 
@@ -156,6 +159,17 @@ def environment(runs: Sequence[RunRecord]) -> dict[str, Any]:
 def _git(run: RunRecord) -> dict[str, Any]:
     git = run.get("git", {})
     return {"commit": git.get("commit"), "uncommitted_changes": git.get("dirty")}
+
+
+def _sandbox(run: RunRecord) -> str | None:
+    """What held the pack's code, in words; None where the record does not say."""
+    held = run.get("sandbox")
+    if not held:
+        return None
+    if held["backend"] == "none":
+        return "none: the pack's code ran bare"
+    reach = {"none": "no network", "loopback": "a network of its own", "peers": "the host's network (peers)"}
+    return f"{held['backend']}, {reach.get(held['network'], held['network'])}"
 
 
 def _distinct(values: Sequence[Any]) -> Any:

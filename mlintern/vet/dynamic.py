@@ -2,7 +2,7 @@
 
 A job (see `mlintern.vet.checks`) comes in on stdin, `{"checks": [...]}` goes out on stdout. These checks find honest
 mistakes: code that means harm runs in this very process and could report what it likes, which is why the static policy
-comes first and the sandbox holds until a human has approved the pack.
+comes first and the sandbox holds, whoever has read the pack.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from mlintern.vet.targets import ENGINE_PREFIXES
 
 VETTING_LIMITS = Limits(cpu_s=1200, wall_s=3600, memory_bytes=8 * GIB, processes=256, file_size_bytes=GIB)
 _NOT_HYDRA = ("spec.yaml", "provenance.yaml", "composed.yaml")
-_IGNORED = ("pack.lock",)
 LARGEST_PACK = 250_000  # bytes of code and configuration; the largest that was authored has an eighth of that
 MOST_FILES = 500
 DEEPEST_FOLDER = 6
@@ -104,7 +103,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
                     waiting.append(path)
             elif not entry.is_file(follow_symlinks=False):
                 yield path, "is a pipe, a socket or a device; a pack holds plain files"
-            elif not _bytecode(path.relative_to(folder)) and path.name not in _IGNORED:
+            elif not _bytecode(path.relative_to(folder)):
                 yield path, None
 
 

@@ -17,7 +17,7 @@ CLEAN = {"protocol": "clean"}
 
 def test_what_does_not_train_is_taken_out(tmp_path):
     pack = tmp_path / "project" / "papers" / SLUG
-    shutil.copytree(PACKS / SLUG, pack, ignore=shutil.ignore_patterns("__pycache__", "pack.lock", "composed.yaml"))
+    shutil.copytree(PACKS / SLUG, pack, ignore=shutil.ignore_patterns("__pycache__", "composed.yaml"))
     spec = load_spec(pack / "spec.yaml")
     wanted = {
         "optimizer.eps": [1e-7],  # trains
@@ -54,7 +54,7 @@ def test_what_does_not_train_is_taken_out(tmp_path):
 
 def test_a_leak_is_laid_at_its_own_value_when_no_other_cell_was_audited_before(tmp_path):
     pack = tmp_path / "project" / "papers" / SLUG
-    shutil.copytree(PACKS / SLUG, pack, ignore=shutil.ignore_patterns("__pycache__", "pack.lock", "composed.yaml"))
+    shutil.copytree(PACKS / SLUG, pack, ignore=shutil.ignore_patterns("__pycache__", "composed.yaml"))
     spec = load_spec(pack / "spec.yaml")
     [one] = [s for s in spec.unsaid if s.key == "protocol.fit_on" and s.where == CLEAN]
     locator = one.locator.model_copy(update={"probe_range": [["train", "test"]]})

@@ -17,7 +17,7 @@ INPUTS = [ModelInput(variant=v, shape=[40], dtype="float32", high=2) for v in ("
 @pytest.fixture
 def draft(tmp_path):
     pack = tmp_path / "project" / "papers" / SLUG
-    shutil.copytree(BUNDLED, pack, ignore=shutil.ignore_patterns("__pycache__", "pack.lock", "composed.yaml"))
+    shutil.copytree(BUNDLED, pack, ignore=shutil.ignore_patterns("__pycache__", "composed.yaml"))
     return pack
 
 
