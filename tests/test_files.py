@@ -332,3 +332,13 @@ def test_even_a_name_that_was_guessed_is_not_opened(place, victim, monkeypatch, 
     with pytest.raises(UserError, match="cannot write"):
         files.write_text(place / "run.json", "new")
     assert victim.read_bytes() == b"mine"
+
+
+def test_reading_asks_for_the_memory_that_the_file_takes_and_not_for_the_bound(place):
+    (place / "small").write_text("{}")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (64 << 30, before[1]))
+    try:
+        assert plain.read_plain(place / "small", 1 << 50) == b"{}"
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
