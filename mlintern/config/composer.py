@@ -17,6 +17,7 @@ from mlintern import config
 from mlintern.config.explain import explain, no_option, search_path
 from mlintern.config.schema import Schema
 from mlintern.config.values import check_values
+from mlintern.engine import directions
 from mlintern.errors import UserError
 from mlintern.sandbox import policy
 
@@ -99,4 +100,4 @@ def check(composed: DictConfig, slug: str, packs: Path) -> dict[str, Any]:
         raise explain(error, slug, packs) from error
     check_values(plain)
     plain["sandbox"] = policy.current().config()  # whatever a project or a pack says of it
-    return plain
+    return directions.resolved(plain, packs)

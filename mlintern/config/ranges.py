@@ -42,7 +42,7 @@ ARGUMENTS: dict[str, dict[str, Range]] = {
         "margin": NOT_NEGATIVE,
         "p": Range(1, 2, whole=True),
     },
-    "mlintern.engine.methods.Mixup": {"alpha": POSITIVE},
+    "mlintern.engine.methods.Mixup": {"alpha": Range(0, open_low=True, fix="for no mixing use method=supervised")},
     "mlintern.data.preprocess.Scale": {"factor": POSITIVE},
     "mlintern.data.views.PermutePositions": {
         "length": Range(1, whole=True),

@@ -81,7 +81,7 @@ class ProtocolGroup:
     valid_fraction: float = MISSING
     select_on: str = MISSING
     metric: str = MISSING
-    mode: str = MISSING
+    mode: str | None = None
     split_seed: int = MISSING
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlintern import files
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits
+from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits, guarded
 from mlintern.data.training import LabelNoise, fewer
 from mlintern.engine import seeding
 from mlintern.errors import UserError
@@ -192,10 +192,10 @@ def make_splits(
     if label_noise is not None:
         count = classes or 1 + max(int(part.labels.max()) for part in parts.values())
         parts = {name: label_noise.applied(name, part, count) for name, part in parts.items()}
-    seen = {
-        part: dataclasses.replace(examples, features=view(examples.features)) if view else examples
-        for part, examples in parts.items()
-    }
+    seen = parts
+    if view is not None:
+        with guarded(view, "data.view"):
+            seen = {part: dataclasses.replace(it, features=view(it.features)) for part, it in parts.items()}
     train, valid = seen["train"], seen.get("valid")
     if protocol.valid_fraction and valid is None:
         train, valid = hold_out(train, protocol.valid_fraction, protocol.split_seed)

@@ -5,6 +5,9 @@ from typing import Literal
 
 from mlintern.errors import UserError
 
+_WELL_KNOWN: dict[str, Literal["max", "min"]] = {"accuracy": "max", "loss": "min", "squared_error": "min"}
+"""Ways of the engine's own; a metric of a pack's own that has such a name is asked where there is one."""
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationProtocol:
@@ -20,7 +23,8 @@ class EvaluationProtocol:
     """Part whose metric chooses the checkpoint; `last` takes the final weights."""
     metric: str = "accuracy"
     """Metric that selection looks at."""
-    mode: Literal["max", "min"] = "max"
+    mode: Literal["max", "min"] | None = None
+    """Which way the metric is better: what the metric itself says (`higher_is_better`), so that nobody need."""
     split_seed: int = 0
     """Seed of the hold-out: the same for every cell, so that cells differ in training only."""
 
@@ -29,8 +33,10 @@ class EvaluationProtocol:
             raise UserError(f"protocol.valid_fraction={self.valid_fraction}: must be at least 0 and below 1")
         if self.select_on not in ("valid", "test", "last"):
             raise UserError(f"protocol.select_on={self.select_on}: choose valid, test or last")
-        if self.mode not in ("max", "min"):
-            raise UserError(f"protocol.mode={self.mode}: choose max or min")
+        if self.mode not in ("max", "min", None):
+            raise UserError(f"protocol.mode={self.mode}: choose max or min, or leave it out: the metric says it")
+        if self.mode is None and self.metric in _WELL_KNOWN:
+            object.__setattr__(self, "mode", _WELL_KNOWN[self.metric])
         if self.select_on == "valid" and self.valid_fraction == 0:
             raise UserError("protocol.select_on=valid needs protocol.valid_fraction above 0 (0.1, say)")
         unknown = set(self.fit_on) - {"train", "valid", "test"}

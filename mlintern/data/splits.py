@@ -4,6 +4,7 @@ The features stay *raw* here and preprocessing stays an object, because a leak i
 someone who can fit it again on other rows.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 from typing import Any, Protocol
@@ -12,6 +13,13 @@ import numpy as np
 
 PARTS = ("train", "valid", "test")
 _CHUNK = 1 << 26  # bytes of a column that are hashed at a time
+
+
+def guarded(part: object, key: str) -> contextlib.AbstractContextManager[None]:
+    """Within it, what is done to data draws from no global generator; only where it is done is torch there."""
+    from mlintern.engine import guard
+
+    return guard.of_data(part, key)
 
 
 class Preprocessor(Protocol):
@@ -96,15 +104,16 @@ class Splits:
         if self.preprocessor is None:
             return None
         rows = [part.features for name, part in self.parts().items() if name in self.fit_on]
-        return self.preprocessor.fit(np.concatenate(rows))
+        with guarded(self.preprocessor, "data.preprocess"):
+            return self.preprocessor.fit(np.concatenate(rows))
 
     def transformed(self) -> dict[str, np.ndarray]:
         """Model inputs per part, {name: [n, ...]}, after preprocessing was fitted on its scope."""
         fitted = self.fitted()
-        return {
-            name: part.features if fitted is None else fitted.transform(part.features)
-            for name, part in self.parts().items()
-        }
+        if fitted is None:
+            return {name: part.features for name, part in self.parts().items()}
+        with guarded(fitted, "data.preprocess"):
+            return {name: fitted.transform(part.features) for name, part in self.parts().items()}
 
     def fingerprints(self) -> dict[str, str]:
         """{part: sha256} of the raw data, for records and audits."""

@@ -17,7 +17,7 @@ from lightning.fabric import Fabric
 
 from mlintern import files, record
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import initialise, memory, probes, ranks, schedules, seeding, weights
+from mlintern.engine import directions, initialise, losses, memory, probes, ranks, schedules, seeding, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
@@ -30,6 +30,7 @@ from mlintern.engine.precision import Precision
 from mlintern.engine.rows import Rows, dealt
 from mlintern.engine.shards import Shards
 from mlintern.engine.told import SELECTED_FILE, Told
+from mlintern.engine.trial import Trial
 from mlintern.errors import UserError
 from mlintern.vet.targets import check_targets
 
@@ -82,9 +83,7 @@ class Cell:
         measures = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]
         self.metrics = [item for item in measures if not probes.is_probe(item)]
         self.probes = [item for item in measures if probes.is_probe(item)]
-        known = [*(metric.name for metric in self.metrics), "loss"]
-        if self.protocol.metric not in known:
-            raise UserError(f"protocol.metric={self.protocol.metric}: choose {', '.join(known)}")
+        self.protocol = directions.settled(self.protocol, self.metrics)
         self.eval_batch = trainer["eval_batch_size"]
         shards = Shards(trainer["shards"], world, shards_rank)
         shards.check(model, order.batch_size)
@@ -92,7 +91,7 @@ class Cell:
         schedules.check_factors(schedule, trainer["max_steps"])
         self.module = CellModule(
             model,
-            build(config["loss"], "loss"),
+            losses.make(config["loss"]),
             build(config["method"], "method"),
             self.metrics,
             factory(config["optimizer"], "optimizer"),
@@ -110,6 +109,8 @@ class Cell:
             shards,
             self.precision,
         )
+        fitted = self.trial(order).run()
+        self.module.criterion, self.module.share = fitted.criterion, fitted.share
         workers = config["data"]["num_workers"]
         if augment is None and workers == 0:
             x, y = self.inputs["train"].to(self.fabric.device), self.targets["train"].to(self.fabric.device)
@@ -117,6 +118,27 @@ class Cell:
         else:
             arrays = self.inputs["train"].numpy(), self.targets["train"].numpy()
             self.feed = LoaderFeed(*arrays, order, self.seed, augment, workers)
+
+    def trial(self, order: Order) -> Trial:
+        """What is tried before the first step."""
+        reached = self.plan.max_steps >= order.steps_per_epoch
+        return Trial(
+            self.module.model,
+            self.module.criterion,
+            self.module.method,
+            self.metrics,
+            self.inputs,
+            self.targets,
+            order.batch_size,
+            (order.n % order.batch_size if reached else 0) or order.batch_size,
+            self.eval_batch,
+            self.plan.shards.count,
+            self.precision,
+            self.seed,
+            self.fabric.device,
+            self.config["model"],
+            max(self.config["data"].get("classes") or 0, (self.rows["train"].top or 0) + 1),
+        )
 
     @property
     def loop_type(self) -> type[Loop]:

@@ -5,14 +5,16 @@ The two are apart: `outputs_of` runs the model and sees no target, a `Scorer` se
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
 
-from mlintern.engine import guard, seeding
+from mlintern.engine import guard, losses, seeding
 from mlintern.engine.precision import Precision, readable
 from mlintern.engine.protocols import Loss, Metric
+from mlintern.engine.scoring import Companies, PartLoss, beside
+from mlintern.errors import UserError
 
 FULL = Precision()
 
@@ -65,7 +67,7 @@ def outputs_of(
     seed: int,
     step: int,
     precision: Precision = FULL,
-) -> Iterator[torch.Tensor]:
+) -> Generator[torch.Tensor, None, None]:
     """The model's outputs [batch, ...] for inputs [n, ...], batch by batch and in their order.
 
     The model computes in `precision`; the outputs are float32, or float64 where the model gives that. A model that
@@ -89,40 +91,61 @@ def outputs_of(
 class Scorer:
     """Loss, metrics, values per example and predictions of a part whose outputs come batch by batch.
 
-    Loss and metrics are taken in the outputs' type. The loss's last bits depend on where the batches end, so that
-    equal numbers need equal batches: those of `trainer.eval_batch_size`.
+    Loss and metrics are taken in the outputs' type. The loss is that of the whole part, wherever the batches end: its
+    last bits alone depend on that, so that equal bits need equal batches, those of `trainer.eval_batch_size`. A metric
+    of a pack's own that gives an example another value in other company is refused.
     """
 
     def __init__(self, criterion: Loss, metrics: Sequence[Metric]):
-        self.criterion, self.metrics = criterion, metrics
+        self.loss = PartLoss(criterion)
+        self.metrics = [beside(metric, criterion) for metric in metrics]
         self.rows = 0
-        self._losses: list[torch.Tensor] = []
         self._predictions: list[torch.Tensor] = []
         self._scores: dict[str, list[torch.Tensor]] = {metric.name: [] for metric in metrics}
+        self._weights: dict[str, list[torch.Tensor]] = {m.name: [] for m in self.metrics if hasattr(m, "weights")}
+        self._companies = {metric.name: Companies(metric) for metric in self.metrics}
 
     @torch.no_grad()
     def add(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """Take up the next batch: outputs [batch, ...] and targets [batch, ...]."""
+        if not outputs.ndim or len(outputs) != len(targets):
+            raise UserError(
+                f"model: {len(targets)} examples gave outputs {losses.shape(outputs)}; the first axis must be the batch"
+            )
         y = targets.to(outputs.dtype) if targets.is_floating_point() else targets
-        self._losses.append(self.criterion(outputs, y).double() * len(y))
+        self.loss.add(outputs, y)
         self._predictions.append(_predicted(outputs, y))
         for metric in self.metrics:
-            self._scores[metric.name].append(metric.per_example(outputs, y))
+            self._scores[metric.name].append(self._companies[metric.name].values(outputs, y))
+            if metric.name in self._weights:
+                self._weights[metric.name].append(metric.weights(y))  # type: ignore[attr-defined]
         self.rows += len(y)
 
     def evaluation(self) -> Evaluation:
         """The scores of everything taken up so far."""
-        per_example = {name: torch.cat(values).cpu().numpy() for name, values in self._scores.items()}
+        per_example = {name: self._values(name) for name in self._scores}
         return Evaluation(
-            loss=float(torch.stack(self._losses).cpu().sum() / self.rows),
+            loss=self.loss.value(),
             metrics={name: float(values.mean()) for name, values in per_example.items()},
             per_example=per_example,
             predictions=torch.cat(self._predictions).cpu().numpy(),
         )
 
+    def _values(self, name: str) -> np.ndarray:
+        """[n] whose plain mean is the metric: examples of which more labels count weigh more in it."""
+        values: np.ndarray = torch.cat(self._scores[name]).cpu().numpy()
+        if name in self._weights:
+            weights = torch.cat(self._weights[name]).cpu().numpy()
+            if weights.size and weights.min() != weights.max():
+                values = values * weights / weights.mean()
+        return values
+
 
 def _predicted(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """[batch] or [batch, ...]: the outputs where the targets are as many numbers each, else the likeliest classes."""
-    if targets.is_floating_point() and targets.shape == outputs.shape and targets.numel() > len(targets):
+    """[batch] or [batch, ...]: the outputs where the labels are as many numbers each, else the likeliest classes."""
+    many = outputs[:1].numel() == targets[:1].numel() > 1
+    if many and (targets.is_floating_point() or outputs.shape == targets.shape):
         return outputs
-    return outputs.argmax(dim=1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.flatten()
+    if outputs.ndim > 1 and outputs.shape[1] > 1:
+        return outputs.argmax(dim=1)
+    return outputs.flatten() if outputs.numel() == len(outputs) else outputs

@@ -111,7 +111,12 @@ class FullyShardedLoop(Loop):
         piece = pieces[shards.rank]
         buffers = Buffers(self.divided.model)
         buffers.start_shard()
-        loss = self.backward(piece, shards.rank, len(piece.inputs) / len(batch.inputs)).float()
+        if not (weight := self.share(piece, batch)):
+            raise UserError(
+                f"trainer.strategy=fsdp: nothing of shard {shards.rank} of a batch counts in the loss (every label is "
+                "ignored); use trainer.strategy=replicated or a larger trainer.batch_size"
+            )
+        loss = self.backward(piece, shards.rank, weight).float()
         buffers.end_shard()
         buffers.join(shards.gather_copies(buffers.copies), [len(one.inputs) for one in pieces])
         torch.distributed.all_reduce(loss)

@@ -156,6 +156,60 @@ def on(*parts: object, torch_draws: bool = True) -> Iterator[None]:
         replacements.undo()
 
 
+@contextlib.contextmanager
+def of_data(part: object, key: str) -> Iterator[None]:
+    """Guard what is done to data (`key`: data.preprocess, data.view), which has no step and no stream to draw from.
+
+    Every draw from a global generator is refused, torch's too; one that gets at a generator by another way is known by
+    the state that it leaves.
+    """
+    replacements = _Replacements()
+    before = _global_states()
+    try:
+        with STREAMS.of(0, "data"):
+            named = [*_REFUSED, (torch, _TORCH), (torch.Tensor, _TENSOR)]
+            for owner, names in named:
+                for name in names:
+                    says = f"{owner.__name__}.{name}"
+                    replacements.put(owner, name, functools.partial(_refused_of_data, name=says, key=key))
+            for module in written((part,)):
+                replacements.put_by_name(module)
+            yield
+    finally:
+        replacements.undo()
+    if _global_states() != before:
+        raise UserError(_of_data(f"{key}: {type(part).__name__} draws from a global generator"))
+
+
+def _global_states() -> list[bytes]:
+    """What the global generators of torch, numpy and Python are at."""
+    state: Any = np.random.get_state()  # noqa: NPY002 - what others' code may have drawn from
+    torchs = torch.default_generator.get_state().numpy().tobytes()
+    return [torchs, state[1].tobytes(), repr(state[2:]).encode(), repr(random.getstate()).encode()]
+
+
+def _of_data(what: str) -> str:
+    return (
+        f"{what}; what is done to data must be a function of them and of its configuration: draw from "
+        "np.random.default_rng(seed), with a seed among its keys"
+    )
+
+
+def _refused_of_data(draw: Callable[..., Any], name: str, key: str) -> Callable[..., Any]:
+    """`draw`, refused unless it is given a generator or a seed."""
+
+    @functools.wraps(draw)
+    def refusing(*args: Any, **kwargs: Any) -> Any:
+        seeded = name.endswith("default_rng") and (args[0] if args else kwargs.get("seed")) is not None
+        if seeded or kwargs.get("generator") is not None or not STREAMS.drawing():
+            return draw(*args, **kwargs)
+        frame = sys._getframe(1)
+        where = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+        raise UserError(_of_data(f"{key}: {where}: {name} draws from a global generator"))
+
+    return refusing
+
+
 def written(parts: Sequence[object]) -> list[Any]:
     """The modules of code that somebody wrote for this run: those of its parts' classes, libraries left out."""
     classes = {type(part) for part in parts}

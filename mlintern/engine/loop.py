@@ -91,7 +91,9 @@ class Loop:
     ):
         self.fabric, self.plan, self.feed, self.evaluate = fabric, plan, feed, evaluate
         self.model = module.model
-        self.parts = (module.model, module.criterion, module.method, module.schedule, feed.augment, *module.metrics)
+        criterion = getattr(module.criterion, "inner", module.criterion)
+        self.parts = (module.model, criterion, module.method, module.schedule, feed.augment, *module.metrics)
+        self.share = module.share
         self.schedule = module.schedule
         self.plain_optimizer = module.make_optimizer(module.model.parameters())
         self.needs_closure = needs_closure(self.plain_optimizer)
@@ -195,7 +197,7 @@ class Loop:
         if self.plan.shards.count == 1:
             loss = self.backward(batch, 0, 1.0)
         else:
-            loss = self.plan.shards.step(batch, self.model, self.parameters, self.backward)
+            loss = self.plan.shards.step(batch, self.model, self.parameters, self.backward, self.share)
         if self.plan.clip_norm is not None:
             clip_gradients(self.parameters, self.plan.clip_norm)
         return loss

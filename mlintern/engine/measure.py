@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern.engine import guard, probes
+from mlintern.engine import guard, losses, probes
 from mlintern.engine.evaluate import evaluate
 from mlintern.engine.frames import Sender
 from mlintern.engine.instantiate import build
@@ -26,7 +26,7 @@ def measure(sealed: Sealed, rows: Mapping[str, Rows], step: int, sender: Sender)
     built = {name: build(item, f"metrics.{name}") for name, item in config["metrics"].items()}
     asked = [item for item in built.values() if probes.is_probe(item)]
     own = [built[name] for name, item in config["metrics"].items() if not is_trusted(item) and built[name] not in asked]
-    loss = build(config["loss"], "loss")
+    loss = losses.make(config["loss"])
     options: dict[str, Any] = {"seed": sealed.seed, "step": step, "precision": sealed.precision}
     with guard.on(sealed.model, loss, *own, *asked):
         for part, of in rows.items():

@@ -3,6 +3,7 @@
 import torch
 
 from mlintern.engine.protocols import Loss, StepContext
+from mlintern.ranges import POSITIVE
 
 
 class Supervised:
@@ -18,6 +19,7 @@ class Mixup:
     """Mixup (Zhang et al., 2018, arXiv:1710.09412): convex pairs of examples, one Beta(alpha, alpha) draw per batch."""
 
     def __init__(self, alpha: float = 0.2):
+        POSITIVE.check("method.alpha", alpha)
         self.alpha = alpha
 
     def loss(

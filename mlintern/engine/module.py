@@ -11,6 +11,7 @@ import lightning
 import torch
 
 from mlintern.engine.protocols import Loss, Method, Metric, Schedule, StepContext
+from mlintern.engine.shards import Share, by_examples
 
 
 class CellModule(lightning.LightningModule):
@@ -38,6 +39,8 @@ class CellModule(lightning.LightningModule):
         self.seed = seed
         self.steps_per_epoch = steps_per_epoch
         self.max_steps = max_steps
+        self.share: Share = by_examples
+        """What a shard's loss counts in its batch's; a loss that is no mean over examples has its own."""
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs [batch, ...] to outputs [batch, ...]."""

@@ -24,6 +24,9 @@ class Rows:
     """[n, ...] int64 class indices or float32 numbers."""
     annotations: np.ndarray | None = None
     """[n, ...] for probes only; None where the data have none."""
+    top: int | None = None
+    """The highest class index in any part, test too, where labels are whole numbers; all that training is told of it.
+    """
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -44,10 +47,36 @@ def to_targets(labels: np.ndarray) -> np.ndarray:
 def of_splits(splits: Splits) -> dict[str, Rows]:
     """{part: its rows}, preprocessing fitted on its scope."""
     inputs = splits.transformed()
+    top = _highest(splits)
     return {
-        name: Rows(to_inputs(inputs[name]), to_targets(part.labels), part.annotations)
+        name: Rows(to_inputs(inputs[name]), to_targets(part.labels), part.annotations, top)
         for name, part in splits.parts().items()
     }
+
+
+def _highest(splits: Splits) -> int | None:
+    """The highest whole number among all labels; None where they are none.
+
+    Raises UserError for parts whose labels are not alike, and for classes that the data are not said to have: training,
+    which sees no test row, could not know.
+    """
+    train, parts = splits.train.labels, splits.parts()
+    for name, part in parts.items():
+        if part.labels.shape[1:] != train.shape[1:] or (part.labels.dtype.kind == "f") != (train.dtype.kind == "f"):
+            raise UserError(
+                f"data.source: labels of train are {list(train.shape)} {train.dtype} and those of {name} "
+                f"{list(part.labels.shape)} {part.labels.dtype}; give every part the same"
+            )
+    if train.dtype.kind not in "iub" or not all(part.labels.size for part in parts.values()):
+        return None
+    tops = {name: int(part.labels.max()) for name, part in parts.items()}
+    name = max(tops, key=lambda part: tops[part])
+    if splits.classes is not None and tops[name] >= splits.classes:
+        raise UserError(
+            f"data.classes={splits.classes}: labels of {name} go up to {tops[name]}; set "
+            f"data.classes={tops[name] + 1}, or number the classes from 0"
+        )
+    return tops[name]
 
 
 def seen(config: Mapping[str, Any], splits: Splits) -> tuple[dict[str, Rows], dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mlintern.engine import losses
 from mlintern.engine.evaluate import Evaluation, Scorer
 from mlintern.engine.instantiate import build
 from mlintern.engine.trusted import is_trusted
@@ -51,7 +52,7 @@ class Trusted:
     """Loss and metrics of a cell, those that the tool knows; what is the pack's own is left out."""
 
     def __init__(self, config: Mapping[str, Any]):
-        self.criterion = build(config["loss"], "loss") if is_trusted(config["loss"]) else None
+        self.criterion = losses.make(config["loss"]) if is_trusted(config["loss"]) else None
         kept = {name: item for name, item in config["metrics"].items() if is_trusted(item)}
         self.metrics = [build(item, f"metrics.{name}") for name, item in kept.items()]
         self.batch_size = config["trainer"]["eval_batch_size"]

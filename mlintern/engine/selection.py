@@ -4,10 +4,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlintern.data.protocol import EvaluationProtocol
+from mlintern.errors import UserError
 
 
-def better(value: float, best: float | None, mode: str) -> bool:
-    """Is `value` strictly better? Ties keep the earlier checkpoint; a NaN is never better."""
+def better(value: float, best: float | None, mode: str | None) -> bool:
+    """Is `value` strictly better? Ties keep the earlier checkpoint; a NaN is never better.
+
+    Raises UserError where nobody said which way is better.
+    """
+    if mode not in ("max", "min"):
+        raise UserError("protocol.mode: nothing says whether higher is better; give max or min")
     if value != value:
         return False
     return best is None or (value > best if mode == "max" else value < best)

@@ -11,9 +11,41 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from mlintern.engine import losses
 from mlintern.engine.buffers import Buffers, from_bytes, to_bytes
 from mlintern.engine.feed import Batch
+from mlintern.engine.protocols import Loss
 from mlintern.errors import UserError
+
+Share = Callable[[Batch, Batch], float]
+"""(piece, batch) to what the piece's loss counts in the batch's."""
+
+
+def by_examples(piece: Batch, batch: Batch) -> float:
+    """For a loss that is the mean over its examples."""
+    return len(piece.inputs) / len(batch.inputs)
+
+
+def whole_share(piece: Batch, batch: Batch) -> float:
+    """For a loss that is a sum."""
+    return 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class ByWeight:
+    """For a mean by weights of its own (classes, labels that are not ignored): by what the piece's labels weigh."""
+
+    criterion: Loss
+    outputs: tuple[int, ...]
+    """Shape of one example's outputs."""
+
+    def __call__(self, piece: Batch, batch: Batch) -> float:
+        weight, whole = (self._weight(one.targets) for one in (piece, batch))
+        return weight / whole if whole else by_examples(piece, batch)
+
+    def _weight(self, targets: torch.Tensor) -> float:
+        like = torch.zeros((), device=targets.device).expand(len(targets), *self.outputs)
+        return float(losses.weight(self.criterion, like, losses.read(self.criterion, like, targets)))
 
 
 def _power_of_two(n: int) -> bool:
@@ -75,11 +107,13 @@ class Shards:
         model: torch.nn.Module,
         parameters: Sequence[torch.nn.Parameter],
         backward: Callable[[Batch, int, float], torch.Tensor],
+        share: Share = by_examples,
     ) -> torch.Tensor:
         """Set every parameter's gradient and the model's buffers to the global batch's; returns the global loss.
 
-        `backward(piece, shard, weight)` computes the piece's mean loss, back-propagates weight times it and returns
-        the weighted loss, a detached scalar, as is what this returns.
+        `backward(piece, shard, weight)` computes the piece's loss, back-propagates weight times it and returns the
+        weighted loss, a detached scalar, as is what this returns. `share(piece, batch)` is that weight; a piece of
+        which nothing counts is not computed.
         """
         pieces = self.split(batch)
         buffers = Buffers(model)
@@ -89,9 +123,9 @@ class Shards:
             for parameter in parameters:
                 parameter.grad = None
             buffers.start_shard()
-            if len(piece.inputs):
+            if len(piece.inputs) and (weight := share(piece, batch)):
                 try:
-                    loss = backward(piece, shard, len(piece.inputs) / len(batch.inputs))
+                    loss = backward(piece, shard, weight)
                 except ValueError as error:
                     if "more than 1 value per channel" not in str(error):
                         raise

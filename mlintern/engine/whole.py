@@ -15,7 +15,7 @@ import torch
 
 from mlintern import environment, files, record
 from mlintern.data.splits import Splits
-from mlintern.engine import guard, probes, rows, weights
+from mlintern.engine import guard, losses, probes, rows, weights
 from mlintern.engine.assemble import assemble
 from mlintern.engine.cell import train, write_table
 from mlintern.engine.checkpoint import CHECKPOINT_FILE
@@ -113,7 +113,7 @@ class _Judge:
         built = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]
         self.metrics = [item for item in built if not probes.is_probe(item)]
         self.probes = [item for item in built if probes.is_probe(item)]
-        self.loss = build(config["loss"], "loss")
+        self.loss = losses.make(config["loss"])
 
     def _part(self, part: Rows) -> probes.Part:
         device = self.sealed.device

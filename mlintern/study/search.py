@@ -66,6 +66,11 @@ def run(
             f"hydra/sweeper=optuna: protocol={protocol['name']} selects on test, and a search must not look at test; "
             "choose a protocol that holds a validation part out"
         )
+    if protocol["mode"] not in ("max", "min"):
+        raise UserError(
+            f"hydra/sweeper=optuna: nothing says whether higher is better for protocol.metric={protocol['metric']}; "
+            "add `higher_is_better = True` (or False) to the metric's class"
+        )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed)
     study = optuna.create_study(direction="maximize" if protocol["mode"] == "max" else "minimize", sampler=sampler)

@@ -1,0 +1,233 @@
+"""Small variants, data, losses and metrics of every shape, for the trial and for scoring."""
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Outputs [n, *outputs] of features [n, 8]."""
+
+    def __init__(self, width: int = 16, drop: float = 0.0, outputs: list[int] | int = 2, norm: str = "none"):
+        super().__init__()
+        norms = {"batch": nn.BatchNorm1d(width), "none": nn.Identity()}
+        self.shape = [outputs] if isinstance(outputs, int) else list(outputs)
+        wide = int(np.prod(self.shape))
+        self.body = nn.Sequential(nn.Linear(8, width), norms[norm], nn.ReLU(), nn.Dropout(drop), nn.Linear(width, wide))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x.float()).reshape(len(x), *self.shape)
+
+
+class Squeezed(Net):
+    """Forgets the batch where it is one example."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).squeeze()
+
+
+class Pair(Net):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        return super().forward(x), x
+
+
+class Table:
+    """A table with labels of one `kind`."""
+
+    def __init__(self, kind: str = "class", n: int = 320, rare: float = 0.15, seed: int = 0, classes: int = 2):
+        self.kind, self.n, self.rare, self.seed, self.classes = kind, n, rare, seed, classes
+
+    def __call__(self) -> dict[str, dict[str, np.ndarray]]:
+        draw = np.random.default_rng(self.seed)
+        y = (draw.random(self.n) < self.rare).astype(np.int64)
+        x = (draw.normal(size=(self.n, 8)) + 0.8 * y[:, None]).astype(np.float32)
+        real = (x @ np.arange(8) / 8 + draw.normal(size=self.n) * 0.3).astype(np.float32)
+        many = np.stack([y, x[:, 0] > 0, x[:, 1] > 0.5], axis=1)
+        tokens = (x[:, :5] > 0).astype(np.int64) + (x[:, 3:8] > 0.5)  # [n, 5] of 3 classes
+        ignored = np.where(draw.random(tokens.shape) < 0.4, -100, tokens)
+        labels = {
+            "class": y,
+            "class_column": y[:, None],
+            "class_float": y.astype(np.float32),
+            "classes": (np.abs(x[:, 0]) * 2).astype(np.int64).clip(0, self.classes - 1),
+            "from_one": y + 1,
+            "signed": 2 * y - 1,
+            "yes_column": y.astype(np.float32)[:, None],
+            "real": real,
+            "real_column": real[:, None],
+            "reals": np.stack([real, -real], axis=1),
+            "many": many.astype(np.float32),
+            "many_int": many.astype(np.int64),
+            "one_hot": np.eye(2, dtype=np.float32)[y],
+            "soft": np.stack([0.1 + 0.8 * y, 0.9 - 0.8 * y], axis=1).astype(np.float32),
+            "tokens": tokens,
+            "tokens_ignored": ignored,
+            "some_ignored": np.where(draw.random(self.n) < 0.3, -100, y),
+            "gaps": np.where(draw.random(self.n) < 0.1, np.nan, real).astype(np.float32),
+        }[self.kind]
+        cut = self.n * 3 // 4
+        return {
+            "train": {"features": x[:cut], "labels": labels[:cut]},
+            "test": {"features": x[cut:], "labels": labels[cut:]},
+        }
+
+
+class WeightedCE:
+    """Cross entropy with class weights, as torch's; says nothing of them."""
+
+    def __init__(self, weights: list[float]):
+        self.weights = list(weights)
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(outputs, targets, weight=torch.tensor(self.weights, dtype=outputs.dtype))
+
+
+class SaidWeightedCE(WeightedCE):
+    def weight_of(self, targets: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(self.weights)[targets].sum()
+
+
+class SumCE:
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(outputs, targets, reduction="sum")
+
+
+class OwnMSE:
+    """Broadcasts [n, 1] against [n], as one writes it first."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs - targets).square().mean()
+
+
+class FirstMSE:
+    """Takes the first output, as one writes it second."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs[:, 0] - targets).square().mean()
+
+
+class Spread:
+    """Neither the mean of its examples nor a sum, whatever the shapes."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return outputs.std(correction=0) + nn.functional.cross_entropy(outputs, targets)
+
+
+class Counting:
+    """A loss that counts its calls in a state of its own."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return nn.functional.cross_entropy(outputs, targets) * (1 + 0 * self.calls)
+
+
+class BatchF1:
+    """What one writes first: F1 of the batch, put on each example."""
+
+    name = "f1"
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        p = outputs.argmax(dim=1)
+        tp = ((p == 1) & (targets == 1)).sum()
+        f1 = 2 * tp / ((p == 1).sum() + (targets == 1).sum()).clamp(min=1)
+        return f1.double().expand(len(targets)).clone()
+
+
+class Standardised:
+    """Another one: each example's error in the batch's standard deviations."""
+
+    name = "standardised"
+    higher_is_better = False
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        error = nn.functional.cross_entropy(outputs, targets, reduction="none")
+        return error / error.std(correction=0).clamp(min=1e-6)
+
+
+class Ranked:
+    """And one more: the rank of each example among its batch."""
+
+    name = "ranked"
+    higher_is_better = True
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return outputs.flatten(1)[:, 0].argsort().argsort().double()
+
+
+class Margin:
+    """A sound one: how far the right class is ahead."""
+
+    name = "margin"
+    higher_is_better = True
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        right = outputs.gather(1, targets[:, None])[:, 0]
+        return right - outputs.scatter(1, targets[:, None], -torch.inf).amax(dim=1)
+
+
+class Unsaid(Margin):
+    """Says nothing of its direction in its own words, and takes its base's."""
+
+    name = "unsaid"
+
+
+class Nowhere:
+    """A sound one that says nothing of its direction."""
+
+    name = "nowhere"
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs.argmax(dim=1) == targets).half()
+
+
+class Scalar:
+    """One number for a batch."""
+
+    name = "scalar"
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs.argmax(dim=1) == targets).double().mean()
+
+
+class Endless:
+    """Not finite for an example of the rare class."""
+
+    name = "endless"
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return 1.0 / (1.0 - targets.double())
+
+
+class Penalty:
+    """A method of the pack's own, which adds a penalty to the loss."""
+
+    def loss(self, model, criterion, inputs, targets, context):
+        return criterion(model(inputs), targets) + 1e-3 * sum(p.square().sum() for p in model.parameters())
+
+
+class GlobalNoise:
+    """Preprocessing that draws from a global generator: numpy's, Python's, torch's, or numpy's by another way."""
+
+    def __init__(self, source: str = "numpy"):
+        self.source = source
+
+    def fit(self, features: np.ndarray) -> "GlobalNoise":
+        return self
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        import random
+
+        shift = {
+            "numpy": lambda: np.random.randn(),
+            "python": lambda: random.random(),
+            "torch": lambda: float(torch.randn(1)),
+            "instance": lambda: np.random.mtrand._rand.standard_normal(),
+            "seeded": lambda: np.random.default_rng(3).standard_normal(),
+        }[self.source]()
+        return features + shift
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return self.transform(features)
