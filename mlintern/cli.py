@@ -1,12 +1,13 @@
 """The command line, `python -m mlintern`: subcommands by name; anything with `=` is a Hydra run."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlintern import __version__, printing, snapshot
-from mlintern.errors import UserError
+from mlintern.errors import Terminated, UserError
 
 COMMANDS = {
     "read": ("mlintern.paper.command", "read a paper into a document: sections, tables, figures"),
@@ -25,6 +26,8 @@ COMMANDS = {
     "approve": ("mlintern.approve", "say that you read a pack as it is now; kept in your state folder"),
     "doctor": ("mlintern.doctor", "what this machine and environment are, and whether they match the lock"),
 }
+
+INTERRUPTED = "interrupted; the same command continues where it stopped"
 
 HELP = """mlintern: does the paper hold up?
 
@@ -52,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (by default the process's own); returns the exit code. A user's mistake is one line."""
     printing.never_fail()
     if argv is None:
+        end_on_signals()
         snapshot.permit()
     argv = sys.argv[1:] if argv is None else argv
     try:
@@ -62,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = f"{snapshot.ROOT}: {snapshot.GONE}" if snapshot.gone() else snapshot.as_seen(str(error))
         print(f"mlintern: {said}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("\nmlintern: interrupted; the same command continues where it stopped", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as signalled:
+        print(f"\nmlintern: {INTERRUPTED}", file=sys.stderr)
+        return interrupted_code(signalled)
     except BrokenPipeError:  # `| head` has seen enough
         sys.stdout = None
         return 141
@@ -73,6 +77,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"mlintern: {snapshot.ROOT}: {snapshot.GONE}", file=sys.stderr)
         return UserError.exit_code
+
+
+def end_on_signals() -> None:
+    """Have SIGTERM, and SIGHUP where it is not ignored, end this process as Ctrl-C does."""
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def interrupted_code(signalled: KeyboardInterrupt) -> int:
+    """The exit code of a command that a signal ended, as shells count: 130 for Ctrl-C, 143 for SIGTERM."""
+    return 128 + (signal.SIGTERM if isinstance(signalled, Terminated) else signal.SIGINT)
 
 
 def dispatch(argv: list[str]) -> int:

@@ -35,5 +35,9 @@ class LeakRefused(UserError):
     exit_code = 1
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came: everything ends as after Ctrl-C."""
+
+
 class Interrupted(Exception):
     """A run was asked to stop; a checkpoint of its last step is on disk, and the same command continues."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mlintern import printing, snapshot
+from mlintern.cli import INTERRUPTED, end_on_signals, interrupted_code
 from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.job import COMPOSED_FILE, composed
@@ -32,6 +33,7 @@ def cells_of(slug: str) -> tuple[Pack, list[CellPlan]]:
 def main(stage: Callable[[Pack, list[CellPlan], Console], int]) -> None:
     """Run a stage for the slug in argv and exit with its code."""
     printing.never_fail()
+    end_on_signals()
     try:
         if len(sys.argv) != 2:
             raise UserError("usage: python -m pipelines.<stage> <slug>")
@@ -47,5 +49,6 @@ def main(stage: Callable[[Pack, list[CellPlan], Console], int]) -> None:
     except UserError as error:
         print(f"mlintern: {snapshot.as_seen(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as signalled:
+        print(f"\nmlintern: {INTERRUPTED}", file=sys.stderr)
+        sys.exit(interrupted_code(signalled))

@@ -22,6 +22,8 @@ from mlintern.study.slot import Launcher, NotAnEvent, Running, Slot, WorkerProce
 
 GRACE_S = 5.0
 """How long jobs may take for a last checkpoint when everything is to end."""
+KEEPING = ("cell", "train")
+"""Kinds of jobs that write a checkpoint when they are asked to stop."""
 _INHERITED = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE"),
     *("HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
@@ -280,17 +282,22 @@ class Pool:
         slot.close()
 
     def close(self) -> None:
-        """End the workers: idle ones at once, busy ones once they have written a checkpoint, or after `GRACE_S`."""
+        """End the workers: those that train once they have written a checkpoint, or after `GRACE_S`; others at once."""
         if self.closed:
             return
         self.closed = True
         for slot in self.slots:
             for job in slot.running.values():
-                job.stop()
+                if job.task.job.get("kind") in KEEPING:
+                    job.stop()
+                else:
+                    slot.kill(job)
         deadline = time.monotonic() + GRACE_S
-        while any(slot.running for slot in self.slots) and (left := deadline - time.monotonic()) > 0:
-            with contextlib.suppress(UserError):  # it is over: how, does not matter any more
-                self._turn(min(0.5, left))
-        for slot in list(self.slots):
-            self._drop(slot)
-        self.selector.close()
+        try:
+            while any(slot.running for slot in self.slots) and (left := deadline - time.monotonic()) > 0:
+                with contextlib.suppress(UserError):  # it is over: how, does not matter any more
+                    self._turn(min(0.5, left))
+        finally:  # also where a second Ctrl-C wants it to be now
+            for slot in list(self.slots):
+                self._drop(slot)
+            self.selector.close()

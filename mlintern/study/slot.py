@@ -24,7 +24,7 @@ MOST_EVENT_BYTES, MOST_EVENT_BYTES_PER_S = 64 << 20, 4 << 20
 KEPT_STDERR_BYTES = 16 << 10
 MOST_WORDS = 2000
 _CHUNK = 1 << 16
-_END_S = 1.0
+_END_S = 0.3
 
 
 class WorkerProcess(Protocol):
