@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv launchers demo test slow extended lint format lock portability matrix clean
+.PHONY: help venv launchers demo test slow extended lint format lock portability matrix certify clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lock: venv  ## write the locks anew after a change in pyproject.toml; UPGRADE=1 
 
 portability: venv  ## dvc repro in a clone under other circumstances, training on other CPUs: the same bits? ARGS=--short
 	$(BIN)/python -m portability $(ARGS)
+
+certify: venv  ## the golden suite, then the engine's code goes into the list of code with the same bits
+	$(BIN)/python -m tests.golden.certify
 
 matrix: venv  ## what changes bits, and what that costs: the engine beside a plain Trainer, some ten minutes
 	$(BIN)/python -m benchmarks.repro_matrix $(ARGS)

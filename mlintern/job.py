@@ -12,11 +12,12 @@ from mlintern import approval, environment, files, record, sealed, snapshot
 from mlintern.audit.report import AuditReport
 from mlintern.config import Composer
 from mlintern.engine import ENGINE_VERSION
+from mlintern.engine.source import same_bits
 from mlintern.errors import UserError
 from mlintern.pack import Pack
-from mlintern.study import plan, tracking
+from mlintern.study import kept, made, plan, tracking
 from mlintern.study.budget import plan_path, read_plan
-from mlintern.study.plan import CellPlan
+from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Planned
 from mlintern.study.run import run_cells
 
@@ -68,11 +69,11 @@ def run_one(pack: Pack, cell: CellPlan, console: Console, standing: bool = False
 
 def run_study(pack: Pack, cells: Sequence[CellPlan], overrides: Sequence[str], console: Console) -> int:
     """Run a whole study with workers of this process's own, and write its report."""
-    began = time.monotonic()
+    began, state = time.monotonic(), snapshot.State(pack.slug)
     index = index_path(cells[0].config, pack.slug, overrides)
     planned, audits, seconds, failed = run_cells(pack, cells, console, plan_path(index))
     seconds = {**seconds, "total": time.monotonic() - began}
-    return finish_study(pack, cells, overrides, planned, audits, seconds, failed, console)
+    return finish_study(pack, cells, overrides, planned, audits, seconds, failed, console, state)
 
 
 def finish_study(
@@ -84,19 +85,28 @@ def finish_study(
     seconds: Mapping[str, float],
     failed: Sequence[Mapping[str, Any]],
     console: Console,
+    began: snapshot.State,
 ) -> int:
     """Write the index and the report of a study that has run, and bring DVC up to date where nothing was overridden;
-    returns the exit code."""
+    returns the exit code. `began` is the state of code and packs that it was started with."""
+    config = cells[0].config
     if not overrides:
         write_composed(pack, cells)
-    folder = report_folder(cells[0].config, pack.slug, overrides)
+    folder = report_folder(config, pack.slug, overrides)
     write_audits(folder, audits)
-    index = index_path(cells[0].config, pack.slug, overrides)
-    write_index(index, pack, planned, cells[0].config["study"]["sections"])
-    write_cost(index, seconds, failed)
+    index = index_path(config, pack.slug, overrides)
+    write_index(index, pack, planned, config["study"]["sections"], failed)
+    tracked = not overrides and tracking.tracks(pack.slug)
+    write_cost(index, seconds, failed, kept.keep(index, [item.cell_id for item in planned]) if tracked else {})
     report_study(pack, index, folder, console)
-    if not overrides:
-        tracking.commit(pack.slug, console)
+    if tracked and failed:  # a stage of DVC fails with them
+        said = f"dvc.lock stays as it was: {len(failed)} cells failed; the same command tries them again."
+        console.print(said, style="yellow", highlight=False)
+    elif tracked:
+        data_dir = Path(config["run"]["data_dir"])
+        used = {dataset_folder(data_dir, pack, cell.config, cell.overrides) for cell in cells}
+        kept.prune(data_dir.absolute() / pack.slug, used)
+        tracking.commit(pack.slug, began, all(made.is_current(folder) for folder in used), console)
     return 1 if failed else 0
 
 
@@ -113,7 +123,11 @@ def index_path(config: Mapping[str, Any], slug: str, overrides: Sequence[str]) -
 
 
 def write_audits(folder: Path, audits: Mapping[str, AuditReport]) -> None:
-    """Copies of the audits beside the report, by `<data>__<protocol>`; without times, so equal ones are equal bytes."""
+    """Copies of the audits beside the report, by `<data>__<protocol>`; without times, so equal ones are equal bytes.
+
+    Those of an earlier state of the study go.
+    """
+    kept.prune(folder / "audit", [folder / "audit" / name for name in audits])
     for name, report in audits.items():
         value = report.to_json()
         value["checks"] = [{**check, "seconds": 0.0} for check in value["checks"]]
@@ -125,16 +139,27 @@ def read_audits(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.parent.name: files.read_json(path) for path in sorted((folder / "audit").glob("*/audit.json"))}
 
 
-def write_index(path: Path, pack: Pack, planned: Sequence[Planned], sections: Sequence[str]) -> None:
+def write_index(
+    path: Path,
+    pack: Pack,
+    planned: Sequence[Planned],
+    sections: Sequence[str],
+    failed: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """The study's index: its cells and what came out, in bytes that are equal wherever the bits are."""
-    kept = ("status", "loss_chain_sha256", "weights_sha256", "metrics", "selection", "test_readings", "data")
+    reasons = {row["cell_id"]: row["message"] for row in failed}
+    named = ("status", "loss_chain_sha256", "weights_sha256", "metrics", "selection", "test_readings", "data")
     rows = []
     for item in planned:
         run: Mapping[str, Any] = record.read_own_run(item.folder) if item.finished() else {"status": "failed"}
-        rows.append({**item.row(), **{name: run[name] for name in kept if name in run}})
+        why = {"message": reasons[item.cell_id]} if item.cell_id in reasons and run["status"] == "failed" else {}
+        rows.append({**item.row(), **{name: run[name] for name in named if name in run}, **why})
     value = {"slug": pack.slug, "engine_version": ENGINE_VERSION, "code_sha256": pack.code_sha256(), "cells": rows}
     if sections:
         value["sections"] = list(sections)
+    plan_kept = read_plan(plan_path(path))
+    if plan_kept is not None and plan_kept["budget_hours"] is not None:
+        value["plan"] = {name: plan_kept[name] for name in ("budget_hours", "rule", "trimmed")}
     sealed.write(path, value)
 
 
@@ -153,10 +178,17 @@ def read_cost(index: Path) -> dict[str, Any]:
     return sealed.read(path, shapes.Cost) if os.path.lexists(path) else {}
 
 
-def write_cost(index: Path, seconds: Mapping[str, float], failed: Sequence[Mapping[str, Any]]) -> None:
-    """What the study took, beside its index: the one thing that differs from rerun to rerun."""
+def write_cost(
+    index: Path,
+    seconds: Mapping[str, float],
+    failed: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """What the study took, beside its index: the one thing that differs from rerun to rerun. `cells` is what varies of
+    the cells that are kept for DVC."""
     rounded = {stage: round(value, 1) for stage, value in seconds.items()}
-    sealed.write(index.with_suffix(".cost.json"), {"seconds": rounded, "failed": list(failed)})
+    value = {"seconds": rounded, "failed": list(failed), **({"cells": dict(cells)} if cells else {})}
+    sealed.write(index.with_suffix(".cost.json"), value)
 
 
 def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> None:
@@ -165,13 +197,16 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     from mlintern.report.terminal import print_report
     from mlintern.report.write import write_report
     from mlintern.spec import load_spec
+    from mlintern.study.account import circumstances
     from mlintern.study.analyse import analyse, read_outcomes, read_steps
     from mlintern.study.figures import read_maps
 
     listed = read_index(index)
     rows, sections = listed["cells"], listed.get("sections", [])
     planned = [{name: row[name] for name in ("cell_id", "variant", "levels", "seed")} for row in rows]
-    records = [index.parent / row["cell_id"] / record.RUN_FILE for row in rows if row["status"] != "failed"]
+    ended = [row["cell_id"] for row in rows if row["status"] != "failed"]
+    folder_of_runs = kept.records_folder(index, ended)
+    records = [folder_of_runs / name / record.RUN_FILE for name in ended]
     if lost := [path for path in records if not os.path.lexists(path)]:
         raise UserError(
             f"{lost[0]}: missing, though {index.name} lists it ({len(lost)} such); "
@@ -184,15 +219,37 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
             "say.[/]",
             highlight=False,
         )
+    say_other_code(pack, runs, console)
     cost = read_cost(index)
     spec = load_spec(pack.folder / "spec.yaml").for_study(sections)
-    outcomes, steps = read_outcomes(index.parent), read_steps(index.parent)
-    kept_plan, maps = read_plan(plan_path(index)), read_maps(index.parent)
-    report = analyse(spec, runs, read_audits(folder), planned, cost, outcomes, steps, kept_plan, maps)
+    outcomes, steps = read_outcomes(folder_of_runs), read_steps(folder_of_runs)
+    kept_plan, maps = listed.get("plan") or read_plan(plan_path(index)), read_maps(folder_of_runs)
+    failed = [row for row in rows if row["status"] == "failed" and "message" in row] or cost.get("failed", [])
+    report = analyse(spec, runs, read_audits(folder), planned, {"failed": failed}, outcomes, steps, kept_plan, maps)
     report = with_opinions(report, index.parent)
-    write_report(report, folder)
+    used = {run.cell_id for run in report.runs if run.used}
+    took = [{**run, **cost.get("cells", {}).get(run["cell_id"], {})} for run in runs if run["cell_id"] in used]
+    told = circumstances(took, cost)
+    write_report(report, folder, told)
     console.print(approval.said(snapshot.project() / "papers" / pack.slug), style="dim", highlight=False, markup=False)
-    print_report(report, console, shown(folder / "report.html"))
+    print_report(report, console, shown(folder / "report.html"), told["cost"])
+
+
+def say_other_code(pack: Pack, runs: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Name the code of cells that the engine, or the pack, is no longer: they are judged as they were recorded."""
+    from mlintern.study.standing import code_of
+
+    engines = [code_of(run) for run in runs if not same_bits(run.get("engine"), ENGINE_VERSION)]
+    now = pack.code_sha256()
+    packs = [f"code {run['code_sha256'][:12]} of the pack" for run in runs if run["code_sha256"] != now]
+    for name in dict.fromkeys([*engines, *packs]):
+        count = (engines + packs).count(name)
+        here = "the pack's is now another" if name in packs else "not certified to make the bits of the one here"
+        console.print(
+            f"{count} of {len(runs)} cells are of {name} ({here}); they are judged as recorded.",
+            style="yellow",
+            highlight=False,
+        )
 
 
 def write_composed(pack: Pack, cells: Sequence[CellPlan]) -> None:

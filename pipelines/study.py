@@ -1,4 +1,5 @@
-"""Stage `study`: train every cell that is not finished; the index of what came out goes to runs/<slug>/study.json."""
+"""Stage `study`: train every cell that is not finished; the index of what came out goes to runs/<slug>/study.json, the
+cells to runs/<slug>/study/, when and where they were trained to runs/<slug>/study.cost.json."""
 
 import time
 
@@ -6,6 +7,7 @@ from rich.console import Console
 
 from mlintern.job import index_path, write_cost, write_index
 from mlintern.pack import Pack
+from mlintern.study import kept
 from mlintern.study.budget import plan_path
 from mlintern.study.plan import CellPlan
 from mlintern.study.run import run_cells
@@ -16,8 +18,9 @@ def study(pack: Pack, cells: list[CellPlan], console: Console) -> int:
     began = time.monotonic()
     index = index_path(cells[0].config, pack.slug, [])
     planned, _, seconds, failed = run_cells(pack, cells, console, plan_path(index))
-    write_index(index, pack, planned, cells[0].config["study"]["sections"])
-    write_cost(index, {**seconds, "total": time.monotonic() - began}, failed)
+    write_index(index, pack, planned, cells[0].config["study"]["sections"], failed)
+    seconds = {**seconds, "total": time.monotonic() - began}
+    write_cost(index, seconds, failed, kept.keep(index, [item.cell_id for item in planned]))
     return 1 if failed else 0
 
 

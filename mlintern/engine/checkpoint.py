@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from mlintern.engine import live, weights
+from mlintern.engine import ENGINE_VERSION, live, weights
+from mlintern.engine.source import is_equal
 from mlintern.engine.trace import folded
 from mlintern.errors import UserError
 
@@ -69,6 +70,12 @@ def save(
     tensors |= {f"selected/{name}": tensor for name, tensor in (selected or {}).items()}
     tensors |= {f"trace/{name}": tensor for name, tensor in traced.items()}
     weights.save_tensors(path, tensors, {**note, "optimizer": scalars})
+
+
+def is_of_this_code(path: Path) -> bool:
+    """Was a checkpoint written by the engine's code that is here, or by code certified to make the same bits?"""
+    _, note = weights.load_tensors(path)
+    return is_equal(str(note.get("code")), ENGINE_VERSION)
 
 
 def load(

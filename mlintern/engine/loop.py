@@ -19,7 +19,7 @@ from lightning.fabric import Fabric
 
 from mlintern import record
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import checkpoint, guard, live, seeding, weights
+from mlintern.engine import checkpoint, guard, live, seeding, source, weights
 from mlintern.engine.digest import StateDigest
 from mlintern.engine.evaluate import Evaluation
 from mlintern.engine.feed import Batch, LoaderFeed, TensorFeed
@@ -278,6 +278,7 @@ class Loop:
             "best": state.best,
             "selected_step": state.selected_step,
             "wall_s": state.wall_s,
+            "code": source.source_hash(),
         }
         if self.inside is not None:  # before the checkpoint, which says that the steps before it are done
             self.inside.write(self.checkpoint_path.with_name(record.INSIDE_FILE))
@@ -291,8 +292,15 @@ class Loop:
         self.on_saved(state)
 
     def restore(self) -> None:
-        """Continue from the checkpoint if there is one, and tell again what it holds."""
+        """Continue from the checkpoint if there is one, and tell again what it holds.
+
+        One that other code of the engine wrote goes: a run has the bits of one state of it.
+        """
         if self.checkpoint_path is None or not self.checkpoint_path.exists():
+            return
+        if not checkpoint.is_of_this_code(self.checkpoint_path):
+            for path in (self.checkpoint_path, self.checkpoint_path.with_name(live.LIVE_FILE)):
+                path.unlink(missing_ok=True)
             return
         selected, traced, note = checkpoint.load(self.checkpoint_path, self.model, self.plain_optimizer)
         if self.inside is not None:

@@ -53,7 +53,12 @@ def same_bits(engine: Mapping[str, Any] | None, version: int) -> bool:
     certified? Records that name no code do not show it."""
     if not engine or engine.get("version") != version or not engine.get("files"):
         return False
-    then, now = source_hash(engine["files"]), source_hash()
+    return is_equal(source_hash(engine["files"]), version)
+
+
+def is_equal(then: str, version: int) -> bool:
+    """Is code of that hash the present one, or are both certified to make the same bits?"""
+    now = source_hash()
     return then == now or {then, now} <= set(certified().get(str(version), []))
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import string
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,16 +14,6 @@ from mlintern.report.signs import SIGNS
 from mlintern.report.smells import grouped
 
 _ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported")
-_COST_NAMES = {
-    "prepare_s": "preparing data",
-    "audit_s": "audit",
-    "train_s": "training",
-    "total_s": "whole command",
-    "cells": "runs in this report",
-    "cells_wall_s": "runs, one after another",
-    "cells_wall_s_by_variant": "runs, by variant",
-    "peak_memory_bytes": "largest memory of a run",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +86,6 @@ def render_html(report: Report) -> str:
         names={variant.id: variant.name for variant in report.variants},
         sections=_sections(report, groups),
         environment=_environment(report),
-        cost=_costs(report),
     )
 
 
@@ -208,24 +196,3 @@ def _environment(report: Report) -> list[tuple[str, str]]:
         elif value is not None and value not in ([], ""):
             rows.append((key.replace("_", " "), numbers.setting(value)))
     return rows
-
-
-def _costs(report: Report) -> list[tuple[str, str]]:
-    """(name, value) of what the study took; stages by their seconds."""
-    stages = {f"{stage}_s": seconds for stage, seconds in report.cost.get("seconds", {}).items()}
-    rest = {key: value for key, value in report.cost.items() if key not in ("seconds", "failed")}
-    return [
-        (_COST_NAMES.get(key, key.removesuffix("_s").replace("_", " ")), _cost(key, value))
-        for key, value in {**stages, **rest}.items()
-    ]
-
-
-def _cost(key: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_cost(key.removesuffix('_by_variant'), item)}" for name, item in value.items())
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if key.endswith("_s"):
-            return numbers.duration(float(value))
-        if key.endswith("_bytes"):
-            return numbers.size(float(value))
-    return numbers.setting(value)

@@ -1,7 +1,8 @@
 """The report as one typed object: what `report.json` holds, and what HTML, terminal and model card are drawn from.
 
-Numbers stand in the unit that the paper prints (percent for accuracies), unrounded; only the views round. Everything
-but `environment` and `cost` is a function of spec, records and audits: two machines write the same bytes for the rest.
+Numbers stand in the unit that the paper prints (percent for accuracies), unrounded; only the views round. All of it is
+a function of spec, records and audits: two machines write the same bytes. Times, hosts and what runs took stand in
+cost.json beside it (see `mlintern.report.cost`).
 """
 
 from pathlib import Path
@@ -334,7 +335,9 @@ class Report(Model):
     marks: dict[str, str]
     """What each mark means."""
     environment: dict[str, Any]
+    """The code of pack and engine that the runs are of, and their level of determinism."""
     cost: dict[str, Any]
+    """How many runs the report rests on."""
     plan: StudyPlan = Field(default_factory=StudyPlan)
     figures: list[Figure] = Field(default_factory=list)
     """What probes measured, in the place of the paper's figures."""

@@ -1,7 +1,8 @@
 """The report in a terminal: the paper's table beside ours, short, findings one line each, and where the page is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -9,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from mlintern.report import numbers
+from mlintern.report.cost import costs
 from mlintern.report.model import Report, Table, TableCell, Verdict
 from mlintern.report.signs import SIGNS
 from mlintern.report.smells import grouped
@@ -21,7 +23,9 @@ _STYLES: dict[Verdict, str] = {
 }
 
 
-def print_report(report: Report, console: Console, page: Path | None = None) -> None:
+def print_report(
+    report: Report, console: Console, page: Path | None = None, cost: Mapping[str, Any] | None = None
+) -> None:
     """Print tables, contradicted and open claims, findings, and the page's path (last, so that it stays in sight)."""
     protocol = next((cell.protocol for cell in report.table if cell.protocol), "")
     for table in report.tables:
@@ -37,6 +41,9 @@ def print_report(report: Report, console: Console, page: Path | None = None) -> 
     console.print(_sentence(report))
     for line in _lines(report):
         console.print(Padding(line, (0, 0, 0, 2)))
+    if cost:
+        took = "; ".join(f"{name} {value}" for name, value in costs(cost))
+        console.print(Padding(Text(took, style="dim"), (0, 0, 0, 2)))
     if page is not None:
         console.print(Text(f"Report: {page}"), soft_wrap=True)
 

@@ -1,10 +1,12 @@
 """Writing a report: report.json, report.html, metrics.json and model_card.md, each whole or not at all."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlintern import files
 from mlintern.report.card import render_card
+from mlintern.report.cost import COST_FILE
 from mlintern.report.html import render_html
 from mlintern.report.model import Report
 from mlintern.report.model_runs import Run
@@ -15,13 +17,16 @@ METRICS_FILE = "metrics.json"
 CARD_FILE = "model_card.md"
 
 
-def write_report(report: Report, folder: Path) -> Path:
+def write_report(report: Report, folder: Path, circumstances: Mapping[str, Any] | None = None) -> Path:
     """Write every view of `report` into `folder` and return the page's path.
 
-    Everything is rendered before the first byte is written. Raises UserError where the folder cannot be written.
+    `circumstances` (when and where, at what cost) go to a file of their own. Everything is rendered before the first
+    byte is written. Raises UserError where the folder cannot be written.
     """
     folder = Path(folder)
     page, card = render_html(report), render_card(report)
+    if circumstances is not None:
+        files.write_json(folder / COST_FILE, circumstances)
     files.write_json(folder / METRICS_FILE, metrics(report))
     files.write_text(folder / CARD_FILE, card)
     files.write_text(folder / PAGE_FILE, page)

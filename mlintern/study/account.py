@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from mlintern.engine.source import source_hash
 from mlintern.record import RunRecord
 from mlintern.report import commands
 from mlintern.report.model import (
@@ -147,16 +148,40 @@ def meanings(
 
 
 def environment(runs: Sequence[RunRecord]) -> dict[str, Any]:
-    """Every key of the records' environments and of git: its one value, or the values that the cells differ in."""
+    """What the cells were made with that is the same wherever their bits are: the code of pack and engine, and the
+    level of determinism. What differs from run to run is in `circumstances`."""
     rows = [
-        {**run.get("environment", {}), **_git(run), "pack": run.get("pack_sha256"), "sandbox": _sandbox(run)}
+        {
+            "engine": _engine(run.get("engine") or {}),
+            "pack": run.get("pack_sha256"),
+            "pack_code": run.get("code_sha256"),
+            "determinism": run.get("config", {}).get("determinism", {}).get("level"),
+            "sandbox": _sandbox(run),
+        }
         for run in runs
     ]
+    return _together(rows)
+
+
+def _engine(engine: Mapping[str, Any]) -> str | None:
+    if not engine:
+        return None
+    return f"version {engine['version']}, code {source_hash(engine['files'])[:12]}"
+
+
+def circumstances(runs: Sequence[Mapping[str, Any]], cost: Mapping[str, Any]) -> dict[str, Any]:
+    """When and where the cells were trained, and what that took: what differs from run to run."""
+    rows = [{**run.get("environment", {}), **_git(run), "sandbox": run.get("sandbox")} for run in runs]
+    return {"environment": _together(rows), "cost": costs(runs, cost)}
+
+
+def _together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Every key of the rows: its one value, or the values that they differ in."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return {key: _distinct([row.get(key) for row in rows]) for key in keys}
 
 
-def _git(run: RunRecord) -> dict[str, Any]:
+def _git(run: Mapping[str, Any]) -> dict[str, Any]:
     git = run.get("git", {})
     return {"commit": git.get("commit"), "uncommitted_changes": git.get("dirty")}
 
@@ -169,7 +194,7 @@ def _sandbox(run: RunRecord) -> str | None:
     if held["backend"] == "none":
         return "none: the pack's code ran bare"
     reach = {"none": "no network", "loopback": "a network of its own", "peers": "the host's network (peers)"}
-    return f"{held['backend']}, {reach.get(held['network'], held['network'])}"
+    return f"yes, {reach.get(held['network'], held['network'])}"
 
 
 def _distinct(values: Sequence[Any]) -> Any:
@@ -199,11 +224,10 @@ def study_plan(evidence: Evidence, kept: Mapping[str, Any] | None) -> StudyPlan:
     return StudyPlan(budget_hours=given.get("budget_hours"), rule=rule, trimmed=trimmed, smaller=smaller)
 
 
-def costs(evidence: Evidence, cost: Mapping[str, Any]) -> dict[str, Any]:
-    """`cost` as given, with the sums over the cells that count."""
-    runs = evidence.all_counting
+def costs(runs: Sequence[Mapping[str, Any]], cost: Mapping[str, Any]) -> dict[str, Any]:
+    """`cost` as given, with the sums over the cells."""
     return {
-        **cost,
+        **{key: value for key, value in cost.items() if key in ("seconds", "failed")},
         "cells": len(runs),
         "cells_wall_s": sum(run.get("wall_s", 0.0) for run in runs),
         "cells_wall_s_by_variant": {

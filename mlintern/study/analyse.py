@@ -81,10 +81,10 @@ def analyse(
     """The report of one study.
 
     `audits` holds audit.json by `<data>__<protocol>`; `plan` lists the study's cells as {"cell_id", "variant",
-    "levels", "seed"} (None: read off the records); `cost` goes into the report as it stands, with the sums over cells;
-    its "failed" (rows with "cell_id" and "message") says why a planned cell has no record. `outcomes` and `steps` read
-    a cell's files, and `maps` what its probes drew; what only they can show is left out without them. `kept_plan` is
-    the study's plan file: what a budget left out.
+    "levels", "seed"} (None: read off the records); "failed" of `cost` (rows with "cell_id" and "message") says why a
+    planned cell has no record, and the rest of it is none of the report's, which is the same wherever its bits are.
+    `outcomes` and `steps` read a cell's files, and `maps` what its probes drew; what only they can show is left out
+    without them. `kept_plan` is the study's plan: what a budget left out.
     """
     evidence = Evidence(spec, runs, audits, plan, {row["cell_id"]: row["message"] for row in cost.get("failed", [])})
     protocol = _main_protocol(evidence)
@@ -117,7 +117,7 @@ def analyse(
         runs=[account.run_row(spec, planned) for planned in evidence.planned],
         marks=account.meanings(table, contrasts, reductions),
         environment=account.environment(evidence.all_counting),
-        cost=account.costs(evidence, cost),
+        cost={"cells": len(evidence.all_counting)},
         plan=account.study_plan(evidence, kept_plan),
         figures=probe_figures(groups, maps),
         level_curves=level_curves(spec.ablations, evidence, _units(spec)),

@@ -20,7 +20,7 @@ from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
-from mlintern.study import budget, failures, gate, smaller, standing
+from mlintern.study import budget, failures, gate, kept, made, smaller, standing
 from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.plan import CellPlan, dataset_folder
@@ -84,8 +84,9 @@ class Session:
         return dataset_folder(self.data_dir, self.pack, cell.config, cell.overrides)
 
     def prepare(self) -> None:
-        """Build the datasets that are not there yet."""
-        missing = {self.prepared(c): c for c in self.cells if not is_prepared(self.prepared(c))}
+        """Build the datasets that are not there yet, or that other code of the engine built."""
+        folders = {self.prepared(cell): cell for cell in self.cells}
+        missing = {f: cell for f, cell in folders.items() if not is_prepared(f) or made.is_current(f) is False}
         if missing:
             self.console.print(f"Preparing {len(missing)} dataset{'s' * (len(missing) > 1)} …", highlight=False)
         self._timed(
@@ -104,6 +105,8 @@ class Session:
                 for folder, cell in missing.items()
             ],
         )
+        for folder in missing:
+            made.note(folder)
 
     def check_data(self) -> None:
         """Check the data on disk as training would, where nothing is trained: records and data belong together."""
@@ -147,7 +150,7 @@ class Session:
         A record that is not as it was written is set aside, with a line: its cell is trained again.
         """
         found = [self.resolve(cell) for cell in self.cells]
-        wrong = list(filter(None, map(standing.set_aside_if_damaged, dict.fromkeys(item.folder for item in found))))
+        wrong = list(filter(None, map(standing.set_aside_if_wrong, dict.fromkeys(item.folder for item in found))))
         for line in wrong[:MOST_LINES]:
             self.say(f"{line}: the cell is trained again.")
         if len(wrong) > MOST_LINES:
@@ -170,6 +173,7 @@ class Session:
 
     def _identified(self, cell: CellPlan, origin: CellPlan, asked: str = "") -> Planned:
         identity = record.cell_id(cell.config, ENGINE_VERSION, self.code_sha256, self.fingerprints(cell))
+        kept.restore(self.runs, identity)
         return Planned(cell, identity, self.runs / identity, origin, asked)
 
     def estimate(self, planned: Sequence[Planned]) -> dict[str, Cost]:

@@ -39,6 +39,14 @@ class IndexRow(Row):
     selection: dict[str, Any] = Field(default_factory=dict)
 
 
+class IndexPlan(Shape):
+    """What of a plan with a budget its report says."""
+
+    budget_hours: float
+    rule: str
+    trimmed: list[Row]
+
+
 class Index(Shape):
     """`study.json`."""
 
@@ -47,6 +55,7 @@ class Index(Shape):
     code_sha256: str
     cells: list[IndexRow]
     sections: list[str] = Field(default_factory=list)
+    plan: IndexPlan | None = None
 
 
 class Failed(Shape):
@@ -59,6 +68,8 @@ class Cost(Shape):
 
     seconds: dict[str, float]
     failed: list[Failed]
+    cells: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """What of the kept cells differs from rerun to rerun; see `mlintern.study.kept`."""
 
 
 class Failure(Shape):

@@ -5,9 +5,12 @@ A record that is not is no result. The main job says so, keeps it under another 
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlintern import record
+from mlintern.engine import ENGINE_VERSION, source
 from mlintern.errors import Absent, Damaged
 from mlintern.files import write_problem
 from mlintern.hashing import file_sha256
@@ -18,8 +21,29 @@ _KNOWN: dict[Path, tuple[_Stamp, str | None]] = {}
 
 
 def is_finished(folder: Path) -> bool:
-    """Does the cell in this folder have a record, sealed, its own, and all that it names beside it?"""
-    return os.path.lexists(folder / record.RUN_FILE) and damage(folder) is None
+    """Does the cell in this folder have a record, sealed, its own, all that it names beside it, and made by the code of
+    the engine that is here, or by code certified to make the same bits?"""
+    return os.path.lexists(folder / record.RUN_FILE) and problem(folder) is None
+
+
+def problem(folder: Path) -> str | None:
+    """Why a cell with a record is trained again, in one line; None where it is not, or has none."""
+    if (wrong := damage(folder)) is not None or not os.path.lexists(folder / record.RUN_FILE):
+        return wrong
+    run = record.read_own_run(folder)
+    if source.same_bits(run.get("engine"), ENGINE_VERSION):
+        return None
+    return (
+        f"{folder / record.RUN_FILE}: was made by {code_of(run)}, which is not certified to make the bits of this one"
+    )
+
+
+def code_of(run: Mapping[str, Any]) -> str:
+    """The engine's code that a record is of, in words."""
+    engine = run.get("engine")
+    if not engine:
+        return "unknown code of the engine"
+    return f"code {source.source_hash(engine['files'])[:12]} of the engine (version {engine['version']})"
 
 
 def damage(folder: Path) -> str | None:
@@ -64,13 +88,13 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def set_aside_if_damaged(folder: Path) -> str | None:
+def set_aside_if_wrong(folder: Path) -> str | None:
     """What is wrong with a record, which is kept under another name then, so that the cell has none; None where nothing
     is, or where another process has the cell in hand."""
-    if damage(folder) is None:
+    if problem(folder) is None:
         return None
     with locks.trying(folder) as free:
-        if not free or (wrong := damage(folder)) is None:
+        if not free or (wrong := problem(folder)) is None:
             return None
         _set_aside(folder)
     return wrong.removesuffix(f"; {record.MEND}")

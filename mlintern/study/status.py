@@ -12,8 +12,9 @@ from rich.table import Table
 
 from mlintern import record
 from mlintern.errors import UserError
+from mlintern.job import INDEX_FILE, read_index
 from mlintern.paper.ids import PaperId
-from mlintern.study import budget, failures, smaller, standing
+from mlintern.study import budget, failures, kept, smaller, standing
 from mlintern.study.locks import is_locked
 from mlintern.study.plan import level_names
 from mlintern.study.progress import duration
@@ -40,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(list(argv))
     folder = arguments.runs / PaperId.parse(arguments.paper).slug
     plans = sorted(folder.glob("study*.plan.json"), key=lambda path: path.stat().st_mtime)
+    if not plans and (folder / INDEX_FILE).exists():  # as `dvc pull` brings it, which has no plan
+        plans = [folder / INDEX_FILE]
     if not plans:
         raise UserError(f"{folder}: no study was started; run `python -m mlintern paper={arguments.paper}` first")
     console = Console()
@@ -48,14 +51,14 @@ def main(argv: Sequence[str]) -> int:
 
 def show(path: Path, console: Console) -> int:
     """Print one study's state, by place and in all; 0 where it is complete."""
-    plan = budget.read_plan(path)
+    plan = as_plan(read_index(path)) if path.name == INDEX_FILE else budget.read_plan(path)
     assert plan is not None
     cells = [state_of(path.parent, row) for row in plan["cells"]]
     places: dict[str, list[CellState]] = {}
     for cell in cells:
         place = " · ".join([cell.row["variant"], *level_names(cell.row["levels"])])
         places.setdefault(place, []).append(cell)
-    table = Table("cells", *STATES, title=path.name.removesuffix(".plan.json"), title_justify="left")
+    table = Table("cells", *STATES, title=path.name.removesuffix(".json").removesuffix(".plan"), title_justify="left")
     for place, members in places.items():
         table.add_row(place, *(str(sum(m.state == state for m in members) or "") for state in STATES))
     console.print(table)
@@ -71,9 +74,15 @@ def show(path: Path, console: Console) -> int:
     return 0 if counts["finished"] + counts["diverged"] == len(cells) else 1
 
 
+def as_plan(index: dict[str, Any]) -> dict[str, Any]:
+    """A study's index in the form of its plan, which DVC does not hold: nothing in it is left to estimate."""
+    rows = [{**row, "seconds": 0.0} for row in index["cells"]]
+    return {"cells": rows, "jobs": 1, "trimmed": index.get("plan", {}).get("trimmed", [])}
+
+
 def state_of(folder: Path, row: dict[str, Any]) -> CellState:
     """Where one planned cell is, followed to the smaller one that runs in its stead after out-of-memory."""
-    place, shards = folder / row["cell_id"], 0
+    place, shards = kept.place_of(folder, row["cell_id"]), 0
     while not os.path.lexists(place / record.RUN_FILE) and (note := smaller.noted(place)):
         smaller.check(place, note, note["cell_id"], shards)  # ever more pieces, so that it ends
         place, shards = folder / note["cell_id"], note["instead"]["shards"]

@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from rich.console import Console
 from rich.markup import escape
 
-from mlintern import record
+from mlintern import record, snapshot
 from mlintern.config import Composer
 from mlintern.errors import LeakRefused, UserError
 from mlintern.job import finish_study, index_path
@@ -66,7 +66,7 @@ class Sweep:
 
     def __init__(self, slug: str, launch: Launch, console: Console):
         self.slug, self.launch, self.console = slug, launch, console
-        self.pack = Pack(slug)
+        self.pack, self.began = Pack(slug), snapshot.State(slug)
         self.launched = self.refused = 0
         self.failed: dict[str, str] = {}
         """{cell id: why it has no record}."""
@@ -91,7 +91,7 @@ class Sweep:
             failed = [{**p.row(), "message": self.failed[p.cell_id]} for p in planned if p.cell_id in self.failed]
             if whole:
                 seconds["total"] = time.monotonic() - began
-                finish_study(self.pack, cells, overrides, planned, audits, seconds, failed, self.console)
+                finish_study(self.pack, cells, overrides, planned, audits, seconds, failed, self.console, self.began)
             else:
                 self.summary(planned, cells, arguments)
             code = max(code, 1 if failed or self.refused else 0)

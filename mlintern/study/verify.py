@@ -17,10 +17,11 @@ from rich.console import Console
 
 from mlintern import environment, files, record, snapshot
 from mlintern.data.prepare import DATASET_FILE
-from mlintern.engine import seeding
+from mlintern.engine import ENGINE_VERSION, seeding
+from mlintern.engine.source import same_bits
 from mlintern.errors import UserError
 from mlintern.pack import Pack
-from mlintern.study import causes, differences
+from mlintern.study import causes, differences, standing
 from mlintern.study.bits import Losses, compare_losses, find, read_losses
 from mlintern.study.differences import Difference
 from mlintern.study.parting import Parting, first_parting
@@ -65,6 +66,9 @@ def main(argv: Sequence[str]) -> int:
     run = record.read_run(path.parent)
     for line in edited(run):
         console.print(f"[yellow]{line}[/]", highlight=False)
+    if not same_bits(run.get("engine"), ENGINE_VERSION):
+        said = f"record: made by {standing.code_of(run)}, not certified to make the bits of the one here"
+        console.print(said, style="yellow", highlight=False)
     found = verify(run, path.parent, arguments.data, arguments.steps, console)
     say(found, run, console)
     return 0 if found.identical else 1

@@ -9,6 +9,7 @@ import pytest
 from mlintern.errors import UserError
 from mlintern.report.model import Report, read_report
 from mlintern.report.write import METRICS_FILE, REPORT_FILE, metrics, write_report
+from mlintern.study.account import circumstances
 from mlintern.study.analyse import analyse
 from tests.report import fake_runs
 
@@ -43,8 +44,8 @@ def test_a_broken_report_is_named(tmp_path: Path) -> None:
         read_report(tmp_path / REPORT_FILE)
 
 
-def test_time_and_place_of_a_run_change_only_environment_and_cost(tmp_path: Path) -> None:
-    """Another machine, slower, in another year: only those two keys change, and metrics.json not at all."""
+def test_time_and_place_of_a_run_change_no_byte(tmp_path: Path) -> None:
+    """Another machine, slower, in another year: what differs is in cost.json alone."""
     here = fake_runs.runs()
     there = copy.deepcopy(here)
     for run in there:
@@ -59,12 +60,13 @@ def test_time_and_place_of_a_run_change_only_environment_and_cost(tmp_path: Path
     plan = fake_runs.plan(here)
     one = analyse(fake_runs.spec(), here, fake_runs.audits(), plan, fake_runs.cost())
     two = analyse(fake_runs.spec(), there[::-1], audits, plan, {"seconds": {"total": 9999.0}})
-    assert one != two
-    assert one.model_dump(exclude={"environment", "cost"}) == two.model_dump(exclude={"environment", "cost"})
-    write_report(one, tmp_path / "one")
-    write_report(two, tmp_path / "two")
-    for name in (METRICS_FILE, "model_card.md"):
+    write_report(one, tmp_path / "one", circumstances(here, fake_runs.cost()))
+    write_report(two, tmp_path / "two", circumstances(there, {"seconds": {"total": 9999.0}}))
+    for name in (METRICS_FILE, "model_card.md", "report.json", "report.html"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    costs = [json.loads((tmp_path / which / "cost.json").read_text()) for which in ("one", "two")]
+    assert costs[1]["environment"]["host"] == "cluster"
+    assert costs[1]["cost"]["cells_wall_s"] == 3 * costs[0]["cost"]["cells_wall_s"]
 
 
 def test_metrics_hold_what_the_records_hold_and_nothing_of_the_machine(report: Report) -> None:
