@@ -70,7 +70,9 @@ class RunRecord(TypedDict, total=False):
     selection: dict[str, Any]
     """{"split", "metric", "mode", "step", "value"}: which checkpoint was chosen, and on what."""
     test_readings: int
-    """How often the test part was read for this cell: once under a clean protocol."""
+    """How often the test part was read for this cell, by the host's own count: once under a clean protocol."""
+    blind: dict[str, Any]
+    """{"test": could the pack's code not see the targets that it is scored on, "why": why not}."""
     audit: dict[str, Any]
     """{"sha256", "clean", "acknowledged": [kinds]} of the audit that this cell was trained under."""
     sandbox: dict[str, Any]

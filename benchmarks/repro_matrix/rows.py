@@ -155,19 +155,23 @@ class Side:
         self.rows.append(Row("resume on another world size", cases))
 
     def by_the_pool(self, jobs: list[forks.Job]) -> list[dict[str, Any]]:
-        """Train cells in the study's own worker processes, two at a time."""
+        """See cells through in the study's own worker processes, two at a time."""
         from benchmarks.repro_matrix.ours import bits
+        from mlintern.study.life import Work
+        from mlintern.study.lives import ENDS, Lives
         from mlintern.study.pool import Bare, Pool
-        from mlintern.study.pool import Task as PoolTask
+        from mlintern.study.tabled import tables_of
 
-        tasks = []
-        for job in jobs:
-            config = subjects.config(job["subject"])
-            value = {"kind": "cell", "config": config, "folder": job["data"], "out": job["folder"], "facts": {}}
-            tasks.append(PoolTask(job["subject"], value))
         bare = Bare(path=f"{ROOT}{os.pathsep}{subjects.HERE}")
         with Pool(2, Determinism(**subjects.base()["determinism"]).pins(), launcher=bare) as pool:
-            pool.map(tasks)
+            tables = tables_of(pool, self.folder)
+            works = []
+            for job in jobs:
+                config, out = subjects.config(job["subject"]), Path(job["folder"])
+                tabled = tables.of(config, Path(job["data"]))
+                works.append(Work(job["subject"], config, out, tabled, subjects.HERE, {}))
+            over = [event for event in Lives(pool, tables.desk).run(works) if event.kind in ENDS]
+        assert all(event.kind == "done" for event in over), over
         return [bits(Path(job["folder"])) for job in jobs]
 
     def by_a_fresh_interpreter(self, jobs: list[forks.Job], hash_seed: int = 5) -> list[dict[str, Any]]:

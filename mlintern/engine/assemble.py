@@ -43,14 +43,14 @@ def assemble(
         else f"the loss is not finite from step {diverged} on; try a lower learning rate",
         "seed": config["seed"],
         "config": dict(config),
-        "engine": {"version": ENGINE_VERSION, "files": source_sha256()},
+        "engine": engine_now(),
         "streams": seeding.stream_heads(config["seed"]),
         "loss_chain_sha256": told.loss_chain_sha256,
         "evaluations": [finite(row) for row in in_order(told.history, readings)],
         "selection": {
             "split": protocol["select_on"],
             "metric": protocol["metric"],
-            "mode": protocol["mode"],
+            "mode": protocol["mode"] or "max",
             "step": told.step,
             "value": told.value,
         },
@@ -64,6 +64,11 @@ def assemble(
     if told.probes:
         result["probes"] = list(told.probes)
     return result
+
+
+def engine_now() -> dict[str, Any]:
+    """The code that computes: as a record names it."""
+    return {"version": ENGINE_VERSION, "files": source_sha256()}
 
 
 def in_order(history: Sequence[Mapping[str, Any]], readings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -4,14 +4,10 @@ They stand in for a paper's model under its own training, and are sized by the d
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import nn
-
-from mlintern.data.splits import Splits
 
 
 class Constant(nn.Module):
@@ -40,20 +36,3 @@ class Linear(nn.Module):
             return self.tokens(inputs.flatten(1))
         assert self.linear is not None
         return self.linear(inputs.flatten(1))
-
-
-def is_control(model: Mapping[str, Any]) -> bool:
-    """Is this the configuration of one of the models above?"""
-    return str(model.get("_target_", "")).startswith(f"{__name__}.")
-
-
-def sizes(splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What the models above are built with: the inputs' shape, the number of outputs, and how many tokens there are."""
-    labels = np.concatenate([part.labels for part in splits.parts().values()])
-    classes = splits.classes or (int(labels.max()) + 1 if labels.dtype.kind in "iu" else None)
-    tokens = inputs["train"].dtype.kind != "f"
-    return {
-        "shape": list(inputs["train"].shape[1:]),
-        "outputs": classes or math.prod(labels.shape[1:]),
-        "vocabulary": max(int(part.max()) for part in inputs.values()) + 1 if tokens else None,
-    }

@@ -4,6 +4,7 @@ Training is given the rows of train and valid and no others; the rows of test ar
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,14 +48,14 @@ def to_targets(labels: np.ndarray) -> np.ndarray:
 def of_splits(splits: Splits) -> dict[str, Rows]:
     """{part: its rows}, preprocessing fitted on its scope."""
     inputs = splits.transformed()
-    top = _highest(splits)
+    top = highest(splits)
     return {
         name: Rows(to_inputs(inputs[name]), to_targets(part.labels), part.annotations, top)
         for name, part in splits.parts().items()
     }
 
 
-def _highest(splits: Splits) -> int | None:
+def highest(splits: Splits) -> int | None:
     """The highest whole number among all labels; None where they are none.
 
     Raises UserError for parts whose labels are not alike, and for classes that the data are not said to have: training,
@@ -86,11 +87,26 @@ def seen(config: Mapping[str, Any], splits: Splits) -> tuple[dict[str, Rows], di
     return {name: part for name, part in parts.items() if name != "test"}, sizes
 
 
-def sizes_of(config: Mapping[str, Any], splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What the data decide of a control's model; nothing for a model that its configuration decides."""
-    from mlintern.engine import controls  # which imports torch
+def is_control(model: Mapping[str, Any]) -> bool:
+    """Is this the configuration of a control's model, which the data size?"""
+    return str(model.get("_target_", "")).startswith("mlintern.engine.controls.")
 
-    return controls.sizes(splits, inputs) if controls.is_control(config["model"]) else {}
+
+def sizes_of(config: Mapping[str, Any], splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What a control's model is built with; nothing for a model that its configuration decides."""
+    return sizes(splits, inputs) if is_control(config["model"]) else {}
+
+
+def sizes(splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The inputs' shape, the number of outputs, and how many tokens there are: of every part, test included."""
+    labels = np.concatenate([part.labels for part in splits.parts().values()])
+    classes = splits.classes or (int(labels.max()) + 1 if labels.dtype.kind in "iu" else None)
+    tokens = inputs["train"].dtype.kind != "f"
+    return {
+        "shape": list(inputs["train"].shape[1:]),
+        "outputs": classes or math.prod(labels.shape[1:]),
+        "vocabulary": max(int(part.max()) for part in inputs.values()) + 1 if tokens else None,
+    }
 
 
 def dealt(config: Mapping[str, Any], targets: np.ndarray) -> np.ndarray:

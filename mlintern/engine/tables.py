@@ -17,7 +17,7 @@ from mlintern.data.prepare import load_parts, make_splits
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
 from mlintern.data.training import LabelNoise
-from mlintern.engine import rows, seeding
+from mlintern.engine import seeding
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import Rows
 from mlintern.engine.trusted import is_trusted
@@ -73,19 +73,16 @@ class Paths:
         return self.folder / f"{part}.raw.npy"
 
 
-def write(paths: Paths, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> None:
-    """Write the tables of the parts given: inputs in the order of the table, targets of what training sees."""
-    for part, values in inputs.items():
-        save(paths.inputs(part), values)
-    for part in SEEN:
-        if part in targets:
-            save(paths.targets(part), targets[part])
-
-
 def save(path: Path, values: np.ndarray) -> None:
     """One array, whole or not at all."""
     with files.atomic_path(path) as draft, open(draft, "wb") as handle:
         np.save(handle, values, allow_pickle=False)
+
+
+def save_all(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Named arrays, whole or not at all."""
+    with files.atomic_path(path) as draft, open(draft, "wb") as handle:
+        np.savez(handle, **arrays)  # type: ignore[arg-type]
 
 
 def read(path: Path) -> np.ndarray:
@@ -93,16 +90,11 @@ def read(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="c", allow_pickle=False)
 
 
-def read_rows(paths: Paths, parts: Sequence[str]) -> dict[str, Rows]:
-    """{part: rows} of the tables whose targets are there to read."""
+def read_rows(paths: Paths, parts: Sequence[str], top: int | None) -> dict[str, Rows]:
+    """{part: rows} of the tables whose targets are there to read; `top` as in Rows."""
     found = {}
     for part in parts:
         notes = paths.annotations(part)
-        found[part] = Rows(read(paths.inputs(part)), read(paths.targets(part)), read(notes) if notes.exists() else None)
+        annotations = read(notes) if notes.exists() else None
+        found[part] = Rows(read(paths.inputs(part)), read(paths.targets(part)), annotations, top)
     return found
-
-
-def targets_of(config: Mapping[str, Any], splits: Splits) -> dict[str, np.ndarray]:
-    """{part: targets} in published order, those of train as the cell learns them."""
-    found = {part: rows.to_targets(of.labels) for part, of in splits.parts().items()}
-    return {**found, "train": rows.dealt(config, found["train"])}

@@ -6,17 +6,20 @@ another way is, and what cannot is marked in the record as told by the worker.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlintern import files
 from mlintern.errors import UserError
+from mlintern.plain import parse_json, read_plain
 
 TOLD_FILE = "told.json"
 SELECTED_FILE = "selected.safetensors"
 """The chosen weights, as training left them: sealed when they are copied to where the record is."""
 MOST_BYTES = 64 << 20
+_MEND = "delete the cell's folder and run again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,28 +43,54 @@ class Told:
 
     def write(self, folder: Path) -> None:
         """Write it, whole or not at all; numbers that JSON does not have are text."""
-        files.write_json(folder / TOLD_FILE, _spelt(dataclasses.asdict(self)))
+        files.write_json(folder / TOLD_FILE, plain(self))
+
+
+def plain(told: Told) -> dict[str, Any]:
+    """As JSON has it."""
+    value: dict[str, Any] = _spelt(dataclasses.asdict(told))
+    return value
 
 
 def read(folder: Path) -> Told:
     """What a training told; raises UserError where that is not readable as such."""
     path = folder / TOLD_FILE
-    value = files.read_json(path)
+    return from_plain(parse_json(read_plain(path, MOST_BYTES, mend=_MEND), path, _MEND), path)
+
+
+def from_plain(value: Any, path: Path) -> Told:
+    """The inverse of `plain`; raises UserError that names `path`."""
     try:
         told = Told(**{name: _number(item) for name, item in value.items()})
+        if not isinstance(told.history, list):
+            raise ValueError("history")
         told = dataclasses.replace(told, history=[_row(row) for row in told.history])
-        for field in dataclasses.fields(Told):
-            if not isinstance(getattr(told, field.name), _TYPES[field.name]):
-                raise TypeError(field.name)
+        for name, fits in _FITS.items():
+            if not fits(getattr(told, name)):
+                raise ValueError(name)
         return told
-    except (TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: not what a training tells ({error}); delete the folder and run again") from None
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: not what a training tells ({str(error)[:200]}); {_MEND}") from None
 
 
-_TYPES: dict[str, Any] = {
-    "steps": int, "step": int, "value": float | None, "history": list, "loss_chain_sha256": str,
-    "wall_s": float, "peak_memory_bytes": int, "parameters": int, "probes": list,
-}  # fmt: skip
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _amount(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "steps": _count,
+    "step": _count,
+    "value": lambda value: value is None or _amount(value),
+    "loss_chain_sha256": lambda text: isinstance(text, str) and re.fullmatch("[0-9a-f]{64}", text) is not None,
+    "wall_s": _amount,
+    "peak_memory_bytes": _count,
+    "parameters": _count,
+    "probes": lambda names: isinstance(names, list) and all(isinstance(name, str) for name in names),
+}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

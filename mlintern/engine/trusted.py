@@ -9,6 +9,7 @@ from typing import Any
 
 MODULES = (
     "mlintern.data.preprocess",
+    "mlintern.data.sources",
     "mlintern.data.views",
     "mlintern.engine.losses",
     "mlintern.engine.metrics",

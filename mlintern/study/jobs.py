@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.errors import Interrupted, UserError
+from mlintern.study import stages
 from mlintern.study.locks import open_lock
 from mlintern.study.worker import Worker
 
@@ -49,6 +50,8 @@ def preload() -> None:
 
     import mlintern.audit.run
     import mlintern.engine.cell
+    import mlintern.engine.measure
+    import mlintern.engine.tables
     import mlintern.engine.whole
     import mlintern.study.pricing  # noqa: F401
 
@@ -76,24 +79,12 @@ def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_splits(config: Mapping[str, Any], folder: str) -> Any:
     """The splits of a config, from its prepared data."""
-    from mlintern.data.prepare import load_parts, make_splits
-    from mlintern.data.protocol import EvaluationProtocol
-    from mlintern.data.training import LabelNoise
-    from mlintern.engine.instantiate import allowed_prefixes, build
+    from mlintern.engine.instantiate import allowed_prefixes
+    from mlintern.engine.tables import load_splits
     from mlintern.vet.targets import check_targets
 
-    data, protocol = config["data"], config["protocol"]
-    check_targets({"data": data}, allowed_prefixes(config["paper"]["slug"]))
-    return make_splits(
-        data["name"],
-        load_parts(Path(folder)),
-        EvaluationProtocol(**{**protocol, "fit_on": tuple(protocol["fit_on"])}),
-        preprocessor=build(data["preprocess"], "data.preprocess") if data.get("preprocess") else None,
-        view=build(data["view"], "data.view") if data.get("view") else None,
-        classes=data.get("classes"),
-        train_size=data.get("train_size"),
-        label_noise=LabelNoise.from_config(noise) if (noise := data.get("label_noise")) else None,
-    )
+    check_targets({"data": config["data"]}, allowed_prefixes(config["paper"]["slug"]))
+    return load_splits(config, Path(folder))
 
 
 def audit(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,42 +105,13 @@ def audit(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def estimate(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Time a few steps of a cell in this process, and the memory that they took."""
-    from mlintern.engine import memory, rows
+    from mlintern.engine import memory, tables
     from mlintern.engine.cell import seconds_per_step
 
     memory.reset_peak()
-    splits = load_splits(job["config"], job["folder"])
-    seconds = seconds_per_step(job["config"], *rows.seen(job["config"], splits), len(splits.test))
+    rows = tables.read_rows(tables.Paths(Path(job["tables"])), job["parts"], job["top"])
+    seconds = seconds_per_step(job["config"], rows, job["sizes"], job["unseen"])
     return {**seconds, "peak_memory_bytes": memory.peak_bytes()}
-
-
-def cell(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train one cell; while another process trains it, wait and take over what that leaves."""
-    from mlintern.engine import ENGINE_VERSION
-    from mlintern.engine.inside import Inside
-    from mlintern.engine.source import source_sha256
-    from mlintern.engine.whole import run_cell
-    from mlintern.environment import environment_record
-    from mlintern.files import remove_drafts
-    from mlintern.record import RUN_FILE
-
-    out = Path(job["out"])
-    with lock(worker, out):
-        if (out / RUN_FILE).exists():
-            return {"status": "finished elsewhere"}
-        remove_drafts(out)
-        splits = load_splits(job["config"], job["folder"])
-        until, whole = job.get("until"), job.get("whole")
-        inside = Inside(whole)
-        record = run_cell(
-            job["config"], splits, out, job["facts"], worker.progress, lambda: worker.stopping, until, inside
-        )
-    return {
-        "status": record["status"] if record else "unfinished",
-        "environment": environment_record(),
-        "engine": {"version": ENGINE_VERSION, "files": source_sha256()},
-        "data": splits.fingerprints(),
-    }
 
 
 @contextlib.contextmanager
@@ -182,5 +144,5 @@ KINDS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
     "prepare": prepare,
     "audit": audit,
     "estimate": estimate,
-    "cell": cell,
+    **stages.KINDS,
 }

@@ -8,10 +8,11 @@ import contextlib
 import dataclasses
 import os
 import selectors
+import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from mlintern import snapshot
@@ -22,7 +23,7 @@ from mlintern.study.slot import Launcher, NotAnEvent, Running, Slot, WorkerProce
 
 GRACE_S = 5.0
 """How long jobs may take for a last checkpoint when everything is to end."""
-KEEPING = ("cell", "train")
+KEEPING = ("train",)
 """Kinds of jobs that write a checkpoint when they are asked to stop."""
 _INHERITED = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE"),
@@ -95,6 +96,8 @@ class Pool:
         self.selector = selectors.DefaultSelector()
         self.slots: list[Slot] = []
         self.waiting: deque[Task] = deque()
+        self.closing: list[Callable[[], None]] = []
+        """What else is to be ended with the workers."""
         self.closed = False
 
     def __enter__(self) -> "Pool":
@@ -103,16 +106,17 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
-        """Run all tasks, in order as workers come free; yields what happens. Raises UserError for a user's mistake.
+    def run(self, tasks: Sequence[Task], more: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Run all tasks, in order as workers come free, and go on while there may be `more`; yields what happens.
+
+        Raises UserError for a user's mistake. An event of a task without a name says that time goes by.
 
         Whoever consumes the events may `add` tasks on the way, `answer` a task that asked, and have another run
         `beside` it.
         """
         waiting = self.waiting
-        waiting.clear()
         waiting.extend(tasks)
-        while waiting or any(slot.running for slot in self.slots):
+        while waiting or any(slot.running for slot in self.slots) or more():
             while waiting and (slot := self._idle()):
                 task = waiting.popleft()
                 if slot.give(task):
@@ -132,6 +136,22 @@ class Pool:
             self.waiting.appendleft(task)
         else:
             self.waiting.append(task)
+
+    def watch(self, source: socket.socket, heard: Callable[[], None]) -> None:
+        """Have `heard` called, while tasks run, whenever there is something to read from `source`."""
+        self.selector.register(source, selectors.EVENT_READ, heard)
+
+    def unwatch(self, source: socket.socket) -> None:
+        """Leave it alone again."""
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(source)
+
+    def refuse(self, task: Task, why: str) -> None:
+        """End a task that does what it may not; it fails, and is not tried again."""
+        with contextlib.suppress(RuntimeError):
+            slot, job = self._place(task)
+            task.attempts, job.fault = self.retries, why
+            slot.kill(job)
 
     def beside(self, asking: Task, task: Task) -> None:
         """Start a task at once in the worker whose task `asking` waits for an answer. Raises RuntimeError where none
@@ -181,6 +201,9 @@ class Pool:
                 job.flush()
         found: list[Event] = []
         for key, _ in self.selector.select(timeout=seconds):
+            if callable(key.data):
+                key.data()
+                continue
             slot, job = key.data
             if slot not in self.slots:
                 continue
@@ -286,6 +309,7 @@ class Pool:
         if self.closed:
             return
         self.closed = True
+        self.waiting.clear()
         for slot in self.slots:
             for job in slot.running.values():
                 if job.task.job.get("kind") in KEEPING:
@@ -301,3 +325,5 @@ class Pool:
             for slot in list(self.slots):
                 self._drop(slot)
             self.selector.close()
+            for end in self.closing:
+                end()

@@ -10,14 +10,18 @@ from rich.console import Console
 
 from mlintern.data.prepare import DATASET_FILE
 from mlintern.engine.determinism import Determinism
+from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
 from mlintern.study.differences import ABSENT, Difference
 from mlintern.study.launch import launcher, needs_network
+from mlintern.study.life import Work
+from mlintern.study.lives import ENDS, Lives
 from mlintern.study.parting import Parting, parting, passed
 from mlintern.study.plan import dataset_folder
 from mlintern.study.pool import Pool, Task
 from mlintern.study.source_files import made_from, source_files
+from mlintern.study.tabled import make_folder, tables_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,25 +61,20 @@ class Rerun:
         pins: dict[str, str | None] = {**Determinism(**config["determinism"]).pins(), **setting.variables}
         kept = {name: value for name, value in pins.items() if value is not None}
         config = {**config, "determinism": {**config["determinism"], "environment": _beside_threads(kept)}}
-        job = {
-            "config": config,
-            "folder": str(self.prepared),
-            "out": str(out),
-            "until": steps,
-            "whole": whole,
-            "facts": {"sandbox": dict(self.launcher.record)},
-            "reads": [str(self.prepared)],
-            "network": needs_network(config),
-        }
-        for folder in (out, self.prepared):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.prepared)
         with Pool(1, kept, 0, self.launcher) as pool:
+            tables = tables_of(pool, self.scratch)
             if not (self.prepared / DATASET_FILE).exists():
-                data = {**job, **made_from(self.made_from), "kind": "prepare", "writes": [str(self.prepared)]}
+                data = {"kind": "prepare", "config": config, "folder": str(self.prepared)}
+                data |= {**made_from(self.made_from), "writes": [str(self.prepared)]}
                 pool.map([Task("data", data)])
-            training = {**job, "kind": "cell", "writes": [str(out)]}
-            (result,) = pool.map([Task(self.run["cell_id"], training)]).values()
-        return out, result
+            facts = {"sandbox": dict(self.launcher.record)}
+            tabled, name = tables.of(config, self.prepared), self.run["cell_id"]
+            work = Work(name, config, out, tabled, self.pack.folder, facts, steps, whole)
+            over = [event for event in Lives(pool, tables.desk).run([work]) if event.kind in ENDS]
+        if over[0].kind != "done":
+            raise UserError(f"{name}: {over[0].message}")
+        return out, over[0].result
 
     def as_recorded(self, changed: Sequence[Difference]) -> Iterator[tuple[str, Setting]]:
         """Circumstances that can be put back on this machine, one at a time and then together: (what, how)."""

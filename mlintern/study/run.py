@@ -3,6 +3,7 @@
 Everything that takes torch happens in worker processes; this side composes, decides and shows.
 """
 
+import dataclasses
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -17,17 +18,21 @@ from mlintern.config import ranges
 from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
+from mlintern.engine.rows import is_control
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
 from mlintern.study import budget, failures, gate, kept, made, smaller, standing
 from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
+from mlintern.study.life import Work
+from mlintern.study.lives import Lives
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress, duration
 from mlintern.study.source_files import made_from, source_files
+from mlintern.study.tabled import Tabled, make_folder, tables_of
 
 MOST_LINES = 5
 """Damaged records that are named one by one."""
@@ -69,6 +74,7 @@ class Session:
             if standing
             else Pool(self.jobs, pins, retries, launch)
         )
+        self.tables = tables_of(self.pool, self.runs)
         self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
 
@@ -99,7 +105,7 @@ class Session:
                         "config": cell.config,
                         "folder": str(folder),
                         **made_from(self.made_from[folder]),
-                        "writes": [str(_made(folder))],
+                        "writes": [str(make_folder(folder))],
                     },
                 )
                 for folder, cell in missing.items()
@@ -132,7 +138,7 @@ class Session:
                     "folder": str(self.prepared(wanted[name])),
                     "out": str(path),
                     "reads": [str(self.prepared(wanted[name]))],
-                    "writes": [str(_made(path.parent))],
+                    "writes": [str(make_folder(path.parent))],
                 },
             )
             for name, path in paths.items()
@@ -189,16 +195,7 @@ class Session:
             of[item.cell_id] = record.stable_hash(config)
             kinds.setdefault(of[item.cell_id], item)
         tasks = [
-            Task(
-                kind,
-                {
-                    "kind": "estimate",
-                    "config": item.cell.config,
-                    "folder": str(self.prepared(item.cell)),
-                    "reads": [str(self.prepared(item.cell))],
-                },
-                attempts=self.pool.retries,  # once is enough for an estimate
-            )
+            Task(kind, self._estimate_job(item.cell), attempts=self.pool.retries)  # once is enough for an estimate
             for kind, item in kinds.items()
         ]
         costs = {
@@ -209,6 +206,23 @@ class Session:
             if event.kind == "done"
         }
         return {item.cell_id: costs.get(of[item.cell_id], Cost()) for item in planned}
+
+    def _estimate_job(self, cell: CellPlan) -> dict[str, Any]:
+        tabled = self.tabled(cell)
+        return {
+            "kind": "estimate",
+            "config": cell.config,
+            "tables": str(tabled.paths.folder),
+            "parts": tabled.seen,
+            "sizes": tabled.sizes if is_control(cell.config["model"]) else {},
+            "top": tabled.top,
+            "unseen": tabled.rows["test"],
+            "reads": tabled.reads(tabled.seen, targets=True),
+        }
+
+    def tabled(self, cell: CellPlan) -> Tabled:
+        """What workers are given of a cell's data."""
+        return self.tables.of(cell.config, self.prepared(cell))
 
     def fit(self, planned: Sequence[Planned], plan_file: Path | None) -> tuple[list[Planned], dict[str, Cost]]:
         """The cells that the budget allows, by `budget.trim`, with the expected cost of those not finished.
@@ -267,7 +281,8 @@ class Session:
         by_name = {item.cell.name: item for item in order}
         for item in order:
             failures.forget(item.folder)
-        tasks = [Task(item.cell.name, self._cell_job(item, marks, git)) for item in order]
+        lives = Lives(self.pool, self.tables.desk)
+        works = [self._work(item, marks, git) for item in order]
         began = time.monotonic()
         with Progress(
             self.console,
@@ -276,7 +291,7 @@ class Session:
             self.jobs,
             done,
         ) as progress:
-            for event in self.pool.run(tasks):
+            for event in lives.run(works):
                 name = event.task.name
                 if event.kind == "started":
                     progress.started(name)
@@ -284,8 +299,12 @@ class Session:
                     progress.step(name, event.step)
                 elif event.kind == "waiting":
                     progress.say(f"[yellow]{name}: {event.message}[/]")
+                elif event.kind == "said":
+                    progress.say(f"[yellow]{event.message}[/]")
                 elif event.kind == "done":
                     progress.done(name, outcome(by_name[name].folder))
+                    for line in contradicted(event.result.get("differs", [])):
+                        progress.say(f"[yellow]{name}: {line}[/]")
                 elif event.kind == "retried":
                     progress.stopped(name, f"{event.message}; trying again")
                 elif event.kind == "out_of_memory" and (less := smaller.halved(by_name[name].cell)) is not None:
@@ -294,8 +313,7 @@ class Session:
                     smaller.note(item.folder, item.cell, less, by_name[name].cell_id, event.message)
                     progress.stopped(name, f"{event.message}; {smaller.described(less)}")
                     if not by_name[name].finished():
-                        job = self._cell_job(by_name[name], marks, git)
-                        self.pool.add(Task(name, job, tolerant=True))
+                        lives.add(dataclasses.replace(self._work(by_name[name], marks, git), tolerant=True))
                     else:
                         progress.done(name, outcome(by_name[name].folder))
                 elif event.kind in ("failed", "out_of_memory"):
@@ -306,31 +324,23 @@ class Session:
         self.seconds["train"] = time.monotonic() - began
         return [by_name[item.cell.name] if item.cell_id in todo else item for item in planned]
 
-    def _cell_job(self, item: Planned, marks: Mapping[str, Mapping[str, Any]], git: dict[str, Any]) -> dict[str, Any]:
+    def _work(self, item: Planned, marks: Mapping[str, Mapping[str, Any]], git: dict[str, Any]) -> Work:
         cell = item.cell
-        return {
-            "kind": "cell",
-            "config": cell.config,
-            "folder": str(self.prepared(cell)),
-            "out": str(item.folder),
-            "reads": [str(self.prepared(cell))],
-            "writes": [str(_made(item.folder))],
-            "network": needs_network(cell.config),
-            "facts": {
-                "cell_id": item.cell_id,
-                "slug": self.pack.slug,
-                "variant": cell.variant,
-                "levels": dict(cell.levels),
-                "overrides": list(cell.overrides),
-                "git": git,
-                "pack_sha256": self.pack.sha256(),
-                "code_sha256": self.code_sha256,
-                "prepared": self.fingerprints(cell),
-                "audit": marks[gate.audit_name(marks, cell)],
-                "sandbox": self.sandbox,
-                **({"out_of_memory": self._story(item)} if item.asked else {}),
-            },
+        facts = {
+            "cell_id": item.cell_id,
+            "slug": self.pack.slug,
+            "variant": cell.variant,
+            "levels": dict(cell.levels),
+            "overrides": list(cell.overrides),
+            "git": git,
+            "pack_sha256": self.pack.sha256(),
+            "code_sha256": self.code_sha256,
+            "prepared": self.fingerprints(cell),
+            "audit": marks[gate.audit_name(marks, cell)],
+            "sandbox": self.sandbox,
+            **({"out_of_memory": self._story(item)} if item.asked else {}),
         }
+        return Work(cell.name, cell.config, item.folder, self.tabled(cell), self.pack.folder, facts)
 
     def _story(self, item: Planned) -> dict[str, Any]:
         """What the record of a smaller cell says of the one that was asked for."""
@@ -344,13 +354,13 @@ class Session:
         self.seconds[stage] = time.monotonic() - began
 
 
-def _made(folder: Path) -> Path:
-    """The folder, made where it was not there: a sandbox can only be given what is."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.write_problem(folder, error) from None
-    return folder
+def contradicted(differs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the code that trained told of its weights, and they do not score, in words."""
+    return [
+        f"its training told {item['part']} {item['name']} {item['told']}, but its weights score {item['computed']}: "
+        "the model keeps state outside its weights, or its code is not honest (told.differs in the record)"
+        for item in differs
+    ]
 
 
 def outcome(folder: Path) -> str:

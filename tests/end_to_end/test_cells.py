@@ -44,7 +44,7 @@ def test_the_record_is_complete(reference):
     assert sum(predictions["accuracy"]) / 1000 == pytest.approx(record["metrics"]["test"]["accuracy"])
     assert (cell / "weights.safetensors").exists()
     assert not list(cell.glob("*.tmp")), "nothing half-written is left"
-    assert not (cell / "checkpoint.safetensors").exists()
+    assert not (cell / "work").exists()
 
 
 def test_a_finished_cell_is_not_trained_again(reference):
@@ -68,7 +68,7 @@ def test_kill_and_control_c_lose_nothing(reference, tmp_path):
     cells = tmp_path / "runs" / SLUG
 
     def training():
-        return any(cells.glob("*/checkpoint.safetensors")) or any(cells.glob("*/run.json"))
+        return any(cells.glob("*/work/checkpoint.safetensors")) or any(cells.glob("*/run.json"))
 
     process = start(tmp_path, *argv)
     wait_for(training)

@@ -105,7 +105,7 @@ def test_ray_on_two_nodes_of_which_one_is_killed(tmp_path):
             **admitted,
         )
         deadline = time.monotonic() + 600
-        while len(list(folder.glob("runs/*/*/checkpoint.safetensors"))) < 2:
+        while len(list(folder.glob("runs/*/*/work/checkpoint.safetensors"))) < 2:
             assert time.monotonic() < deadline and process.poll() is None, "the two nodes never trained together"
             time.sleep(0.05)
         for pid in [nodes[1].pid, *children(nodes[1].pid)]:

@@ -8,8 +8,6 @@ import fcntl
 import io
 import json
 import os
-import threading
-import time
 
 import pytest
 from rich.console import Console
@@ -138,21 +136,6 @@ def worker():
         return heard
 
     return Worker(asks, events), told
-
-
-def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(held, worker):
-    (cell, free), (side, told) = held, worker
-    results = []
-    thread = threading.Thread(target=lambda: results.append(jobs.cell(side, {"out": str(cell)})))
-    thread.start()
-    while not told():
-        time.sleep(0.01)
-    assert [event["event"] for event in told()] == ["waiting"]
-    assert not results
-    (cell / "run.json").write_text("{}")  # what the other process leaves
-    free()
-    thread.join(60)
-    assert results == [{"status": "finished elsewhere"}]  # without the config that training would need
 
 
 def test_waiting_ends_when_the_sweep_does(held, worker):

@@ -1,0 +1,96 @@
+"""A cell's life on the host: its lock, and what it refuses of what a training left."""
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+
+from mlintern.engine import told as telling
+from mlintern.errors import UserError
+from mlintern.study import ledger, life
+from mlintern.study.life import TICK, Life, Work
+from mlintern.study.locks import LOCK_FILE
+from mlintern.study.pool import Pool
+from mlintern.study.tabled import Tabled
+
+CONFIG = {
+    "logger": {"kind": "none"},
+    "paper": {"slug": "local_tiny"},
+    "model": {},
+    "seed": 0,
+    "trainer": {"max_steps": 40, "eval_every": 20, "devices": 1},
+    "protocol": {"name": "as_published", "select_on": "test", "metric": "accuracy"},
+    "determinism": {"level": "strict"},
+}
+TOLD = telling.Told(40, 20, 0.5, [{"step": 20, "split": "valid", "loss": 1.0}], "ab" * 32, 0.1, 5, 7, [])
+
+
+def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(tmp_path, monkeypatch):
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    with open(folder / LOCK_FILE, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        tabled = Tabled("key", life.Path(), {}, {}, {}, False)
+        one = Life(Work("cell", CONFIG, folder, tabled, tmp_path, {}), Pool(1, {}), None)
+        one.start()
+        one.take(TICK)
+        assert [(event.kind, event.task.name) for event in one.told] == [("waiting", "cell")]
+        assert one.over is None and one.waits_for_lock
+    monkeypatch.setattr(life, "is_finished", lambda folder: True)  # what the other process leaves
+    one.take(TICK)
+    assert one.over.kind == "done" and one.over.result == {"status": "finished elsewhere"}
+
+
+def test_what_a_training_tells_is_read_back(tmp_path):
+    TOLD.write(tmp_path)
+    assert telling.read(tmp_path) == TOLD
+    shaky = telling.dataclasses.replace(TOLD, history=[{"step": 20, "split": "valid", "loss": float("inf")}])
+    shaky.write(tmp_path)
+    assert telling.read(tmp_path) == shaky
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"value": "nan"},
+        {"value": True},
+        {"steps": -1},
+        {"steps": 1 << 70},
+        {"parameters": "7"},
+        {"wall_s": "inf"},
+        {"loss_chain_sha256": "x"},
+        {"history": [{"step": 20, "split": "test", "loss": 1.0}]},
+        {"history": [{"step": 20, "split": "valid", "loss": [1.0]}]},
+        {"history": {}},
+        {"probes": [1]},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_telling_is_refused(tmp_path, changed):
+    path = tmp_path / telling.TOLD_FILE
+    path.write_text(json.dumps({**telling.plain(TOLD), **changed}))
+    with pytest.raises(UserError, match="not what a training tells"):
+        telling.read(tmp_path)
+
+
+def test_looks_at_test_are_the_protocols_and_counted(tmp_path):
+    assert ledger.checked(20, "a", [], CONFIG) == 20
+    for step in (0, 7, 41, 60, "20", True, None, 20.0):
+        with pytest.raises(UserError, match="none of its evaluations"):
+            ledger.checked(step, "a", [], CONFIG)
+    ledger.note(tmp_path, ledger.Reading(20, "a", {"step": 20, "split": "test", "accuracy": 0.5}))
+    ledger.note(tmp_path, ledger.Reading(20, "a", {}))
+    looks = ledger.read(tmp_path)
+    assert [(look.step, look.weights) for look in looks] == [(20, "a")]
+    assert ledger.checked(20, "a", looks, CONFIG) == 20
+    with pytest.raises(UserError, match="scored on test before, with other weights"):
+        ledger.checked(20, "b", looks, CONFIG)
+    with pytest.raises(UserError, match="never chooses on"):
+        ledger.checked(20, "a", [], {**CONFIG, "protocol": {**CONFIG["protocol"], "select_on": "valid"}})
+
+
+def test_a_ledger_that_is_off_is_named(tmp_path: Path):
+    (tmp_path / ledger.READINGS_FILE).write_text("[1]\n")
+    with pytest.raises(UserError, match="not readable"):
+        ledger.read(tmp_path)
