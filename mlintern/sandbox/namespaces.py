@@ -125,6 +125,7 @@ def _bind(source: str, target: str) -> None:
 
 def _place(kind: str, target: str, source: str) -> None:
     if kind == "link":
+        os.makedirs(os.path.dirname(target), exist_ok=True)
         os.symlink(source, target)
         return
     if kind == "cover":

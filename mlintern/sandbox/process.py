@@ -9,6 +9,7 @@ import os
 import re
 import selectors
 import signal
+import site
 import socket
 import subprocess
 import sys
@@ -335,13 +336,14 @@ def _host_namespaces() -> dict[str, int]:
 
 
 def _base_environment(scratch: Path) -> dict[str, str]:
+    user = [path for path in [site.getusersitepackages()] if path in sys.path]  # it follows HOME, which is another
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(scratch),
         "USER": "sandbox",
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[2]), *user]),
         "PYTHONSAFEPATH": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

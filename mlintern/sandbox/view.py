@@ -6,9 +6,12 @@ The view holds the system's libraries, this interpreter, what the caller names, 
 
 from __future__ import annotations
 
+import functools
 import os
 import pwd
+import site
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +52,7 @@ SECRET_NAMES = (
     "secrets.yaml",
     "secrets.toml",
 )
+_MOST_LINKS = 40
 SECRET_PREFIXES = (".env", "id_rsa", "id_ed25519", "id_ecdsa")
 SECRET_SUFFIXES = (".pem", ".key", ".p12", ".pfx")
 
@@ -84,7 +88,25 @@ def _home_of_account() -> str | None:
 def interpreter_paths() -> list[Path]:
     """What this interpreter and this package need: the environment, the base installation, the folder of mlintern."""
     package = Path(__file__).resolve().parents[1]
-    return [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), package]
+    prefixes = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)]
+    return [*prefixes, Path(sys.executable), *_libraries(), package]
+
+
+@functools.cache
+def _libraries() -> tuple[Path, ...]:
+    """The folders that modules are in, and where installers that link instead of copying have put what is in them."""
+    paths = sysconfig.get_paths()
+    folders = {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    if (user := site.getusersitepackages()) in sys.path:
+        folders.add(Path(user))
+    found = {folder for folder in folders if folder.is_dir()}
+    for folder in [folder for folder in found if folder.name.endswith("-packages")]:
+        for entry in os.scandir(folder):
+            for path in (entry.path, f"{entry.path}/__init__.py", f"{entry.path}/METADATA"):
+                if os.path.islink(path) and os.path.exists(path):
+                    real = Path(path).resolve()
+                    found.add(real if path == entry.path else real.parent)
+    return tuple(sorted(found))
 
 
 def build(
@@ -105,15 +127,16 @@ def build(
             if path.resolve().is_relative_to(folder.resolve()):
                 raise UserError(f"sandbox: writable folder {folder} holds {path}; choose a folder of its own")
     mounts = {mount.target: mount for mount in _system()}
+    links: list[Mount] = []
     for path in [*needed, *readonly]:
         if not path.exists():
             raise UserError(f"sandbox: read-only path {path} does not exist")
-        real, named = path.resolve(), Path(os.path.abspath(path))
-        for target in {real, named}:
-            if target == Path("/"):
-                raise UserError("sandbox: the whole file system cannot be made readable; name the folders it needs")
-            if not _within(target, SYSTEM):
-                mounts[str(target)] = Mount("read", str(target), str(real))
+        on_the_way, real = _resolved(path)
+        links += on_the_way
+        if real == Path("/"):
+            raise UserError("sandbox: the whole file system cannot be made readable; name the folders it needs")
+        if not _within(real, SYSTEM):
+            mounts[str(real)] = Mount("read", str(real), str(real))
     for cover in _covers([*needed, *readonly]):
         if cover not in mounts:
             mounts[cover] = Mount("cover", cover, cover)
@@ -122,9 +145,40 @@ def build(
     for device in devices:
         mounts[str(device)] = Mount("device", str(device), str(device.resolve()))
     for folder in writable:
-        for target in {folder.resolve(), Path(os.path.abspath(folder))}:
-            mounts[str(target)] = Mount("write", str(target), str(folder.resolve()))
+        on_the_way, real = _resolved(folder)
+        links += on_the_way
+        mounts[str(real)] = Mount("write", str(real), str(real))
+    for link in links:
+        if not _is_there(link.target, mounts):
+            mounts[link.target] = link
     return sorted(mounts.values(), key=lambda mount: (len(Path(mount.target).parts), mount.target))
+
+
+def _resolved(path: Path) -> tuple[list[Mount], Path]:
+    """The links that a path leads through, each to be made as it is, and where it ends."""
+    links: list[Mount] = []
+    at, left = Path("/"), list(Path(os.path.abspath(path)).parts[1:])
+    while left:
+        name = left.pop(0)
+        if name == "..":
+            at = at.parent
+        elif not (here := at / name).is_symlink():
+            at = here
+        elif len(links) >= _MOST_LINKS:
+            raise UserError(f"sandbox: {path} leads through too many links; name the folder itself")
+        else:
+            text = os.readlink(here)
+            links.append(Mount("link", str(here), text))
+            at = Path("/") if os.path.isabs(text) else at
+            left = [part for part in Path(text).parts if part != "/"] + left
+    return links, at
+
+
+def _is_there(path: str, mounts: Mapping[str, Mount]) -> bool:
+    """Is a path of the host there already, as part of the nearest mount above it?"""
+    above = [str(parent) for parent in Path(path).parents]
+    nearest = next((mounts[parent] for parent in above if parent in mounts), None)
+    return nearest is not None and nearest.kind != "cover"
 
 
 def _system() -> Iterable[Mount]:
@@ -152,12 +206,12 @@ def _covers(visible: Sequence[Path]) -> list[str]:
     """Paths inside the visible folders that must not be read: secrets by name, and the home folder's hidden entries."""
     covered: list[str] = []
     for root in visible:
-        for shown in {root.resolve(), Path(os.path.abspath(root))}:
-            if not shown.is_dir():
-                continue
-            covered += [str(shown / name) for name in SECRET_NAMES if "/" in name and (shown / name).exists()]
-            covered += [str(entry) for entry in shown.iterdir() if is_secret(entry.name) and not entry.is_symlink()]
-            for home in homes():
-                if home.is_relative_to(shown):
-                    covered += [str(entry) for entry in home.iterdir() if entry.name.startswith(".")]
+        shown = root.resolve()
+        if not shown.is_dir():
+            continue
+        covered += [str(shown / name) for name in SECRET_NAMES if "/" in name and (shown / name).exists()]
+        covered += [str(entry) for entry in shown.iterdir() if is_secret(entry.name) and not entry.is_symlink()]
+        for home in homes():
+            if home.is_relative_to(shown):
+                covered += [str(entry) for entry in home.iterdir() if entry.name.startswith(".")]
     return [path for path in covered if not os.path.islink(path)]

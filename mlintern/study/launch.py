@@ -62,7 +62,7 @@ class Sandboxed:
     def setup(self) -> dict[str, Any]:
         """See `mlintern.study.worker.Setup`."""
         held = view.build([*self._readonly()], [], devices=_devices(), binds={self.appears_at: self.pack})
-        readable = [mount.target for mount in held if mount.kind in ("read", "link")]
+        readable = [mount.target for mount in held if mount.kind == "read"]
         devices = [mount.target for mount in held if mount.kind == "device"]
         return {
             "isolated": True,
