@@ -244,9 +244,9 @@ def say_other_code(pack: Pack, runs: Sequence[Mapping[str, Any]], console: Conso
     packs = [f"code {run['code_sha256'][:12]} of the pack" for run in runs if run["code_sha256"] != now]
     for name in dict.fromkeys([*engines, *packs]):
         count = (engines + packs).count(name)
-        here = "the pack's is now another" if name in packs else "not certified to make the bits of the one here"
+        here = "which is now another" if name in packs else "not certified to make the bits of the one here"
         console.print(
-            f"{count} of {len(runs)} cells are of {name} ({here}); they are judged as recorded.",
+            f"{count} of {len(runs)} cells are of {name}, {here}; they are judged as recorded.",
             style="yellow",
             highlight=False,
         )

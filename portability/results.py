@@ -10,8 +10,8 @@ import yaml
 from mlintern import files
 from mlintern.errors import UserError
 
-NEVER_EQUAL = ("report.json", "report.html", "model_card.md")
-"""Outputs that name the machine, the time or the cost of a run; the numbers in them come from the others."""
+NEVER_EQUAL = ("study.cost.json",)
+"""Outputs that name the machine, the time or the cost of a run."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from mlintern.engine import source
 from mlintern.engine.augments import GaussianNoise
 from mlintern.engine.feed import Order
 from mlintern.engine.trace import FLUSH_EVERY, Trace
@@ -74,6 +75,20 @@ def test_a_kill_between_checkpoints_resumes_to_the_same_bits(reference, tmp_path
         loop.run()
     assert path.exists()
     assert small.bits(run(checkpoint=path)) == reference
+
+
+@pytest.mark.parametrize(("code", "first"), [("as it was", 14), ("other code", 1)])
+def test_a_checkpoint_of_other_engine_code_is_not_continued(reference, code, first, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Interrupted):
+        run(checkpoint=path, stop_at=13)
+    if code == "other code":
+        monkeypatch.setattr(source, "source_hash", lambda: "0" * 64)
+    loop, steps = small.make_loop(checkpoint=path), []
+    loop.on_progress = steps.append
+    loop.run()
+    assert steps[0] == first
+    assert small.bits(loop) == reference
 
 
 @pytest.mark.parametrize(

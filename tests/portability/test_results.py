@@ -13,6 +13,7 @@ stages:
     cmd: python -m pipelines.study x
     outs:
     - {path: runs/x/study.json, md5: aa}
+    - {path: runs/x/study.cost.json, md5: dd}
   report@x:
     outs:
     - {path: reports/x/report.html, md5: bb}
@@ -22,7 +23,11 @@ stages:
 
 def test_outputs_are_those_whose_bytes_are_a_promise(tmp_path):
     (tmp_path / "dvc.lock").write_text(LOCK)
-    assert outputs(tmp_path / "dvc.lock") == {"runs/x/study.json": "aa", "reports/x/metrics.json": "cc"}
+    assert outputs(tmp_path / "dvc.lock") == {
+        "runs/x/study.json": "aa",
+        "reports/x/report.html": "bb",
+        "reports/x/metrics.json": "cc",
+    }
     with pytest.raises(UserError, match=r"other\.lock: missing"):
         outputs(tmp_path / "other.lock")
 

@@ -1,7 +1,11 @@
 """Every cache's key holds the code that made what is cached: an edit makes data, audits and cells anew, and no more."""
 
 import json
+import os
 
+import pytest
+
+from mlintern.engine.source import source_hash
 from tests.study import tiny
 
 CELL = [tiny.PAPER, "model=net", "data=blobs", "seed=0"]
@@ -52,3 +56,37 @@ def test_after_an_edit_data_and_audit_and_cell_are_made_anew(tmp_path):
 
 def _codes(*runs):
     return {run["code_sha256"] for run in runs}
+
+
+@pytest.mark.slow
+def test_a_cell_of_other_engine_code_is_trained_again_unless_both_are_certified(tmp_path):
+    folder = tiny.project(tmp_path)
+    argv = [tiny.PAPER, "study.seeds=[0]", "study.design=none"]
+    certified = folder / "mlintern/engine/certified.json"
+    certified.unlink(missing_ok=True)
+    tiny.run(folder, *argv)
+    before = {name: (run["weights_sha256"], run["started"]) for name, run in tiny.records(folder).items()}
+    first = source_hash(next(iter(tiny.records(folder).values()))["engine"]["files"])
+
+    with (folder / "mlintern/engine/feed.py").open("a") as file:  # other code of the same bits
+        file.write("# a remark\n")
+    said = tiny.run(folder, "report", tiny.SLUG, *argv[1:])
+    assert f"2 of 2 cells are of code {first[:12]} of the engine (version 1), not certified to make the bits" in said
+    status = tiny.run(folder, "status", tiny.SLUG)
+    assert "2 cells planned: 2 finished" in status
+    again = tiny.run(folder, *argv)
+    assert f"was made by code {first[:12]} of the engine (version 1), which is not certified" in again
+    assert "Preparing 1 dataset" in again
+    after = {name: (run["weights_sha256"], run["started"]) for name, run in tiny.records(folder).items()}
+    assert {name: weights for name, (weights, _) in after.items()} == {n: w for n, (w, _) in before.items()}
+    assert all(after[name][1] != started for name, (_, started) in before.items())
+    second = source_hash(next(iter(tiny.records(folder).values()))["engine"]["files"])
+
+    certified.write_text(json.dumps({"1": [first, second]}))
+    with (folder / "mlintern/engine/feed.py").open("rb+") as file:  # the first code again
+        file.seek(-len("# a remark\n"), os.SEEK_END)
+        file.truncate()
+    kept = tiny.run(folder, *argv)
+    assert "All 2 cells are finished already" in kept
+    assert "Preparing" not in kept
+    assert "was made by" not in kept
