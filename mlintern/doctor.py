@@ -17,7 +17,7 @@ from typing import Literal
 
 from mlintern import __version__, environment, files
 from mlintern.errors import UserError
-from mlintern.sandbox import capabilities
+from mlintern.sandbox import offered, policy
 
 ROOT = environment.LOCKS.parent
 
@@ -164,11 +164,17 @@ def _git() -> Row:
 
 
 def _sandbox() -> Row:
-    layers = capabilities()
-    if not layers:
-        hint = "code that nobody has approved cannot run here; bundled, approved papers can"
-        return Row("sandbox", "note", f"none: install bubblewrap and allow user namespaces ({hint})")
-    return Row("sandbox", "ok", ", ".join(layers))
+    """What holds the code of packs: the backend and every layer that was found to hold by starting one, or why not."""
+    try:
+        asked = policy.current()
+        if asked.backend == "none":
+            return Row("sandbox", "note", f"none, as {policy.settings_path()} says: code of packs runs as you")
+        backend, layers = offered(asked.backend)
+    except UserError as error:
+        why = str(error).removeprefix("sandbox: ")
+        return Row("sandbox", "note", f"{why} (packs that came with this release, unchanged, run without one)")
+    reach = "; sandbox.network=peers, as your settings say" if asked.network == "peers" else ""
+    return Row("sandbox", "ok", f"{backend}: {', '.join(layers)}{reach}")
 
 
 def _disk() -> Row:

@@ -82,3 +82,26 @@ def test_git_row_tells_a_clean_clone_from_a_changed_one(tmp_path, monkeypatch):
 def test_an_unsupported_python_is_a_problem(monkeypatch):
     monkeypatch.setattr(doctor.sys, "version_info", (3, 14, 0))
     assert rows()["python"].state == "problem"
+
+
+def test_the_sandboxs_layers_are_shown_by_name():
+    row = rows()["sandbox"]
+    if row.state == "ok":
+        for layer in ("user namespace", "PID namespace", "Landlock", "seccomp"):
+            assert layer in row.text
+
+
+def test_a_missing_layer_is_named(monkeypatch):
+    from mlintern.sandbox import process
+
+    monkeypatch.setattr(process, "_probe", lambda backend: ((), f"{backend}: the kernel has no Landlock"))
+    row = rows()["sandbox"]
+    assert row.state == "note" and "the kernel has no Landlock" in row.text and "came with this release" in row.text
+
+
+def test_what_the_settings_give_up_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "mlintern").mkdir()
+    (tmp_path / "mlintern" / "config.yaml").write_text("sandbox: none\n")
+    row = rows()["sandbox"]
+    assert row.state == "note" and "config.yaml says" in row.text

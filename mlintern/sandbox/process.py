@@ -238,6 +238,7 @@ def run_sandboxed(
     cwd: Path | None = None,
     devices: Sequence[Path] = (),
     writable: Sequence[Path] = (),
+    network: Network = "none",
     input: bytes = b"",
 ) -> Completed:
     """Runs `argv` to its end, `input` on its stdin, and returns what it wrote; otherwise as `popen_sandboxed`.
@@ -255,6 +256,7 @@ def run_sandboxed(
         cwd=cwd,
         devices=devices,
         writable=writable,
+        network=network,
     ) as process:
         stdout, stderr, overflow = _communicate(process, input, limits)
         if overflow:

@@ -10,6 +10,7 @@ import pytest
 from mlintern.config import ROOT
 from mlintern.sandbox import capabilities
 from tests.end_to_end.runs import PAPER, SLUG, bits, records
+from tests.study import tiny
 
 CELL = ["model=logistic", "seed=0", "trainer.max_steps=40"]
 
@@ -63,3 +64,30 @@ def test_a_module_that_reaches_for_the_host_gets_nothing(copy):
     done = run(copy)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not target.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox")
+@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+def test_processes_of_a_cell_talk_over_a_loopback_of_their_own_to_the_same_bits(tmp_path, trainer):
+    tiny.project(tmp_path)
+    argv = (tiny.PAPER, "model=net", "seed=0", f"trainer={trainer}")
+    tiny.run(tmp_path, *argv, "sandbox=none")
+    bare = tiny.bits(tmp_path)
+    shutil.rmtree(tmp_path / "runs")
+    tiny.run(tmp_path, *argv)
+    assert tiny.bits(tmp_path) == bare
+    (run,) = tiny.records(tmp_path).values()
+    assert run["sandbox"]["network"] == "loopback"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox")
+def test_peers_from_the_command_line_is_in_the_record_and_in_the_report(tmp_path):
+    tiny.project(tmp_path, grid="    - {model: [plain], data: [blobs]}")
+    said = tiny.run(tmp_path, tiny.PAPER, "study.seeds=[0]", "sandbox.network=peers")
+    assert "the pack's code can reach the network" in said
+    (run,) = tiny.records(tmp_path).values()
+    assert run["sandbox"]["network"] == "peers"
+    (page,) = tmp_path.glob("reports/**/report.html")
+    assert "host&#39;s network (peers)" in page.read_text()
