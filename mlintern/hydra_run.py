@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Sequence, Set
 
+from hydra.core.override_parser.types import IntervalSweep, Override
 from rich.console import Console
 
 from mlintern import snapshot
 from mlintern.cli import enter_snapshot
-from mlintern.config import CONF, PACKS, no_environment, search_path
+from mlintern.config import CONF, PACKS, Composer, no_environment, search_path
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId, papers_in, rewrite_paper_override
@@ -84,12 +85,40 @@ def author_pack(paper: PaperId, settings: Sequence[str]) -> None:
     console.print(summary(done), highlight=False, markup=False)
 
 
+def check_first(slug: str, argv: Sequence[str]) -> None:
+    """Compose the first of the jobs that a command line asks for, with all checks, before Hydra builds a launcher or a
+    sweeper from it; raises UserError."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    given = [a for a in argv if "=" in a and not a.startswith("-")]
+    try:
+        parsed = OverridesParser.create().parse_overrides(given)
+        first = [_first_value(override) for override in parsed]
+    except HydraException as error:
+        raise UserError(f"{str(error).splitlines()[0]}; see Hydra's override syntax") from None
+    with Composer(slug) as composer:
+        composer.compose(first)
+
+
+def _first_value(override: Override) -> str:
+    """An override as it is, or the first of the values that it sweeps."""
+    if not override.is_sweep_override():
+        return override.input_line or ""
+    if override.is_discrete_sweep():
+        return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+    value = override.value()
+    assert isinstance(value, IntervalSweep), "the one sweep of Hydra's that is not discrete"
+    return f"{override.get_key_element()}={value.start}"
+
+
 def run_hydra(slug: str, argv: Sequence[str]) -> int:
     """Hand a command line to hydra.main: multirun, sweepers, launchers, --cfg and the like."""
     import hydra
 
     from mlintern.study.cell_job import CellJob
 
+    check_first(slug, argv)
     task = CellJob(slug)
     before = sys.argv
     overrides = [a for a in argv if "=" in a and not a.startswith("-")]

@@ -1,4 +1,4 @@
-"""YAML for files that a language model may have written: data only, and no surprises; and its check against a schema.
+"""YAML for files that anybody may have written: data only, and no surprises; and its check against a schema.
 
 PyYAML's own rules (YAML 1.1) read `1e-4` as a string, `no` as false, `1:30` as 90 and an unquoted `1412.6980` as a
 number that lost its zero. Here scalars follow YAML 1.2's core schema; tags, anchors, aliases, merge keys and duplicate
@@ -15,10 +15,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mlintern.errors import UserError
+from mlintern.plain import read_plain
 
 LARGEST_FILE = 8_000_000  # bytes; a spec of 1,000 table cells takes 0.5 MB
 DEEPEST = 50  # levels; a spec has 8
 MOST_EVENTS = 200_000  # keys, values and brackets; a spec of 1,000 table cells has half of that
+LONGEST_NUMBER = 100  # characters; PyYAML reads `1:1:1:…` as base 60, at a quadratic cost
 M = TypeVar("M", bound=BaseModel)
 
 _IMPLICIT = [
@@ -31,10 +33,11 @@ _IMPLICIT = [
         list("-+.0123456789"),
     ),
 ]
+_NUMBER = re.compile(r"[-+]?(0[xX][0-9a-fA-F_]+|[0-9.][0-9_:.eE+-]*)")
 _PLAIN_TAGS = {tag for tag, _, _ in _IMPLICIT} | {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml: ten times as fast
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml: seven times as fast
     """SafeLoader with YAML 1.2's scalars."""
 
 
@@ -62,43 +65,55 @@ class Parsed:
 def parse(text: str, name: str) -> Parsed:
     """The value and line numbers of YAML `text`; `name` is what complaints call it. Raises UserError."""
     try:
-        depth = 0
-        for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            line = event.start_mark.line + 1  # type: ignore[union-attr]  # parsed text always has marks
-            if number > MOST_EVENTS:
-                raise UserError(f"{name}:{line}: more than {MOST_EVENTS:,} keys and values; leave data out")
-            if depth > DEEPEST:
-                raise UserError(f"{name}:{line}: nested deeper than {DEEPEST} levels; flatten it")
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise UserError(f"{name}:{line}: anchors and aliases are not allowed; write the value out")
-            if (tag := getattr(event, "tag", None)) is not None:
-                raise UserError(f"{name}:{line}: the tag {tag!r} is not allowed; remove it")
+        _check_events(text, name)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        raise UserError(f"{name}{line}: not valid YAML: {problem}; mend the line") from None
+        raise UserError(f"{name}{place}: not valid YAML: {problem}; mend the line") from None
     lines: dict[tuple[str | int, ...], int] = {}
     value = None if node is None else _construct(node, (), lines, name)
     return Parsed(value, lines)
 
 
-def load(path: Path, name: str | None = None) -> Parsed:
-    """Read and parse the file `path`. Raises UserError if it is missing, too large, not UTF-8 or not plain YAML."""
+def _check_events(text: str, name: str) -> None:
+    """Refuse what expands, builds objects or never ends, before anything is built from it."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = event.start_mark.line + 1  # type: ignore[union-attr]  # parsed text always has marks
+        if number > MOST_EVENTS:
+            raise UserError(f"{name}:{line}: more than {MOST_EVENTS:,} keys and values; leave data out")
+        if depth > DEEPEST:
+            raise UserError(f"{name}:{line}: nested deeper than {DEEPEST} levels; flatten it")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise UserError(f"{name}:{line}: anchors and aliases are not allowed; write the value out")
+        if (tag := getattr(event, "tag", None)) is not None:
+            raise UserError(f"{name}:{line}: the tag {tag!r} is not allowed; remove it")
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and len(event.value) > LONGEST_NUMBER:
+            if _NUMBER.fullmatch(event.value):
+                raise UserError(f"{name}:{line}: a number of {len(event.value)} characters; shorten or quote it")
+
+
+def load(path: Path, name: str | None = None, follow: bool = False) -> Parsed:
+    """Read and parse the file `path`; `follow` lets it be a link, for a file of the user's own.
+
+    Raises UserError if it is missing, no plain file, too large, not UTF-8 or not plain YAML.
+    """
     name = name or str(path)
+    content = read_plain(path, LARGEST_FILE, mend="put a YAML file there", follow=follow)
+    return parse(decode(content, name), name)
+
+
+def decode(content: bytes, name: str) -> str:
+    """The text of a file's bytes; raises UserError naming the line of the first byte that is not UTF-8."""
     try:
-        if Path(path).stat().st_size > LARGEST_FILE:
-            raise UserError(f"{name}: larger than {LARGEST_FILE:,} bytes; this is no hand-readable file")
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{name}: no such file") from None
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{name}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror}") from None
-    return parse(text, name)
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"the byte 0x{content[error.start]:02x} is not UTF-8 text ({error.reason})"
+        raise UserError(f"{name}:{line}: {found}; save it as UTF-8") from None
 
 
 def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], name: str) -> Any:

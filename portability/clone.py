@@ -55,12 +55,15 @@ def shorten(folder: Path, models: tuple[str, ...] = ("mlp", "cnn"), determinism:
         raise UserError(f"{folder}: is the checkout itself; only a clone of it is shortened")
     path = folder / "papers" / SLUG / "conf" / "paper" / f"{SLUG}.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    config["defaults"] += [{"override /audit": "quick"}, {"override /determinism": determinism}]
+    config["defaults"] = [d for d in config["defaults"] if "override /determinism" not in d]
+    config["defaults"].append({"override /determinism": determinism})
     config["paper"]["seeds"] = [0]
     for block in config["paper"]["grid"]:
         block["model"] = [model for model in block["model"] if model in models]
     config["trainer"].update(max_steps=STEPS, eval_every=STEPS // 2)
     files.write_text(path, "# @package _global_\n" + yaml.safe_dump(config, sort_keys=False))
+    primary = folder / "conf" / "config.yaml"
+    files.write_text(primary, primary.read_text(encoding="utf-8").replace("- audit: standard", "- audit: quick"))
     _call([sys.executable, "-c", _COMPOSE, SLUG], folder)
     commit(folder, "Shorter study")
 

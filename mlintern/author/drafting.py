@@ -3,9 +3,7 @@
 import ast
 import re
 import shutil
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from mlintern import files, strict_yaml
 from mlintern.author.forms import Repaired, Written, WrittenFile
@@ -54,6 +52,7 @@ def _python_problems(file: WrittenFile) -> list[str]:
 
 
 def _yaml_problems(file: WrittenFile, slug: str) -> list[str]:
+    from mlintern.config.targets import target_problems
     from mlintern.engine.instantiate import allowed_prefixes
 
     found = [
@@ -63,24 +62,12 @@ def _yaml_problems(file: WrittenFile, slug: str) -> list[str]:
     ]
     try:
         parsed = strict_yaml.parse(file.content, file.path)
-        found += [f"{file.path}: {line}" for line in _foreign_targets(parsed.value, allowed_prefixes(slug))]
+        problems = target_problems(parsed.value, allowed_prefixes(slug), by_name=True)
+        found += [f"{file.path}: {'.'.join(map(str, path))}: {message}" for path, message in problems]
     except UserError as error:
         text = str(error)
         found.append(text if text.startswith(file.path) else f"{file.path}: {text}")
     return found
-
-
-def _foreign_targets(value: Any, allowed: tuple[str, ...], where: str = "") -> Iterator[str]:
-    """Targets outside the allowlist, by their text alone: the code that they name may not be written yet."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            here = f"{where}.{key}" if where else str(key)
-            if key == "_target_" and not (isinstance(inner, str) and inner.startswith(allowed)):
-                yield f"{here}={inner}: not an allowed target; use one of {', '.join(allowed)}"
-            yield from _foreign_targets(inner, allowed, here)
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from _foreign_targets(inner, allowed, f"{where}[{i}]")
 
 
 def put_down(written: Written, made: dict[str, str], folder: Path) -> None:

@@ -6,8 +6,8 @@ Nothing is copied into a prompt by hand, so a request never describes an engine 
 from importlib import resources
 
 from mlintern.audit.report import Kind
-from mlintern.config import CONF
-from mlintern.vet import rules, targets
+from mlintern.config import CONF, definitions
+from mlintern.vet import rules
 
 GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "probe", "protocol", "trainer")
 DATA_PACKAGES = ("mnist1d.data", "mnist1d.transform", "sklearn.datasets")
@@ -43,6 +43,6 @@ def _data_packages() -> str:
 
 def _functions(module: str) -> list[str]:
     """Functions that build data, read off the installed source: nothing is imported for a prompt."""
-    found = targets.exported(module)
+    found = definitions.exported(module)
     data = [name for name in found if name.startswith(("make_", "load_", "get_")) or module == "mnist1d.transform"]
     return sorted(name for name in data if rules.name_problem(f"{module}.{name}", "generator") is None)

@@ -1,11 +1,12 @@
 """Composing a run's configuration: Hydra groups in, one checked and resolved dictionary out.
 
-Composition happens with `${oc.env:…}` switched off, so that nothing in a config can read the environment, and what
-comes out is checked against the schema below: unknown keys, wrong types and impossible values end as one line.
+A pack's files are judged before Hydra sees them (`pack_yaml`). Composition happens with `${oc.env:…}` switched off, so
+that nothing in a config can read the environment. What comes out is held against what is the user's (`boundary`), the
+targets that may be built, and the schema: unknown keys, wrong types and impossible values end as one line.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,31 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mlintern import config
+from mlintern.config.boundary import (
+    PROMISED,
+    check_hydras_targets,
+    check_overrides,
+    check_users_part,
+    chooses_an_option,
+    users_part,
+    with_values,
+)
+from mlintern.config.expansion import check_expansion
 from mlintern.config.explain import explain, no_option, search_path
+from mlintern.config.keys import of_users
+from mlintern.config.pack_yaml import check_pack
 from mlintern.config.schema import Schema
+from mlintern.config.targets import check_targets
 from mlintern.config.values import check_values
 from mlintern.engine import directions
+from mlintern.engine.instantiate import allowed_prefixes
 from mlintern.errors import UserError
 from mlintern.sandbox import policy
 
 _OF_ANY_DATA = {"num_workers", "train_size", "label_noise"}
 """Keys of `data` that stand in conf/config.yaml, whatever dataset is chosen."""
+_OF_PACKS_ALONE = [f"~{group}" for group in "trainer protocol optimizer scheduler loss augment method metrics".split()]
+"""What need not be composed to see what is the user's."""
 
 
 @contextlib.contextmanager
@@ -42,12 +59,15 @@ def no_environment() -> Iterator[None]:
 class Composer:
     """Composes configurations of one pack; opening Hydra once and reusing it makes a study's many cells cheap.
 
-    `packs` is the folder that the pack lies in: papers/, unless it is a draft or a snapshot.
+    `packs` is the folder that the pack lies in: papers/, unless it is a draft or a snapshot. Every composition of a
+    pack goes through here, and Hydra sees no file of it that `pack_yaml` has not judged.
     """
 
     def __init__(self, slug: str, packs: Path | None = None):
         self.slug, self.packs = slug, (config.PACKS if packs is None else packs).resolve()
         self._stack = contextlib.ExitStack()
+        self._alone: dict[tuple[str, ...], DictConfig] = {}
+        """{options that the user chose: what conf/ comes to with them, without the pack}."""
 
     @property
     def folder(self) -> Path:
@@ -70,22 +90,49 @@ class Composer:
 
     def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
         """The checked, resolved configuration for `overrides`, and {group: chosen option}."""
+        check_pack(self.folder)
+        named = [f"paper={self.slug}", *(o for o in overrides if not o.lstrip("+").startswith("paper="))]
+        check_overrides(named)
+        composed = self._composed([search_path(self.folder), *named], named)
+        choices = {k: str(v) for k, v in composed.hydra.runtime.choices.items() if v is not None}
+        raw: Any = OmegaConf.to_container(composed, resolve=False)
+        check_hydras_targets(raw["hydra"], self.slug)
+        check_users_part(users_part(raw), self._without_pack(named, choices), self.slug)
+        del raw["hydra"]
+        check_expansion(raw)
+        with open_dict(composed):
+            del composed["hydra"]
+        plain = check(composed, self.slug, self.packs)
+        check_targets(plain, allowed_prefixes(self.slug), roots=[self.packs.parent, config.ROOT])
+        return plain, choices
+
+    def _composed(self, given: Sequence[str], named: Sequence[str]) -> DictConfig:
         from hydra import compose
         from hydra.errors import HydraException
 
-        named = [f"paper={self.slug}", *(o for o in overrides if not o.lstrip("+").startswith("paper="))]
         try:
-            composed = compose("config", [search_path(self.folder), *named], return_hydra_config=True)
-            choices = {k: str(v) for k, v in composed.hydra.runtime.choices.items() if v is not None}
-            with open_dict(composed):
-                del composed["hydra"]
+            return compose("config", list(given), return_hydra_config=True)
         except (HydraException, OmegaConfBaseException) as error:
-            raise explain(error, self.slug, self.packs) from error
+            raise explain(error, self.slug, self.packs, named) from error
         except (ValueError, AssertionError) as error:  # Hydra's own, for `model=3`, bad defaults lists and the like
             raise no_option(error, named) from error
-        except yaml.MarkedYAMLError as error:
+        except yaml.MarkedYAMLError as error:  # of conf/ itself
             raise UserError(f"{error.problem_mark or 'config'}: not YAML ({error.problem}); mend that line") from None
-        return check(composed, self.slug, self.packs), choices
+        except RecursionError:
+            raise UserError(f"papers/{self.slug}/conf: nested too deeply to be composed; flatten it") from None
+
+    def _without_pack(self, named: Sequence[str], choices: Mapping[str, str]) -> dict[str, Any]:
+        """What is the user's, as conf/ and the user's overrides have it.
+
+        Composing costs more than all other checks together: it is done once for the groups that the user chose.
+        """
+        own = of_users(named)
+        if choices.get("determinism") in PROMISED and not any(o.lstrip("+").startswith("determinism=") for o in own):
+            own = [f"determinism={choices['determinism']}", *own]
+        groups = tuple(o for o in own if chooses_an_option(o))
+        if groups not in self._alone:
+            self._alone[groups] = self._composed([*groups, *_OF_PACKS_ALONE], named)
+        return users_part(with_values(self._alone[groups], [o for o in own if o not in groups]))
 
 
 def check(composed: DictConfig, slug: str, packs: Path) -> dict[str, Any]:
@@ -98,6 +145,8 @@ def check(composed: DictConfig, slug: str, packs: Path) -> dict[str, Any]:
         plain: dict[str, Any] = OmegaConf.to_container(typed, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise explain(error, slug, packs) from error
+    if (said := plain["paper"].get("slug")) != slug:
+        raise UserError(f"paper.slug={said}: is not the pack's; write {slug} in papers/{slug}/conf/paper/{slug}.yaml")
     check_values(plain)
     plain["sandbox"] = policy.current().config()  # whatever a project or a pack says of it
     return directions.resolved(plain, packs)

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlintern import config
+from mlintern.config import definitions
 from mlintern.errors import UserError
 
 
@@ -19,7 +20,7 @@ def search_path(pack: Path) -> str:
     return f"hydra.searchpath=['file://{folder}']"
 
 
-def explain(error: BaseException, slug: str, packs: Path) -> UserError:
+def explain(error: BaseException, slug: str, packs: Path, overrides: Sequence[str] = ()) -> UserError:
     """A Hydra or OmegaConf error as one line that names the key and suggests the nearest known one."""
     text = str(error)
     cause: BaseException | None = error
@@ -38,9 +39,7 @@ def explain(error: BaseException, slug: str, packs: Path) -> UserError:
     if unknown := re.search(r"Could not override '([^']+)'", text):
         if unknown[1] in config.COORDINATES:
             return UserError(f"{unknown[1]}: the pack has no options for it; see papers/{slug}/conf/ for what it has")
-        return UserError(
-            f"{unknown[1]}: no such key;{_nearest(unknown[1], known_keys(slug, packs))} see `--cfg job` for all keys"
-        )
+        return unknown_key(unknown[1], packs / slug, overrides)
     if struct := re.search(r"Key '([^']+)' (?:is )?not in '(\w+)'", text):
         full = re.search(r"full_key: (\S+)", text)
         return UserError(f"{full[1] if full else struct[1]}: no such key; see `--cfg job` for all keys")
@@ -54,6 +53,9 @@ def explain(error: BaseException, slug: str, packs: Path) -> UserError:
         kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
         full = re.search(r"full_key: (\S+)", text)
         return UserError(f"{full[1] if full else 'value'}=null: needs {kinds.get(none[1], none[1])}")
+    if re.search(r"Invalid type assigned: (list|ListConfig) is not a subclass of", text):
+        full = re.search(r"full_key: (\S+)", text)
+        return UserError(f"{full[1] if full else 'a key'}: is a list, and must be a mapping of keys to values")
     first = text.splitlines()[0] if text else type(error).__name__
     full = re.search(r"full_key: (\S+)", text)
     if full:
@@ -73,25 +75,60 @@ def options_of(group: str, pack: Path) -> list[str]:
     return sorted({path.stem for root in (config.CONF, pack / "conf") for path in (root / group).glob("*.yaml")})
 
 
-def known_keys(slug: str, packs: Path) -> list[str]:
-    """Dotted keys of the pack's default configuration, and the groups."""
+def unknown_key(key: str, pack: Path, overrides: Sequence[str]) -> UserError:
+    """What a key that an override names and the configuration lacks is told: the nearest, or that a class takes it."""
+    known, taken = _keys(pack, [o for o in overrides if "." not in o.partition("=")[0]])
+    value = next((o.partition("=")[2] for o in overrides if o.partition("=")[0] == key), "…")
+    if key in taken:
+        name, default = taken[key]
+        so_far = "which nothing sets" if default is None else f"with the default {default}"
+        return UserError(f"{key}: is an argument of {name} {so_far}, so far in no config; give +{key}={value}")
+    close = _nearest(key, [*known, *(f"+{argument}" for argument in taken)])
+    return UserError(f"{key}: no such key;{close} see `--cfg job` for all keys")
+
+
+def _keys(pack: Path, choices: Sequence[str]) -> tuple[list[str], dict[str, tuple[str, str | None]]]:
+    """(dotted keys and groups of the configuration that `choices` compose, {argument that its classes take beside
+    those: (class, default)})."""
     from hydra import compose
     from hydra.errors import HydraException
 
-    try:
-        plain = OmegaConf.to_container(compose("config", [search_path(packs / slug), f"paper={slug}"]), resolve=False)
-    except (HydraException, OmegaConfBaseException, ValueError):
-        return []
+    named = [o for o in choices if not o.lstrip("+").startswith("paper=")]
+    plain: Any = None
+    for given in (named, []):
+        try:
+            composed = compose("config", [search_path(pack), f"paper={pack.name}", *given])
+        except (HydraException, OmegaConfBaseException, ValueError, AssertionError):
+            continue
+        plain = OmegaConf.to_container(composed, resolve=False)
+        break
+    known: list[str] = []
+    taken: dict[str, tuple[str, str | None]] = {}
+    roots = [pack.parent.parent, config.ROOT]
 
-    def walk(value: Any, prefix: str) -> Iterator[str]:
+    def walk(value: Any, prefix: str) -> None:
         for name, item in value.items():
-            yield prefix + name
+            known.append(prefix + str(name))
             if isinstance(item, dict):
-                yield from walk(item, f"{prefix}{name}.")
+                walk(item, f"{prefix}{name}.")
+        if isinstance(target := value.get("_target_"), str):
+            for name, default in arguments_of(target, roots).items():
+                if name not in value:
+                    taken[prefix + name] = (target.rpartition(".")[2], default)
 
-    return list(walk(plain, ""))
+    walk(plain or {}, "")
+    return known, taken
+
+
+def arguments_of(target: str, roots: Sequence[Path]) -> dict[str, str | None]:
+    """{argument: default} of what a target names, read off its source; empty where that cannot be."""
+    try:
+        return definitions.arguments(definitions.find(target, roots), roots) or {}
+    except definitions.NotFound:
+        return {}
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    """The known name that is most like this one, as a question; nothing where none is, or the name is too long."""
+    close = difflib.get_close_matches(name, known, n=1) if len(name) < 100 else []
     return f" did you mean {close[0]}?" if close else ""

@@ -1,4 +1,4 @@
-"""From config to objects. `mlintern.vet.check_targets` holds every target against the allowlist before any import."""
+"""From config to objects. `mlintern.config.targets` holds every target against the allowlist before any import."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,14 +15,20 @@ ALLOWED_PREFIXES = (
     "papers.",
     "torch.nn.",
     "torch.optim.",
+    "torchvision.",
+    "timm.",
+    "transformers.",
+    "torchmetrics.",
+    "einops.layers.",
     "builtins.dict",
     "builtins.list",
 )
-"""Where a config may take objects from. `papers.` is further limited to the run's own pack."""
+"""Where a config may take objects from; `mlintern.config.targets` says which names of these. `papers.` is further
+limited to the run's own pack."""
 
 
 def allowed_prefixes(slug: str) -> tuple[str, ...]:
-    """The allowlist of one paper's runs: the engine, torch's layers and optimizers, and its own pack."""
+    """The allowlist of one paper's runs: the engine, torch and the libraries beside it, and its own pack."""
     return tuple(f"papers.{slug}." if prefix == "papers." else prefix for prefix in ALLOWED_PREFIXES)
 
 

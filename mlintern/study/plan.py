@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlintern.config import CONF, COORDINATES
+from mlintern.config.keys import check_override
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.spec import Factor, PaperSpec, load_spec, option_name
 from mlintern.study.design import claimed_interactions, points
-from mlintern.vet.configs import FORBIDDEN_ROOTS
 
 
 class Composes(Protocol):
@@ -255,12 +255,10 @@ def _own_values(block: Mapping[str, Any]) -> list[str]:
 
     Raises UserError for one that would choose other cells, or decide what only the user decides.
     """
-    own = [str(override) for override in block.get("set", [])]
+    own = [check_override(str(override), "paper.grid: set") for override in block.get("set", [])]
     for override in own:
-        key = override.partition("=")[0]
-        users = key.split(".")[0] in FORBIDDEN_ROOTS
-        if "=" not in override or key in (*COORDINATES, "paper") or users or key[:1] in "+~":
-            raise UserError(f"paper.grid: set: {override}: write it like trainer.max_steps=95 or optimizer=sgd")
+        if override.partition("=")[0] in (*COORDINATES, "paper"):
+            raise UserError(f"paper.grid: set: {override}: would choose other cells; write it like optimizer=sgd")
     return own
 
 

@@ -1,11 +1,10 @@
 """Vetting of a pack that nobody has read: first its text by a static policy, then its models inside the sandbox."""
 
+from mlintern.config.targets import check_targets
 from mlintern.vet.checks import Check, Example, Factor, Variant
-from mlintern.vet.configs import check_config
 from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal
 from mlintern.vet.run import check_models, check_pack
-from mlintern.vet.targets import check_targets
 
 __all__ = [
     "Check",
@@ -13,7 +12,6 @@ __all__ = [
     "Factor",
     "Refusal",
     "Variant",
-    "check_config",
     "check_models",
     "check_pack",
     "check_source",

@@ -4,8 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlintern import config
+from mlintern.config import definitions
 from mlintern.vet import rules
-from mlintern.vet.targets import ENGINE_PREFIXES, target_problem
 
 OWN = "."
 """What begins the dotted name of something out of the pack itself."""
@@ -55,9 +56,19 @@ class Names:
 
     def _problems(self, module: str, dotted: str) -> Iterator[tuple[str, str]]:
         if module.split(".")[0] == "mlintern":
-            if module == dotted or target_problem(dotted, ENGINE_PREFIXES) is not None:
+            if module == dotted or not _is_part(dotted):
                 yield "import", f"{dotted} is no class or function of mlintern.engine or mlintern.data"
         elif (problem := rules.module_problem(module)) is not None:
             yield "import", problem
         elif (found := rules.name_problem(dotted, "generator")) is not None:
             yield found
+
+
+def _is_part(dotted: str) -> bool:
+    """Is it a class or function of the rooms that a pack may import from?"""
+    if not dotted.startswith(("mlintern.engine.", "mlintern.data.")):
+        return False
+    try:
+        return definitions.find(dotted, [config.ROOT]).node is not None
+    except definitions.NotFound:
+        return False

@@ -14,14 +14,13 @@ from types import MappingProxyType
 from typing import Any
 
 from mlintern import strict_yaml
+from mlintern.config.pack_yaml import pack_problems
 from mlintern.errors import UserError
 from mlintern.sandbox import GIB, Backend, Limits, run_sandboxed
 from mlintern.vet import text
 from mlintern.vet.checks import Check, Factor, Variant, job
-from mlintern.vet.configs import FORBIDDEN_ROOTS, check_config
 from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal
-from mlintern.vet.targets import ENGINE_PREFIXES
 
 VETTING_LIMITS = Limits(cpu_s=1200, wall_s=3600, memory_bytes=8 * GIB, processes=256, file_size_bytes=GIB)
 _NOT_HYDRA = ("spec.yaml", "provenance.yaml", "composed.yaml")
@@ -33,9 +32,7 @@ _CODE = re.compile(r"(modules|modules/[A-Za-z]\w*|modules/__init__)\.py", re.ASC
 _ENV = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONHASHSEED": "0"}
 
 
-def check_pack(
-    folder: Path, *, allowed_resolvers: Sequence[str] = (), roots: Sequence[Path] | None = None
-) -> list[Refusal]:
+def check_pack(folder: Path, *, allowed_resolvers: Sequence[str] = ()) -> list[Refusal]:
     """The linter over every file of a pack; an empty list means that its models may be run in the sandbox.
 
     Refuses what has no place in a pack: compiled files, links, pipes, hidden files, Python outside `modules`. Nothing
@@ -62,14 +59,11 @@ def check_pack(
     for path, shown in python:
         refusals += check_source(path, "model", generators=generators, package=f"papers.{slug}.modules", name=shown)
     for path, shown in configs:
-        refusals += check_config(
-            path,
-            composed=path.relative_to(folder).as_posix() not in _NOT_HYDRA,
-            allowed_prefixes=[*ENGINE_PREFIXES, f"papers.{slug}."],
-            allowed_resolvers=allowed_resolvers,
-            roots=roots if roots is not None else [folder.resolve().parents[1], Path(__file__).resolve().parents[2]],
-            name=shown,
-        )
+        if path.relative_to(folder).parts[0] != "conf":
+            refusals += _record(path, shown)
+    found = pack_problems(folder.resolve(), allowed_resolvers, by_name=False)
+    named = {(refusal.file, refusal.rule) for refusal in refusals}
+    refusals += [Refusal(p.file, p.line, p.rule, p.message) for p in found if (p.file, p.rule) not in named]
     return sorted(refusals, key=lambda refusal: (refusal.file, refusal.line))
 
 
@@ -122,9 +116,8 @@ def _misplaced(relative: Path) -> str | None:
     if relative.suffix == ".py":
         return None if _CODE.fullmatch(place) else "code stands in modules.py or modules/<name>.py only"
     if relative.suffix in (".yaml", ".yml"):
-        if relative.parts[0] == "conf" and (len(relative.parts) < 3 or relative.parts[1] in FORBIDDEN_ROOTS):
-            return "would stand in for a config of the user's; a pack brings groups"
-        return None
+        known = relative.parts[0] == "conf" or place in _NOT_HYDRA
+        return None if known else f"configs lie in conf/; beside it stand only {', '.join(_NOT_HYDRA)}"
     if relative.suffix not in _TEXT:
         return f"files of type {relative.suffix or 'none'} have no place in a pack"
     return None
@@ -132,6 +125,19 @@ def _misplaced(relative: Path) -> str | None:
 
 def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def _record(path: Path, shown: str) -> list[Refusal]:
+    """What is wrong with a YAML file that Hydra never sees: a spec, a provenance."""
+    content, refusals = text.read(path, shown, text.LARGEST_RECORD)
+    try:
+        if not refusals:
+            strict_yaml.parse(content, shown)
+    except UserError as error:
+        said = str(error).removeprefix(f"{shown}:")
+        line, _, rest = said.partition(":")
+        return [Refusal(shown, int(line) if line.isdigit() else 1, "yaml", rest.strip() if line.isdigit() else said)]
+    return refusals
 
 
 def _generators(folder: Path, configs: Sequence[Path]) -> set[str]:

@@ -223,8 +223,11 @@ def test_a_critique_counts_only_with_the_papers_words(tmp_path):
             {"path": "conf/model/x.yaml", "content": "a: 1\nk: ${oc.env:ANTHROPIC_API_KEY}\n"},
             r"x\.yaml:2: interpolation",
         ),
-        ({"path": "conf/model/x.yaml", "content": "_target_: os.system\n"}, "not an allowed target"),
-        ({"path": "conf/model/x.yaml", "content": "a: {_target_: papers.other.modules.X}\n"}, "not an allowed target"),
+        ({"path": "conf/model/x.yaml", "content": "_target_: os.system\n"}, "outside what a config may build"),
+        (
+            {"path": "conf/model/x.yaml", "content": "a: {_target_: papers.other.modules.X}\n"},
+            "outside what a config may build",
+        ),
         ({"path": "conf/model/x.yaml", "content": "a: !!python/name:os.system\n"}, r"x\.yaml:1: the tag"),
         ({"path": "conf/model/x.yaml", "content": "a: [1\n"}, "not valid YAML"),
         ({"path": "modules.py", "content": "x = 1\n"}, "given twice"),
