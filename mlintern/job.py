@@ -15,8 +15,9 @@ from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import same_bits
 from mlintern.errors import UserError
 from mlintern.pack import Pack
-from mlintern.study import kept, made, plan, tracking
+from mlintern.study import gate, kept, made, plan, tracking
 from mlintern.study.budget import plan_path, read_plan
+from mlintern.study.logged import Logged, log_report
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Planned
 from mlintern.study.run import run_cells
@@ -99,6 +100,10 @@ def finish_study(
     tracked = not overrides and tracking.tracks(pack.slug)
     write_cost(index, seconds, failed, kept.keep(index, [item.cell_id for item in planned]) if tracked else {})
     report_study(pack, index, folder, console)
+    if first := next((item for item in planned if item.finished()), None):
+        audit = folder / "audit" / gate.audit_name(audits, first.cell) / "audit.json"
+        run = files.read_json(first.folder / record.RUN_FILE)
+        log_report(Logged(first.cell.config, first.folder, run, audit), folder, console.print)
     if tracked and failed:  # a stage of DVC fails with them
         said = f"dvc.lock stays as it was: {len(failed)} cells failed; the same command tries them again."
         console.print(said, style="yellow", highlight=False)

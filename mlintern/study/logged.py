@@ -1,5 +1,6 @@
 """The logs of a study's cells, fed by what happens to the cells; nothing in here can end a run or change one."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,51 +14,63 @@ from mlintern.study.pool import Event
 REPORT_FILES = ("report.json", "report.html")
 
 
+@dataclasses.dataclass(frozen=True)
+class Logged:
+    """What a log needs to know of a cell before it is trained."""
+
+    config: Mapping[str, Any]
+    folder: Path
+    facts: Mapping[str, Any]
+    """cell_id, slug, variant, levels, audit."""
+    audit: Path
+    """The audit that it is trained under."""
+
+
 class Logs:
     """One log for each cell that is being trained, by the name of its task."""
 
-    def __init__(self, say: Callable[[str], None]):
-        self.say = say
-        self.open: dict[str, tuple[CellLog, Path, list[Artifact]]] = {}
-
-    def add(self, name: str, config: Mapping[str, Any], folder: Path, facts: Mapping[str, Any], audit: Path) -> None:
-        """A cell that will be trained, and the audit that it is trained under."""
-        self.open[name] = open_log(config, folder, facts, self.say), folder, [audit_artifact(facts, audit)]
+    def __init__(self, cell: Callable[[str], Logged], say: Callable[[str], None]):
+        self.cell, self.say = cell, say
+        self.open: dict[str, tuple[CellLog, Logged]] = {}
 
     def take(self, event: Event) -> None:
         """What happened to a cell."""
-        if event.task.name not in self.open:
-            return
-        log, folder, artifacts = self.open[event.task.name]
-        if event.kind in ("started", "retried"):
-            log.start()  # training tells again what is behind it
-        elif event.kind == "told":
-            log.event(event.result)
-        elif event.kind in ("done", "failed", "out_of_memory"):
-            del self.open[event.task.name]
+        name = event.task.name
+        if event.kind in ("started", "retried"):  # training tells again what is behind it
+            if name not in self.open:
+                cell = self.cell(name)
+                self.open[name] = open_log(cell.config, cell.folder, cell.facts, self.say), cell
+            self.open[name][0].start()
+        elif name in self.open and event.kind == "told":
+            self.open[name][0].event(event.result)
+        elif name in self.open and event.kind in ("done", "failed", "out_of_memory"):
+            log, cell = self.open.pop(name)
             if event.kind == "done" and event.result.get("status") != "finished elsewhere":
-                log.finish(Finished(files.read_json(folder / record.RUN_FILE), folder, artifacts))
+                log.finish(finished(files.read_json(cell.folder / record.RUN_FILE), cell.folder, cell.audit))
             else:
                 log.close()
 
     def close(self) -> None:
         """Training ends here for now."""
-        for log, *_ in self.open.values():
+        for log, _ in self.open.values():
             log.close()
         self.open.clear()
 
 
-def audit_artifact(facts: Mapping[str, Any], path: Path) -> Artifact:
-    """The audit that a cell was trained under."""
-    levels = [str(facts["levels"][name]) for name in ("data", "protocol") if name in facts["levels"]]
-    return Artifact("audit", _name("audit", str(facts["slug"]), *levels), [path])
+def finished(run: Mapping[str, Any], folder: Path, audit: Path, report: Path | None = None) -> Finished:
+    """A cell with its record, its audit, and where it stands for its study the study's report."""
+    levels = [str(run["levels"][name]) for name in ("data", "protocol") if name in run["levels"]]
+    artifacts = [Artifact("audit", _name("audit", str(run["slug"]), *levels), [audit])]
+    if report is not None:
+        artifacts.append(Artifact("report", _name("report", str(run["slug"])), [report / f for f in REPORT_FILES]))
+    return Finished(run, folder, artifacts)
 
 
-def log_report(run: Mapping[str, Any], folder: Path, audit: Path, report: Path, say: Callable[[str], None]) -> None:
-    """Give a study's report to the log of one of its cells, which has its record."""
-    log = open_log(run["config"], folder, run, say)
-    artifact = Artifact("report", _name("report", str(run["slug"])), [report / name for name in REPORT_FILES])
-    log.finish(Finished(run, folder, [audit_artifact(run, audit), artifact]))
+def log_report(cell: Logged, report: Path, say: Callable[[str], None]) -> None:
+    """Give a study's report, in its folder, to the run at W&B of one of its cells, which has its record."""
+    if cell.config["logger"]["kind"] == "wandb":
+        run = files.read_json(cell.folder / record.RUN_FILE)
+        open_log(cell.config, cell.folder, cell.facts, say).finish(finished(run, cell.folder, cell.audit, report))
 
 
 def _name(*parts: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -88,6 +89,10 @@ class Progress:
 
     def say(self, line: str) -> None:
         (self.live.console if self.live else self.console).print(line, highlight=False)
+
+    def warn(self, line: str) -> None:
+        """Say something that is as it was written, brackets and all."""
+        self.say(f"[yellow]{escape(line)}[/]")
 
     def show(self) -> None:
         if self.live:

@@ -3,6 +3,7 @@
 Everything that takes torch happens in worker processes; this side composes, decides and shows.
 """
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -27,6 +28,7 @@ from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.life import Work
 from mlintern.study.lives import Lives
+from mlintern.study.logged import Logged, Logs
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
@@ -284,15 +286,19 @@ class Session:
         lives = Lives(self.pool, self.tables.desk)
         works = [self._work(item, marks, git) for item in order]
         began = time.monotonic()
-        with Progress(
-            self.console,
-            {item.cell.name: expected[item.cell_id] for item in order},
-            {item.cell.name: item.cell.config["trainer"]["max_steps"] for item in order},
-            self.jobs,
-            done,
-        ) as progress:
+        with (
+            Progress(
+                self.console,
+                {item.cell.name: expected[item.cell_id] for item in order},
+                {item.cell.name: item.cell.config["trainer"]["max_steps"] for item in order},
+                self.jobs,
+                done,
+            ) as progress,
+            contextlib.closing(Logs(lambda name: self._logged(by_name[name], marks), progress.warn)) as logs,
+        ):
             for event in lives.run(works):
                 name = event.task.name
+                logs.take(event)
                 if event.kind == "started":
                     progress.started(name)
                 elif event.kind == "progress":
@@ -323,6 +329,13 @@ class Session:
                     self.failed.append({**item.row(), "message": event.message})
         self.seconds["train"] = time.monotonic() - began
         return [by_name[item.cell.name] if item.cell_id in todo else item for item in planned]
+
+    def _logged(self, item: Planned, marks: Mapping[str, Mapping[str, Any]]) -> Logged:
+        """What the log of a cell must know."""
+        cell, key = item.cell, gate.audit_key(item.cell, self.fingerprints(item.cell), self.pack)
+        facts = {"cell_id": item.cell_id, "slug": self.pack.slug, "variant": cell.variant, "levels": dict(cell.levels)}
+        facts["audit"] = marks[gate.audit_name(marks, cell)]
+        return Logged(cell.config, item.folder, facts, gate.audit_path(self.runs, key))
 
     def _work(self, item: Planned, marks: Mapping[str, Mapping[str, Any]], git: dict[str, Any]) -> Work:
         cell = item.cell
