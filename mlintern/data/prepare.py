@@ -142,22 +142,19 @@ def check_hold_out(kept: Examples, held: Examples, fraction: float, classes: int
     """
     key, n = f"protocol.valid_fraction={fraction}", len(kept) + len(held)
     by_class = held.groups is None and is_classes(held.labels)
+    labels = np.concatenate([kept.labels, held.labels]) if by_class else np.zeros(n)
+    values, sizes = np.unique(labels, return_counts=True)
     fewest = max(2, classes or 0) if by_class else 2
+    enough = _rounded_up(max(fewest / n, *(1 / size for size in sizes if size >= 10), 0))
+    give = f"give {enough} or more, or use protocol=last" if enough < 1 else "use protocol=last"
     if len(held) < fewest:
         why = f"fewer than there are classes ({fewest})" if fewest > 2 else "and no checkpoint can be chosen on so few"
-        give = f"give {_rounded_up(fewest / n)} or more, or use" if fewest < n else "use"
-        raise UserError(f"{key}: of {n} training examples it holds out {len(held)}, {why}; {give} protocol=last")
-    if not by_class:
-        return
-    values, sizes = np.unique(np.concatenate([kept.labels, held.labels]), return_counts=True)
-    for value, size in zip(values, sizes, strict=True):
-        for part, name in ((held, "validation"), (kept, "training")):
-            if size >= 10 and not (part.labels == value).any():
-                give = f"{_rounded_up(1 / size)} or more" if part is held else "less"
-                raise UserError(
-                    f"{key}: leaves none of the {size} examples of class {value} for {name}; give {give}, or use "
-                    "protocol=last"
-                )
+        raise UserError(f"{key}: of {n} training examples it holds out {len(held)}, {why}; {give}")
+    for value, size in zip(values, sizes, strict=True) if by_class else ():
+        if size >= 10 and not (held.labels == value).any():
+            raise UserError(f"{key}: leaves none of the {size} examples of class {value} for validation; {give}")
+        if size >= 10 and not (kept.labels == value).any():
+            raise UserError(f"{key}: leaves none of the {size} examples of class {value} for training; give less")
 
 
 def _rounded_up(share: float) -> float:

@@ -114,7 +114,7 @@ def split(n, fraction, rare=0.15, groups=None, classes=2, labels=None):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"n": 533, "fraction": 0.001}, "of 533 training examples it holds out 1, and no checkpoint can be chosen on"),
+        ({"n": 533, "fraction": 0.001}, "it holds out 1, and no checkpoint can be chosen on so few; give 0.013 or"),
         ({"n": 533, "fraction": 0.001, "classes": None}, "it holds out 1, and no checkpoint"),
         ({"n": 533, "fraction": 0.005}, "leaves none of the 80 examples of class 1 for validation; give 0.013 or more"),
         ({"n": 533, "fraction": 0.995}, "leaves none of the 80 examples of class 1 for training; give less"),
