@@ -102,7 +102,7 @@ def finish_study(
     report_study(pack, index, folder, console)
     if first := next((item for item in planned if item.finished()), None):
         audit = folder / "audit" / gate.audit_name(audits, first.cell) / "audit.json"
-        run = files.read_json(first.folder / record.RUN_FILE)
+        run = record.read_own_run(first.folder)
         log_report(Logged(first.cell.config, first.folder, run, audit), folder, console.print)
     if tracked and failed:  # a stage of DVC fails with them
         said = f"dvc.lock stays as it was: {len(failed)} cells failed; the same command tries them again."

@@ -24,8 +24,8 @@ from mlintern.config import ROOT
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import Row, Steps, merged, plain, shown_name
 
-PATIENCE_S = 120.0
-"""How long a command waits at its end for what is still to be sent."""
+PATIENCE_S, SHORT_S = 120.0, 3.0
+"""How long a command waits at its end for what is still to be sent, and after Ctrl-C."""
 _LONGEST_TAG = 64
 
 
@@ -99,6 +99,7 @@ class Tracker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,  # Ctrl-C is for the command, which then gives it a moment
         )
         self.threads = [threading.Thread(target=act, daemon=True) for act in (self._write, self._listen)]
         for thread in self.threads:
@@ -117,7 +118,7 @@ class Tracker:
         self.waiting.put(None)
         try:
             self.process.wait(PATIENCE_S if patience_s is None else patience_s)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.say("logger=wandb: not everything reached W&B; the records have it all")
             self.process.kill()
             self.process.wait()

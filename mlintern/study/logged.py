@@ -4,12 +4,17 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlintern import files, record
+from mlintern import record
 from mlintern.loggers import CellLog, open_log
 from mlintern.loggers.log import Artifact, Finished
+from mlintern.study import gate
+from mlintern.study.planned import Planned
 from mlintern.study.pool import Event
+
+if TYPE_CHECKING:
+    from mlintern.study.run import Session
 
 REPORT_FILES = ("report.json", "report.html")
 
@@ -46,7 +51,7 @@ class Logs:
         elif name in self.open and event.kind in ("done", "failed", "out_of_memory"):
             log, cell = self.open.pop(name)
             if event.kind == "done" and event.result.get("status") != "finished elsewhere":
-                log.finish(finished(files.read_json(cell.folder / record.RUN_FILE), cell.folder, cell.audit))
+                log.finish(finished(record.read_own_run(cell.folder), cell.folder, cell.audit))
             else:
                 log.close()
 
@@ -55,6 +60,14 @@ class Logs:
         for log, _ in self.open.values():
             log.close()
         self.open.clear()
+
+
+def logged(session: "Session", item: Planned, marks: Mapping[str, Mapping[str, Any]]) -> Logged:
+    """A cell of a session; `marks` are what records say of its audits."""
+    cell, slug = item.cell, session.pack.slug
+    audit = gate.audit_path(session.runs, gate.audit_key(cell, session.fingerprints(cell), session.pack))
+    facts = {"cell_id": item.cell_id, "slug": slug, "variant": cell.variant, "levels": dict(cell.levels)}
+    return Logged(cell.config, item.folder, {**facts, "audit": marks[gate.audit_name(marks, cell)]}, audit)
 
 
 def finished(run: Mapping[str, Any], folder: Path, audit: Path, report: Path | None = None) -> Finished:
@@ -69,7 +82,7 @@ def finished(run: Mapping[str, Any], folder: Path, audit: Path, report: Path | N
 def log_report(cell: Logged, report: Path, say: Callable[[str], None]) -> None:
     """Give a study's report, in its folder, to the run at W&B of one of its cells, which has its record."""
     if cell.config["logger"]["kind"] == "wandb":
-        run = files.read_json(cell.folder / record.RUN_FILE)
+        run = record.read_own_run(cell.folder)
         open_log(cell.config, cell.folder, cell.facts, say).finish(finished(run, cell.folder, cell.audit, report))
 
 

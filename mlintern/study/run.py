@@ -21,6 +21,7 @@ from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.rows import is_control
 from mlintern.errors import UserError
+from mlintern.loggers import tracker
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
 from mlintern.study import budget, failures, gate, kept, made, smaller, standing
@@ -28,7 +29,7 @@ from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.life import Work
 from mlintern.study.lives import Lives
-from mlintern.study.logged import Logged, Logs
+from mlintern.study.logged import Logs, logged
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
@@ -86,6 +87,8 @@ class Session:
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None or not self.standing:
             self.pool.close()
+        if isinstance(kind, type) and issubclass(kind, KeyboardInterrupt):
+            tracker.close(tracker.SHORT_S)
 
     def prepared(self, cell: CellPlan) -> Path:
         """Where a cell's prepared data are."""
@@ -294,7 +297,7 @@ class Session:
                 self.jobs,
                 done,
             ) as progress,
-            contextlib.closing(Logs(lambda name: self._logged(by_name[name], marks), progress.warn)) as logs,
+            contextlib.closing(Logs(lambda name: logged(self, by_name[name], marks), progress.warn)) as logs,
         ):
             for event in lives.run(works):
                 name = event.task.name
@@ -329,13 +332,6 @@ class Session:
                     self.failed.append({**item.row(), "message": event.message})
         self.seconds["train"] = time.monotonic() - began
         return [by_name[item.cell.name] if item.cell_id in todo else item for item in planned]
-
-    def _logged(self, item: Planned, marks: Mapping[str, Mapping[str, Any]]) -> Logged:
-        """What the log of a cell must know."""
-        cell, key = item.cell, gate.audit_key(item.cell, self.fingerprints(item.cell), self.pack)
-        facts = {"cell_id": item.cell_id, "slug": self.pack.slug, "variant": cell.variant, "levels": dict(cell.levels)}
-        facts["audit"] = marks[gate.audit_name(marks, cell)]
-        return Logged(cell.config, item.folder, facts, gate.audit_path(self.runs, key))
 
     def _work(self, item: Planned, marks: Mapping[str, Mapping[str, Any]], git: dict[str, Any]) -> Work:
         cell = item.cell
