@@ -29,7 +29,12 @@ class StepContext:
 
 
 class Loss(Protocol):
-    """Config group `loss`: outputs [batch, ...] and targets [batch, ...] to a scalar, the mean over the batch."""
+    """Config group `loss`: outputs [batch, ...] and targets [batch, ...] to a scalar, the mean over the batch.
+
+    One that is no mean over its examples is found out, scored over whole parts, and refused where a batch is computed
+    in several shards. It may say what a batch weighs by a method `weight_of(targets)`, the sum of its examples' weights
+    (of class weights, or of targets that are not ignored); then shards add up to the batch.
+    """
 
     def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor: ...
 
@@ -61,12 +66,17 @@ class Augment(Protocol):
 
 
 class Metric(Protocol):
-    """Config group `metric`: one number per example, so that runs can be compared example by example."""
+    """Config group `metric`: one number per example, so that runs can be compared example by example.
+
+    Where a checkpoint is chosen on it, its class says which way is better, in so many words that a reader of the source
+    can see it: `higher_is_better = True`. It may have `weights(targets)`, how much each example counts in the mean [n].
+    """
 
     name: str
 
     def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Outputs [n, ...] and targets [n] to scores [n]; the metric's value is their mean."""
+        """Outputs [n, ...] and targets [n, ...] to finite scores [n], each of its example alone; their mean is the
+        metric's value."""
         ...
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.errors import Interrupted, UserError
-from mlintern.study import stages
+from mlintern.study import notices, stages
 from mlintern.study.locks import open_lock
 from mlintern.study.worker import Worker
 
@@ -25,7 +25,9 @@ LOCK_POLL_S = 0.2
 def serve(worker: Worker, job: Mapping[str, Any]) -> None:
     """Do one job and tell how it ended."""
     try:
-        worker.tell(event="done", result=KINDS[job["kind"]](worker, job))
+        with notices.heard(lambda text: worker.tell(event="warning", message=text)):
+            result = KINDS[job["kind"]](worker, job)
+        worker.tell(event="done", result=result)
     except UserError as error:
         worker.tell(event="error", message=str(error), user=True, exit_code=error.exit_code)
     except Interrupted:

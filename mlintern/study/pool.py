@@ -19,6 +19,7 @@ from mlintern import snapshot
 from mlintern.config import ROOT
 from mlintern.errors import UserError
 from mlintern.sandbox.policy import BARE
+from mlintern.study.notices import one_line
 from mlintern.study.slot import Launcher, NotAnEvent, Running, Slot, WorkerProcess, ended
 
 GRACE_S = 5.0
@@ -55,8 +56,8 @@ class Event:
     """What became known of a task."""
 
     kind: str
-    """`started`, `progress`, `waiting` (for another process), `asked` (see `Pool.answer`), `told` (an event of another
-    name, in `result`), `done`, `retried`, `failed` or `out_of_memory`."""
+    """`started`, `progress`, `waiting` (for another process), `warning`, `asked` (see `Pool.answer`), `told` (an event
+    of another name, in `result`), `done`, `retried`, `failed` or `out_of_memory`."""
     task: Task
     step: int = 0
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -232,6 +233,8 @@ class Pool:
                     found.append(Event("progress", job.task, step=event.get("step", 0)))
                 elif kind == "waiting":
                     found.append(Event("waiting", job.task, message=event.get("message", "")))
+                elif kind == "warning":
+                    found.append(Event("warning", job.task, message=one_line(event.get("message", ""))))
                 elif kind == "ask":
                     job.asked = True
                     found.append(Event("asked", job.task, result=event))

@@ -10,6 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mlintern.study import notices
+
 LINE_EVERY_S = 30.0
 
 
@@ -33,6 +35,8 @@ class Progress:
         self.finished: set[str] = set()
         self.before = done
         self.running: dict[str, int] = {}
+        self.warnings: dict[str, set[str]] = {}
+        """{cell: what it warned of}."""
         self.began = time.monotonic()
         self.last_line = self.began
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
@@ -86,6 +90,13 @@ class Progress:
         """Note a cell that did not finish."""
         self.running.pop(name, None)
         self.say(f"[yellow]{name}: {message}[/]")
+
+    def warned(self, name: str, message: str) -> None:
+        """Show what a cell's code warned of; the same once, and so many of them."""
+        before = self.warnings.setdefault(name, set())
+        if message not in before and len(before) < notices.MOST:
+            before.add(message)
+            self.say(f"[yellow]{name}: warning: {escape(message)}[/]")
 
     def say(self, line: str) -> None:
         (self.live.console if self.live else self.console).print(line, highlight=False)

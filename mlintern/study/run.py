@@ -310,6 +310,8 @@ class Session:
                     progress.say(f"[yellow]{name}: {event.message}[/]")
                 elif event.kind == "said":
                     progress.say(f"[yellow]{event.message}[/]")
+                elif event.kind == "warning":
+                    progress.warned(name, event.message)
                 elif event.kind == "done":
                     progress.done(name, outcome(by_name[name].folder))
                     for line in contradicted(event.result.get("differs", [])):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mlintern.audit.report import Kind, Severity
+from mlintern.engine import directions
 from mlintern.record import RunRecord
 from mlintern.report.model import OtherProtocol, Smell, TableCell
 from mlintern.spec import PaperSpec
@@ -29,7 +30,6 @@ Tables = Callable[[str], "pd.DataFrame | None"]
 """Cell id to one of its files as a table; None where it is not kept."""
 RANK = {"high": 0, "medium": 1, "low": 2}
 _BEST = {"accuracy": 1.0, "squared_error": 0.0}
-_LOWER = ("loss", "squared_error")
 
 
 def _nothing(_: str) -> pd.DataFrame | None:
@@ -135,13 +135,18 @@ def _controls(
 
 
 def _directions(spec: PaperSpec, groups: Sequence[Group]) -> dict[str, bool]:
-    """Metric to whether higher is better, for the metrics that the records hold and whose direction is known."""
-    known = {table.metric: table.better == "higher" for table in spec.tables}
-    known |= {metric: metric not in _LOWER for metric in _BEST}
+    """Metric to whether higher is better, for the metrics that the records hold and whose direction is known.
+
+    As the metric itself says, which is in a record's configuration; else as the paper's tables do.
+    """
+    known = {metric: best > 0 for metric, best in _BEST.items()}
+    known |= {table.metric: table.better == "higher" for table in spec.tables}
     for group in groups:
         selection = group.runs[0].get("selection", {})
         if selection.get("metric") and selection.get("mode"):
-            known.setdefault(str(selection["metric"]), selection["mode"] == "max")
+            known[str(selection["metric"])] = selection["mode"] == "max"
+        if config := group.runs[0].get("config"):
+            known |= directions.known(config)
     recorded = {name for group in groups for name in group.runs[0]["metrics"].get("test", {})} - {"loss"}
     return {metric: known[metric] for metric in recorded if metric in known}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlintern.report.model import Printed, TableCell
-from mlintern.spec import PaperSpec
+from mlintern.spec import PaperSpec, ResultTable
 from mlintern.study.contrasts import measured
 from mlintern.study.smell_curves import Curve, flat_from_start, leaps, loss_spikes, saturates_at_start, still_improving
 from mlintern.study.smell_examples import (
@@ -26,7 +26,7 @@ from mlintern.study.smell_scores import (
     train_test_gap,
     zero_variance,
 )
-from mlintern.study.smells import find_smells
+from mlintern.study.smells import Group, _directions, find_smells
 
 EXAMPLES, CLASSES, STEPS = 500, 5, 2000
 SPEC = PaperSpec.model_validate(
@@ -457,3 +457,21 @@ def test_worst_first():
     order = [smell.severity for smell in study.find()]
     assert order == sorted(order, key=["high", "medium", "low"].index)
     assert len(set(order)) > 1
+
+
+def test_a_metric_s_own_direction_counts_and_not_the_paper_s():
+    """The engine's is its own whatever a table of the paper was read as; a pack's is as it was chosen on."""
+    run = {"metrics": {"test": {"accuracy": 0.5, "loss": 1.0, "perplexity": 3.0, "bleu": 1.0}}}
+    config = {
+        "metrics": {
+            "accuracy": {"_target_": "mlintern.engine.metrics.Accuracy"},
+            "perplexity": {"_target_": "papers.x.modules.Perplexity"},
+        },
+        "protocol": {"metric": "perplexity", "mode": "min"},
+    }
+    table = ResultTable.model_construct(metric="accuracy", better="lower")
+    spec = SPEC.model_copy(update={"tables": [table]})
+    assert _directions(spec, [Group(({**run, "config": config},))]) == {"accuracy": True, "perplexity": False}
+    chosen = {**run, "selection": {"metric": "bleu", "mode": "max"}}
+    assert _directions(spec, [Group((chosen,))]) == {"accuracy": False, "bleu": True}
+    assert _directions(SPEC, [Group((run,))]) == {"accuracy": True}
