@@ -85,9 +85,9 @@ def author_pack(paper: PaperId, settings: Sequence[str]) -> None:
     console.print(summary(done), highlight=False, markup=False)
 
 
-def check_first(slug: str, argv: Sequence[str]) -> None:
+def check_first(slug: str, argv: Sequence[str]) -> str:
     """Compose the first of the jobs that a command line asks for, with all checks, before Hydra builds a launcher or a
-    sweeper from it; raises UserError."""
+    sweeper from it; returns its `run.dir`, the user's. Raises UserError."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -98,7 +98,8 @@ def check_first(slug: str, argv: Sequence[str]) -> None:
     except HydraException as error:
         raise UserError(f"{str(error).splitlines()[0]}; see Hydra's override syntax") from None
     with Composer(slug) as composer:
-        composer.compose(first)
+        config, _ = composer.compose(first)
+    return str(config["run"]["dir"])
 
 
 def _first_value(override: Override) -> str:
@@ -118,11 +119,14 @@ def run_hydra(slug: str, argv: Sequence[str]) -> int:
 
     from mlintern.study.cell_job import CellJob
 
-    check_first(slug, argv)
+    run_dir = check_first(slug, argv)
     task = CellJob(slug)
     before = sys.argv
     overrides = [a for a in argv if "=" in a and not a.startswith("-")]
     flags = [a for a in argv if a not in overrides]  # last: Hydra's parser takes overrides in one place only
+    if not any(a.startswith("hydra.sweep.dir=") for a in overrides):  # a pack's run.dir must not get there
+        quoted = run_dir.replace("\\", "\\\\").replace("'", "\\'")
+        overrides.append(f"hydra.sweep.dir='{quoted}/multirun'")
     sys.argv = ["mlintern", *overrides, search_path(PACKS / slug), *flags]
     try:
         with no_environment():

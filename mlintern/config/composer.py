@@ -6,6 +6,7 @@ targets that may be built, and the schema: unknown keys, wrong types and impossi
 """
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from mlintern.config.boundary import (
 )
 from mlintern.config.expansion import check_expansion
 from mlintern.config.explain import explain, no_option, search_path
-from mlintern.config.keys import of_users
+from mlintern.config.keys import IN_VAIN, of_users
 from mlintern.config.pack_yaml import check_pack
 from mlintern.config.schema import Schema
 from mlintern.config.targets import check_targets
@@ -36,6 +37,8 @@ from mlintern.engine.instantiate import allowed_prefixes
 from mlintern.errors import UserError
 from mlintern.sandbox import policy
 
+_told: set[Path] = set()
+"""Packs of which this process has said that they speak in vain."""
 _OF_ANY_DATA = {"num_workers", "train_size", "label_noise"}
 """Keys of `data` that stand in conf/config.yaml, whatever dataset is chosen."""
 _OF_PACKS_ALONE = [f"~{group}" for group in "trainer protocol optimizer scheduler loss augment method metrics".split()]
@@ -97,7 +100,9 @@ class Composer:
         choices = {k: str(v) for k, v in composed.hydra.runtime.choices.items() if v is not None}
         raw: Any = OmegaConf.to_container(composed, resolve=False)
         check_hydras_targets(raw["hydra"], self.slug)
-        check_users_part(users_part(raw), self._without_pack(named, choices), self.slug)
+        own = self._without_pack(named, choices)
+        self._leave_out(composed, raw, own)
+        check_users_part(users_part(raw), own, self.slug)
         del raw["hydra"]
         check_expansion(raw)
         with open_dict(composed):
@@ -105,6 +110,18 @@ class Composer:
         plain = check(composed, self.slug, self.packs)
         check_targets(plain, allowed_prefixes(self.slug), roots=[self.packs.parent, config.ROOT])
         return plain, choices
+
+    def _leave_out(self, composed: DictConfig, raw: dict[str, Any], own: Mapping[str, Any]) -> None:
+        """Put the user's own word where a pack spoke in vain, and say so once."""
+        vain = [name for name in IN_VAIN if raw[name] != own[name]]
+        for name in vain:
+            raw[name] = own[name]
+            with open_dict(composed):
+                composed[name] = OmegaConf.create(own[name])
+        if vain and self.folder not in _told:
+            _told.add(self.folder)
+            what = f"{' and '.join(vain)} {'are' if len(vain) > 1 else 'is'} yours to set"
+            print(f"mlintern: papers/{self.slug}/conf: {what}; what the pack says of that is left out", file=sys.stderr)
 
     def _composed(self, given: Sequence[str], named: Sequence[str]) -> DictConfig:
         from hydra import compose

@@ -7,7 +7,7 @@ things go, is the user's word alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mlintern.errors import UserError
 
@@ -22,7 +22,12 @@ _ALSO_OF_PACKS = frozenset({"study.design"})
 PROMISES = ({"override /determinism": "strict"}, {"override /determinism": "portable"})
 """Defaults of a user's group that a pack may have: more of a promise than the user asked for, never less."""
 
+IN_VAIN = ("audit", "run")
+"""Parts of the user's of which a pack may speak without effect: where its author kept results, and how deep an audit
+it asked for. Packs are passed on with such lines in them; they are left out, and said to be."""
+
 _OVERRIDE = re.compile(r"[+~]*([A-Za-z_]\w*)[\w./@\-]*\s*=", re.ASCII)
+_BELOW = re.compile(r"(?!\.)[\w\-]+(/[\w\-]+)*/?", re.ASCII)
 _SET = re.compile(r"([A-Za-z_]\w*)([./@][\w./@\-]*)?=.*", re.ASCII | re.DOTALL)
 
 
@@ -65,6 +70,17 @@ def check_override(text: str, where: str) -> str:
     if (problem := override_problem(text)) is not None:
         raise UserError(f"{where}: {problem}")
     return text
+
+
+def is_in_vain(key: str, value: object) -> bool:
+    """Is a top-level `key: value` of a pack one that is left out: plain folders below the project, a cadence?"""
+    if key != "run" or not isinstance(value, Mapping):
+        return False
+    return all(
+        (name == "checkpoint_seconds" and isinstance(said, int | float) and not isinstance(said, bool))
+        or (name in ("dir", "data_dir", "report_dir") and isinstance(said, str) and _BELOW.fullmatch(said) is not None)
+        for name, said in value.items()
+    )
 
 
 def of_users(overrides: Iterable[str]) -> list[str]:

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from mlintern import strict_yaml
-from mlintern.config.keys import OF_PACKS, OF_USERS, PROMISES, override_problem, owned_by_user, root_of, sets_users_key
+from mlintern.config.keys import (
+    IN_VAIN,
+    OF_PACKS,
+    OF_USERS,
+    PROMISES,
+    is_in_vain,
+    override_problem,
+    owned_by_user,
+    root_of,
+    sets_users_key,
+)
 from mlintern.config.targets import TARGET, target_problems
 from mlintern.errors import UserError
 
@@ -168,6 +178,8 @@ def _places(source: Source) -> Iterator[Problem]:
             if root in OF_USERS and (root == "hydra" or root != key):
                 yield source.problem((key,), "config-root", f"{key} is the user's to set; remove it from the pack")
             continue
+        if is_in_vain(key, value):
+            continue
         inner = [f"{key}.{name}" for name in value] if key == "study" and isinstance(value, dict) else [key]
         for full in inner:
             if (why := owned_by_user(full)) is not None:
@@ -274,6 +286,8 @@ def _default_problem(source: Source, group: Any, option: Any, packages: Mapping[
     name, _, package = group.split(" ")[-1].partition("@")
     path = name.lstrip("/")
     first, target = path.split("/")[0], root_of_package(package)
+    if overrides and path in IN_VAIN and not package and isinstance(option, str):
+        return None
     if first in OF_USERS or target in OF_USERS:
         return "is not allowed in a pack; the group is the user's to choose"
     if package and not _good_package(package if target in OF_PACKS else f"model.{package}"):

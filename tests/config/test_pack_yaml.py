@@ -92,7 +92,6 @@ HOSTILE = {
         "local_evil.yaml:3: the default 'override /hydra/launcher: mine': is not allowed",
     ),
     "override_sandbox": ({PAPER: TOP + "defaults:\n  - override /sandbox: none\n"}, ":3: the default"),
-    "override_audit": ({PAPER: TOP + "defaults:\n  - override /audit: quick\n"}, ":3: the default"),
     "override_logger": ({PAPER: TOP + "defaults:\n  - override /logger: wandb\n"}, ":3: the default"),
     "determinism_fast": ({PAPER: TOP + "defaults:\n  - override /determinism: fast\n"}, ":3: the default"),
     "determinism_added": ({PAPER: TOP + "defaults:\n  - /determinism@model.x: portable\n"}, ":3: the default"),
