@@ -1,9 +1,11 @@
-"""By which code of the engine a dataset was prepared: a note beside it, which is no part of what DVC holds.
+"""What a dataset was prepared by and from: a note beside it, which is no part of what DVC holds.
 
-A dataset's name holds the pack's code that it was built by, and ENGINE_VERSION; code of `mlintern/data` and
-`mlintern/engine` has a part in it as well, and an edit of that must not leave old data behind in silence.
+A dataset's name holds the pack's code that it was built by, and ENGINE_VERSION. Code of `mlintern/data` and
+`mlintern/engine` has a part in it as well, and so have the files of this machine that its source reads: an edit of
+these must not leave old data behind in silence.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlintern import files
@@ -13,16 +15,27 @@ from mlintern.engine.source import is_equal, source_hash
 MADE_FILE = "made.json"
 
 
-def note(folder: Path) -> None:
-    """Say that a dataset was prepared just now."""
-    files.write_json(folder / MADE_FILE, {"engine": source_hash()})
+def note(folder: Path, read: Sequence[Path] = ()) -> None:
+    """Say that a dataset was prepared just now, from the files and folders `read`."""
+    files.write_json(folder / MADE_FILE, {"engine": source_hash(), "read": dict(_stamps(read))})
 
 
-def is_current(folder: Path) -> bool | None:
-    """Was a dataset prepared by the code that is here, or by code certified to make the same? None where nothing says
-    by which: `dvc pull` brought it."""
+def is_current(folder: Path, read: Sequence[Path] = ()) -> bool | None:
+    """Was a dataset prepared by the code that is here, or by code certified to make the same, and from the files `read`
+    as they are? None where nothing says so: `dvc pull` brought it. A file that is gone makes no data old."""
     path = folder / MADE_FILE
     if not path.exists():
         return None
     value = files.read_json(path)
-    return isinstance(value, dict) and is_equal(str(value.get("engine")), ENGINE_VERSION)
+    if not isinstance(value, dict) or not isinstance(value.get("read"), dict):
+        return False
+    same = all(value["read"].get(name) == stamp for name, stamp in _stamps(read))
+    return same and is_equal(str(value.get("engine")), ENGINE_VERSION)
+
+
+def _stamps(read: Sequence[Path]) -> Iterator[tuple[str, list[int]]]:
+    """(file, [bytes, time of its last change]) of these files, and of those in these folders."""
+    for path in read:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                yield str(file), [file.stat().st_size, file.stat().st_mtime_ns]

@@ -95,9 +95,10 @@ class Session:
         return dataset_folder(self.data_dir, self.pack, cell.config, cell.overrides)
 
     def prepare(self) -> None:
-        """Build the datasets that are not there yet, or that other code of the engine built."""
+        """Build the datasets that are not there yet, or that other code of the engine, or other files, made."""
         folders = {self.prepared(cell): cell for cell in self.cells}
-        missing = {f: cell for f, cell in folders.items() if not is_prepared(f) or made.is_current(f) is False}
+        read = self.made_from
+        missing = {f: cell for f, cell in folders.items() if not is_prepared(f) or made.is_current(f, read[f]) is False}
         if missing:
             self.console.print(f"Preparing {len(missing)} dataset{'s' * (len(missing) > 1)} …", highlight=False)
         self._timed(
@@ -117,7 +118,7 @@ class Session:
             ],
         )
         for folder in missing:
-            made.note(folder)
+            made.note(folder, read[folder])
 
     def check_data(self) -> None:
         """Check the data on disk as training would, where nothing is trained: records and data belong together."""
