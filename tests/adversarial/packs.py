@@ -1,0 +1,424 @@
+"""Hostile packs, and the project that they attack: payloads, canaries, the real command, and what to look for after.
+
+`payloads/*.py.txt` hold one payload under each line `#: name @ hook`. A pack runs a batch of them, each at its hook
+(when it is imported, the model is built, runs, a step is taken, data are made). Flags in the weights say which
+have run. What a payload finds it puts wherever it can, as the hash of the find, so that a find cannot be mistaken.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mlintern.config import ROOT
+
+HERE = Path(__file__).parent
+PAYLOAD = re.compile(r"^#: (\w+) @ (\w+)$", re.MULTILINE)
+KEYS = ("ANTHROPIC_API_KEY", "HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY")
+SHM_KEY = 0x6D6C696E
+LONGEST_S = 240
+
+CONF = """# @package _global_
+defaults:
+  - override /model: net
+  - override /data: secret
+  - override /optimizer: OPTIMIZER
+  - override /loss: mse
+  - override /metrics: squared_error
+paper: {slug: SLUG, id: SLUG, title: A hostile paper, seeds: [0], grid: [{model: [net], data: [secret, made]}]}
+optimizer: {lr: 0.001}
+trainer: {max_steps: 2, batch_size: 8, eval_every: 2, eval_batch_size: 32}
+protocol: {metric: loss, mode: min}
+"""
+SPEC = {
+    "schema_version": 1,
+    "datasets": [{"id": "secret", "description": "numbers"}, {"id": "made", "description": "numbers"}],
+    "variants": [{"id": "net", "name": "net", "description": "a line"}],
+    "settings": [],
+    "tables": [],
+    "claims": [],
+    "ablations": [],
+    "scale": {"published": "tiny"},
+}
+
+
+def payloads(family: str) -> dict[str, tuple[str, str]]:
+    """{name: (hook, code)} of one file of payloads."""
+    text = (HERE / "payloads" / f"{family}.py.txt").read_text(encoding="utf-8")
+    parts = PAYLOAD.split(text)[1:]
+    return {name: (hook, code.strip("\n")) for name, hook, code in zip(*[iter(parts)] * 3, strict=True)}
+
+
+FAMILIES = sorted(path.name.split(".")[0] for path in (HERE / "payloads").glob("*.py.txt"))
+
+
+@dataclass
+class Done:
+    """One run of the command."""
+
+    code: int | None
+    """None where it had to be killed."""
+    said: str
+    seconds: float
+    ran: set[str] = field(default_factory=set)
+
+
+class Project:
+    """A project of its own with hostile packs, keys and targets that must not be found, and listeners."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder / "project"
+        self.out, self.home = folder / "outside", folder / "home"
+        self.mark = f"adv{secrets.token_hex(6)}"
+        self.key = f"sk-canary-{secrets.token_hex(12)}"
+        self.base = 7_100_000 + secrets.randbelow(600_000)
+        self.targets = [self.base + i for i in range(20)]
+        self.stack = contextlib.ExitStack()
+        for name in ("mlintern", "conf", "hydra_plugins", "locks"):
+            shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", self.folder / "pyproject.toml")
+        shutil.copytree(
+            ROOT / "papers" / "local_lesion_attention",
+            self.folder / "papers" / "local_other",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        self._plant()
+
+    def __enter__(self) -> "Project":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.close()
+
+    def _plant(self) -> None:
+        """Keys, targets, and what must still be there afterwards."""
+        self.out.mkdir()
+        self.home.mkdir()
+        (self.out / "keep").write_text("keep\n")
+        login = f"machine api.wandb.ai\n  login user\n  password {self.key}\n"
+        for name in (".netrc", ".bashrc", ".profile"):
+            (self.home / name).write_text(login)
+        for name in (".config/wandb/settings", ".aws/credentials", ".cache/huggingface/token", ".ssh/id_rsa"):
+            (self.home / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.home / name).write_text(self.key)
+        for name in (".env", "secrets.yaml", "credentials.json"):
+            (self.folder / name).write_text(f"KEY={self.key}\n")
+        (self.folder / ".git").mkdir()
+        (self.folder / ".git" / "config").write_text(f"[remote]\n\turl = https://user:{self.key}@example.com\n")
+        (self.folder / "runs" / "local_other" / "cell").mkdir(parents=True)
+        (self.folder / "runs" / "local_other" / "cell" / "targets.txt").write_text(str(self.targets))
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(60, 4)).astype(np.float32), rng.normal(size=(60, 1)).astype(np.float32)
+        y[40:, 0] = self.targets
+        self.source = self.folder / "tables" / "secret.npz"
+        self.source.parent.mkdir()
+        np.savez(self.source, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+        self.listeners = Listeners(self.out, self.mark, self.stack)
+        self.victim = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+        self.stack.callback(self.victim.kill)
+        self.other = self._tree(self.folder / "papers" / "local_other")
+        self.modes = self._modes()
+
+    # ---- packs ----
+
+    def pack(self, slug: str, batch: dict[str, tuple[str, str]], tail: str = "", **conf: str) -> Path:
+        """papers/<slug> with a batch of payloads, and `tail` at the end of its modules; `conf` is {group: text}."""
+        pack = self.folder / "papers" / slug
+        constants = {
+            "SLUG": slug,
+            "MARK": self.mark,
+            "OUT": str(self.out),
+            "HOME": str(self.home),
+            "ROOT": str(self.folder),
+            "RUNS": str(self.folder / "runs"),
+            "DATA": str(self.folder / "data"),
+            "SOURCE": str(self.source),
+            "TCP": self.listeners.tcp,
+            "UDP": self.listeners.udp,
+            "UNIX": str(self.out / "unix"),
+            "VICTIM": self.victim.pid,
+            "SHMKEY": SHM_KEY,
+            "COMM": self.mark[:15],
+            "PUBLISHED": sorted(hashlib.sha256(str(t).encode()).hexdigest()[:6] for t in self.targets),
+        }
+        functions, hooks = [], {}
+        for name, (hook, code) in batch.items():
+            functions.append(f"def p_{name}():\n{textwrap.indent(code, '    ')}\n")
+            hooks.setdefault(hook, []).append(name)
+        table = ", ".join(f"{h!r}: {{{', '.join(f'{n!r}: p_{n}' for n in names)}}}" for h, names in hooks.items())
+        text = (HERE / "template.py.txt").read_text(encoding="utf-8")
+        text = text.replace("# @CONSTANTS@", "\n".join(f"{k} = {v!r}" for k, v in constants.items()))
+        text = text.replace("# @PAYLOADS@", "\n\n".join(functions) + f"\n\nPAYLOADS = {{{table}}}") + tail
+        optimizer = "own" if "step" in hooks else "sgd"
+        files = {
+            "modules.py": text,
+            "spec.yaml": json.dumps({**SPEC, "paper": {"id": slug, "slug": slug, "title": "A hostile paper"}}),
+            f"conf/paper/{slug}.yaml": CONF.replace("SLUG", slug).replace("OPTIMIZER", optimizer),
+            "conf/model/net.yaml": f"_target_: papers.{slug}.modules.Net\n",
+            "conf/optimizer/own.yaml": f"_target_: papers.{slug}.modules.Sgd\n_partial_: true\nlr: 0.001\n",
+            "conf/data/secret.yaml": (
+                f"name: secret\nsource: {{_target_: mlintern.data.sources.Npz, path: {self.source}}}\n"
+                "preprocess: null\nview: null\nclasses: null\n"
+            ),
+            "conf/data/made.yaml": (
+                f"name: made\nsource: {{_target_: papers.{slug}.modules.Made}}\n"
+                "preprocess: null\nview: null\nclasses: null\n"
+            ),
+            **{name.replace("SLUG", slug): text.replace("SLUG", slug) for name, text in conf.items()},
+        }
+        for name, content in files.items():
+            (pack / name).parent.mkdir(parents=True, exist_ok=True)
+            (pack / name).write_text(content, encoding="utf-8")
+        return pack
+
+    # ---- the command ----
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start `python -m mlintern` as a user would, keys in the environment."""
+        kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HOME")}
+        environment = {**kept, "HOME": str(self.home), "COLUMNS": "160", **dict.fromkeys(KEYS, self.key)}
+        return subprocess.Popen(
+            [sys.executable, "-m", "mlintern", *argv],
+            cwd=self.folder,
+            env={**environment, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def run(self, slug: str, *argv: str, seconds: float = LONGEST_S) -> Done:
+        """The cells of a pack, of two steps each, to their end."""
+        return self.command(f"paper={slug}", "seed=0", "trainer.max_steps=2", *argv, seconds=seconds)
+
+    def attack(self, slug: str, batch: dict[str, tuple[str, str]], *argv: str, seconds: float = LONGEST_S) -> Done:
+        """Write a pack with these payloads and run it."""
+        self.pack(slug, batch)
+        done = self.run(slug, *argv, seconds=seconds)
+        hooks = dict.fromkeys(hook for hook, _ in batch.values())
+        done.ran = self.ran(slug, [name for hook in hooks for name, (at, _) in batch.items() if at == hook])
+        return done
+
+    def command(self, *argv: str, seconds: float = LONGEST_S) -> Done:
+        """The command to its end, or killed after `seconds`."""
+        started = time.monotonic()
+        process = self.start(*argv)
+        try:
+            said, _ = process.communicate(timeout=seconds)
+            code: int | None = process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            code = None
+        return Done(code, said, time.monotonic() - started)
+
+    def interrupted(self, slug: str, how: signal.Signals, *argv: str) -> Done:
+        """The command, signalled once a payload without end says so; the seconds are those since the signal."""
+        process = self.start(f"paper={slug}", "seed=0", "trainer.max_steps=2", *argv)
+        deadline = time.monotonic() + LONGEST_S
+        while time.monotonic() < deadline and process.poll() is None and not self._running(self.mark[:15]):
+            time.sleep(0.1)
+        assert process.poll() is None, process.communicate()[0]
+        started = time.monotonic()
+        process.send_signal(how)
+        try:
+            said, _ = process.communicate(timeout=30)
+            code: int | None = process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            code = None
+        return Done(code, said, time.monotonic() - started)
+
+    def _running(self, word: str) -> bool:
+        """Does a process of ours wait in a state that its name tells (`prctl`)?"""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if (entry / "comm").read_text().strip() == word:
+                        return True
+        return False
+
+    # ---- what to look for ----
+
+    def effects(self) -> list[str]:
+        """Everything that a pack did outside its scratch folder, or found."""
+        return [*self._outside(), *self._shared(), *self._found(), *self.listeners.reached(), *self._left()]
+
+    def _outside(self) -> list[str]:
+        found = [f"outside: {p.name}" for p in self.out.iterdir() if p.name not in ("keep", "unix")]
+        if not (self.out / "keep").exists() or (self.out / "keep").read_text() != "keep\n":
+            found.append("outside: keep is gone or changed")
+        if self._tree(self.folder / "papers" / "local_other") != self.other:
+            found.append("another pack was changed")
+        changed = {path for path, mode in self._modes().items() if self.modes.get(path, mode) != mode}
+        gone = {path for path in self.modes if not os.path.exists(path)}
+        found += [f"changed or gone: {path}" for path in sorted(changed | gone)]
+        if self.victim.poll() is not None:
+            found.append("a process of the host was ended")
+        for root in (self.home, self.folder, Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/dev/mqueue")):
+            for path in self._files(root):
+                if path.is_relative_to(self.folder) and ({"work", ".snapshots"} & set(path.parts) or self._made(path)):
+                    continue  # scratch, and the packs as they were when their runs started
+                if self.mark in path.name:
+                    found.append(f"named by a payload: {path}")
+                elif path.is_relative_to(self.folder) and self._is_ours(path) and self._holds(path, self.mark):
+                    found.append(f"written by a payload: {path}")
+        return found
+
+    def _is_ours(self, path: Path) -> bool:
+        """Is this a file that the pack did not bring, and that no weights are in?"""
+        inside = path.relative_to(self.folder).parts
+        return inside[0] != "papers" and path.suffix not in (".safetensors", ".pt")
+
+    def _modes(self) -> dict[str, int]:
+        return {str(p): p.stat().st_mode for p in [self.out, self.home, *self.home.rglob("*"), self.folder / "papers"]}
+
+    def _shared(self) -> list[str]:
+        found = []
+        for name in ("shm", "sem", "msg"):
+            listing = Path("/proc/sysvipc") / name
+            if listing.exists() and str(SHM_KEY) in listing.read_text():
+                found.append(f"shared memory of System V: {name}")
+        return found
+
+    def _found(self) -> list[str]:
+        """Finds in anything that the command wrote, and forged numbers in what the host writes."""
+        found = []
+        planted = [self.folder / name for name in (".env", "secrets.yaml", "credentials.json", ".git/config")]
+        for path in self._files(self.folder):
+            top = path.relative_to(self.folder).parts[0]
+            ours = ("papers", "mlintern", "conf", "hydra_plugins", "locks", "tables")
+            if top in ours or path in planted or ".snapshots" in path.parts:
+                continue
+            if path.stat().st_size > 1 << 26:
+                continue  # a giant without blocks
+            content = path.read_bytes()
+            found += [f"{path.relative_to(self.folder)}: {what}" for what in self.finds(content)]
+            if "work" not in path.parts and not self._made(path) and path.suffix in (".json", ".html", ".md"):
+                if b"FORGED-BY-" in content or b"0.123456789" in content:
+                    found.append(f"{path.relative_to(self.folder)}: what a pack forged")
+        return found
+
+    def _made(self, path: Path) -> bool:
+        """Does it lie in the folder that a pack's own source of data writes to?"""
+        return path.relative_to(self.folder).parts[:2] == ("data", "local_sources")
+
+    def finds(self, data: bytes) -> list[str]:
+        """What of ours stands in these bytes: hashes of finds by payload, and the key itself."""
+        known = {hashlib.sha256(self.key.encode()).hexdigest()[:20]: "a key"}
+        known |= {hashlib.sha256(str(t).encode()).hexdigest()[:20]: "a target of test" for t in self.targets}
+        pattern = rb"LOOT-" + self.mark.encode() + rb" (\w+): ([^\n\x00]*)"
+        found = set()
+        for name, what in re.findall(pattern, data):
+            text = what.decode(errors="replace")
+            found.add(f"{name.decode()}: {known.get(text.split(' ')[-1], text)}")
+        return sorted(found | ({"the key itself"} if self.key.encode() in data else set()))
+
+    def said_too_much(self, said: str) -> list[str]:
+        """Finds in what the command printed."""
+        return self.finds(said.encode())
+
+    def _left(self) -> list[str]:
+        """Processes that outlived the command."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) not in (os.getpid(), self.victim.pid):
+                with contextlib.suppress(OSError):
+                    line = (entry / "cmdline").read_bytes().decode(errors="replace")
+                    where = os.readlink(entry / "cwd")
+                    if (
+                        str(self.folder) in line
+                        or where.startswith(str(self.folder))
+                        or line.startswith("sleep\x00600")
+                    ):
+                        found.append(f"still running: {entry.name} {line[:80]!r}")
+        return found
+
+    def _files(self, root: Path) -> list[Path]:
+        """Plain files and pipes below a folder, links not followed; of /tmp only what is at its top."""
+        if not root.is_dir():
+            return []
+        if root in (Path("/tmp"), Path("/var/tmp")):
+            return [root / name for name in os.listdir(root)]
+        return [Path(here) / n for here, _, names in os.walk(root) for n in names if (Path(here) / n).is_file()]
+
+    def _holds(self, path: Path, text: str) -> bool:
+        try:
+            return path.stat().st_size < 1 << 24 and text.encode() in path.read_bytes()
+        except OSError:
+            return False
+
+    def _tree(self, root: Path) -> dict[str, str]:
+        files = sorted(p for p in root.rglob("*") if p.is_file())
+        return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    def ran(self, slug: str, names: list[str]) -> set[str]:
+        """Payloads that have run: by the flags in the weights, and by the ids of the data that were made."""
+        from safetensors.numpy import load_file
+
+        found: set[str] = set()
+        for path in (self.folder / "runs" / slug).glob("*/weights.safetensors"):
+            for key, flags in load_file(path).items():
+                if key.endswith("ran"):
+                    found |= {name for name, flag in zip(names, flags, strict=False) if flag}
+        for path in self._files(self.folder / "data" / slug):
+            content = path.read_bytes() if path.stat().st_size < 1 << 24 else b""
+            found |= {n for n in names if any(f"ran-{n}".encode(code) in content for code in ("ascii", "utf-32-le"))}
+        return found
+
+
+class Listeners:
+    """Sockets of the host that nothing of a pack may reach."""
+
+    def __init__(self, out: Path, mark: str, stack: contextlib.ExitStack):
+        self.sockets: dict[str, socket.socket] = {}
+        for name, family, kind, address in (
+            ("tcp", socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
+            ("udp", socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
+            ("abstract", socket.AF_UNIX, socket.SOCK_STREAM, f"\0{mark}"),
+            ("abstract_datagram", socket.AF_UNIX, socket.SOCK_DGRAM, f"\0{mark}d"),
+        ):
+            self.sockets[name] = self._bound(family, kind, address, stack)
+        before = os.getcwd()
+        os.chdir(out)  # a socket's path is short
+        try:
+            self.sockets["unix"] = self._bound(socket.AF_UNIX, socket.SOCK_STREAM, "unix", stack)
+        finally:
+            os.chdir(before)
+        self.tcp, self.udp = (self.sockets[name].getsockname()[1] for name in ("tcp", "udp"))
+
+    @staticmethod
+    def _bound(family: int, kind: int, address: object, stack: contextlib.ExitStack) -> socket.socket:
+        made = stack.enter_context(socket.socket(family, kind))
+        made.bind(address)  # type: ignore[arg-type]
+        if kind == socket.SOCK_STREAM:
+            made.listen(64)
+        made.setblocking(False)
+        return made
+
+    def reached(self) -> list[str]:
+        """Which of them heard something since the last time."""
+        found = []
+        for name, listener in self.sockets.items():
+            with contextlib.suppress(BlockingIOError):
+                if listener.type == socket.SOCK_STREAM:
+                    listener.accept()[0].close()
+                else:
+                    listener.recv(64)
+                found.append(f"network: {name} was reached")
+        return found
