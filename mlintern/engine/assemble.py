@@ -91,15 +91,23 @@ def contradictions(
             computed = metrics[part].get(name)
             if name in ("step", "split") or name in measured or computed is None or _same(value, computed, loose):
                 continue
-            found.append({"part": part, "name": name, "told": finite_number(value), "computed": computed})
+            found.append(
+                {"part": part, "name": name, "told": finite_number(value), "computed": finite_number(computed)}
+            )
     value, protocol = told.value, config["protocol"]
     if value is not None and protocol["select_on"] in metrics:
         name, part = protocol["metric"], protocol["select_on"]
         computed = metrics[part].get(name)
         named = any(item["part"] == part and item["name"] == name for item in found)
         if computed is not None and name not in measured and not named and not _same(value, computed, loose):
-            found.append({"part": part, "name": name, "told": finite_number(value), "computed": computed})
+            found.append(
+                {"part": part, "name": name, "told": finite_number(value), "computed": finite_number(computed)}
+            )
     return found
+
+
+def _differing(part: str, name: str, told: float, computed: float) -> dict[str, Any]:
+    return {"part": part, "name": name, "told": finite_number(told), "computed": finite_number(computed)}
 
 
 def _same(a: float, b: float, loose: bool) -> bool:

@@ -24,8 +24,6 @@ from mlintern.engine import told as telling
 from mlintern.engine.assemble import assemble, engine_now, finite
 from mlintern.engine.told import Told
 from mlintern.errors import UserError
-from mlintern.loggers import open_log
-from mlintern.loggers.log import Finished
 from mlintern.study import ledger
 from mlintern.study.desk import Desk, Question
 from mlintern.study.launch import needs_network
@@ -98,7 +96,6 @@ class Life:
         self._lock: int | None = None
         self._steps = self._live()
         self._began = now()
-        self.log = open_log(work.config, work.folder, work.facts, self._say)
 
     def start(self) -> None:
         """As far as it goes without waiting."""
@@ -120,8 +117,6 @@ class Life:
             self.over = Event(failed.kind, self.task, message=str(failed))
         if self.over is not None:
             self.computing = False
-            if self.over.kind != "done" or self.work.until is not None:
-                self.log.close()
             self._unlock()
 
     # -- the stages ------------------------------------------------------------------------------------------------
@@ -177,7 +172,6 @@ class Life:
         readings = [look.row for look in looks if look.row]
         result = assemble(work.facts, work.config, told, metrics, readings, found["diverged_at"], known, measured)
         files.write_json(folder / record.RUN_FILE, record.seal(result, folder))
-        self.log.finish(Finished(result, folder))
         self._clear()
         return {"status": result["status"], **known, "engine": result["engine"], "differs": result["told"]["differs"]}
 
@@ -209,10 +203,9 @@ class Life:
             elif event.kind in ("failed", "out_of_memory"):
                 raise Failed(event.kind, event.message)
             elif event.kind == "started":
-                self.log.start()
                 for look in ledger.read(work.folder):
-                    self._log_look(look)
-            elif event.kind != "told" or not self.log.event(event.result):
+                    self._tell_look(look)
+            else:
                 self.told.append(dataclasses.replace(event, task=self.task))
 
     def _read_test(self, task: Task, event: Event) -> Steps:
@@ -230,7 +223,7 @@ class Life:
                 row = finite({"step": step, "split": "test", **scores})
                 look = ledger.Reading(step, sha, row)
                 ledger.note(work.folder, look)
-                self._log_look(look)
+                self._tell_look(look)
             self.pool.answer(task, {"value": row.get(metric, float("nan"))})
         except UserError as error:
             self.pool.refuse(task, str(error))
@@ -239,10 +232,12 @@ class Life:
         finally:
             copied.unlink(missing_ok=True)
 
-    def _log_look(self, look: ledger.Reading) -> None:
+    def _tell_look(self, look: ledger.Reading) -> None:
+        """As the training tells what it evaluates."""
         values = {name: value for name, value in look.row.items() if name not in ("step", "split")}
         if values:
-            self.log.evaluated(look.step, "test", values)
+            said = {"event": "evaluated", "step": look.step, "part": "test", "values": values}
+            self.told.append(Event("told", self.task, result=said))
 
     def _scores(self, asking: Task, weights: Path, step: int) -> Steps:
         """{name: value} of some weights on test, had at the side of the training that waits for it."""
@@ -468,11 +463,7 @@ class Life:
     def abandon(self) -> None:
         """Let go of everything, for the command ends."""
         self._steps.close()
-        self.log.close()
         self._unlock()
-
-    def _say(self, text: str) -> None:
-        self.told.append(Event("said", self.task, message=text))
 
 
 def _source(news: Event | Question) -> Any:

@@ -309,8 +309,6 @@ class Session:
                     progress.step(name, event.step)
                 elif event.kind == "waiting":
                     progress.say(f"[yellow]{name}: {event.message}[/]")
-                elif event.kind == "said":
-                    progress.say(f"[yellow]{event.message}[/]")
                 elif event.kind == "warning":
                     progress.warned(name, event.message)
                 elif event.kind == "done":

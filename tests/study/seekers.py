@@ -221,20 +221,20 @@ classes: null
 
 def project(folder, code=SEEKER, models=None):
     """A project with the tiny pack, which has these models too, and regression data `numbers` that are not its own."""
-    outside = folder.parent / f"{folder.name}-data"
-    outside.mkdir()
+    tiny.project(folder, code=code.replace("ROOT", repr(str(folder))))
+    tables = folder / "tables"  # of the user's, beside the packs: for the job that prepares, and for none after it
+    tables.mkdir()
     draw = np.random.default_rng(0)
     x = draw.normal(size=(2, COUNT, 8))
     np.savez(
-        outside / "numbers.npz",
+        tables / "numbers.npz",
         x_train=x[0],
         y_train=(TRAIN + np.arange(COUNT) / 2)[:, None],
         x_test=x[1],
         y_test=(TEST + np.arange(COUNT) / 2)[:, None],
     )
-    tiny.project(folder, code=code.replace("ROOT", repr(str(folder))))
     conf = folder / "papers" / tiny.SLUG / "conf"
-    (conf / "data" / "numbers.yaml").write_text(DATA.replace("PATH", str(outside / "numbers.npz")))
+    (conf / "data" / "numbers.yaml").write_text(DATA.replace("PATH", str(tables / "numbers.npz")))
     for name, text in (models or MODELS).items():
         (conf / "model" / f"{name}.yaml").write_text(f"_target_: papers.{tiny.SLUG}.modules.{text}\n")
     return folder

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.engine import told as telling
+from mlintern.engine.assemble import contradictions
 from mlintern.errors import UserError
 from mlintern.study import ledger, life
 from mlintern.study.life import TICK, Life, Work
@@ -94,3 +95,13 @@ def test_a_ledger_that_is_off_is_named(tmp_path: Path):
     (tmp_path / ledger.READINGS_FILE).write_text("[1]\n")
     with pytest.raises(UserError, match="not readable"):
         ledger.read(tmp_path)
+
+
+def test_what_is_not_finite_contradicts_and_is_written():
+    scored = {"valid": {"loss": float("nan")}, "test": {}}
+    found = contradictions(TOLD, scored, {**CONFIG, "protocol": {**CONFIG["protocol"], "select_on": "valid"}})
+    assert found == [{"part": "valid", "name": "loss", "told": 1.0, "computed": None}]
+    assert contradictions(TOLD, {"valid": {"loss": 1.0}}, CONFIG) == []
+    assert contradictions(TOLD, {"valid": {"loss": 1.0 + 1e-7}}, CONFIG) != []
+    loose = {**CONFIG, "determinism": {"level": "fast"}}
+    assert contradictions(TOLD, {"valid": {"loss": 1.0 + 1e-7}}, loose) == []
