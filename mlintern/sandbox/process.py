@@ -305,7 +305,7 @@ def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
 
 
 def _run_probe(backend: Backend, folder: Path, limits: Limits) -> Completed:
-    argv = [sys.executable, "-I", "-S", "-c", "pass"]
+    argv = [name] if Path(name := "/bin/true").exists() else [sys.executable, "-I", "-S", "-c", "pass"]
     return run_sandboxed(argv, readonly=[], scratch=folder, limits=limits, env={}, backend=_Probed(backend))  # type: ignore[arg-type]
 
 

@@ -47,9 +47,12 @@ def preload() -> None:
 
     The generators are left as they were. Nothing here touches a GPU, which no fork could then use.
     """
+    import random
+
     import numpy as np
     import torch
 
+    drawn, legacy, plain = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
     import mlintern.audit.run
     import mlintern.engine.cell
     import mlintern.engine.measure
@@ -57,13 +60,13 @@ def preload() -> None:
     import mlintern.engine.whole
     import mlintern.study.pricing  # noqa: F401
 
-    drawn, legacy = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     for kind in (torch.optim.SGD, torch.optim.Adam):
         weight.grad = torch.zeros(2, 2)
         kind([weight], lr=0.1).step()
     torch.set_rng_state(drawn)
     np.random.set_state(legacy)  # noqa: NPY002
+    random.setstate(plain)
 
 
 def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:

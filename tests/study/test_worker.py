@@ -8,6 +8,8 @@ import fcntl
 import io
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -143,3 +145,26 @@ def test_waiting_ends_when_the_sweep_does(held, worker):
     side.stopping = True
     with pytest.raises(Interrupted), jobs.lock(side, cell):
         pytest.fail("the lock is held")
+
+
+WARMED_UP = """
+import os, random, numpy, torch
+def called(*_, **__): raise SystemExit("a GPU was asked for, which no fork could then use")
+for name in ("is_available", "device_count", "init", "_lazy_init"): setattr(torch.cuda, name, called)
+state = lambda: (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+before = state()
+from mlintern.study import jobs
+jobs.preload()
+import sys
+assert "torch._dynamo" in sys.modules, "imported at the first step of every cell"
+assert state() == before, "a generator has moved"
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.slow
+def test_the_parent_has_one_thread_no_gpu_and_generators_as_they_were():
+    """Else its children could not be forked from it, or would depend on what ran before."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", WARMED_UP], env=environment, capture_output=True, text=True)
+    assert done.stdout == "1\n", done.stderr
