@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlintern import __version__, printing, snapshot
+from mlintern import __version__, places, printing, snapshot
 from mlintern.errors import Terminated, UserError
 
 COMMANDS = {
@@ -113,6 +113,7 @@ def dispatch(argv: list[str]) -> int:
         raise UserError(
             f"{argv[0]}: no such command; choose {', '.join(COMMANDS)}, or run a paper with paper=<arXiv id>"
         )
+    argv = places.enter_project(argv)
     if not {a for a in argv if a.startswith("-")} - {
         "-m",
         "--multirun",

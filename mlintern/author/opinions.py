@@ -30,6 +30,7 @@ from mlintern.pack import Pack
 from mlintern.paper.document import Document
 from mlintern.paper.ids import PaperId
 from mlintern.paper.parts import Figure
+from mlintern.places import place
 from mlintern.report.opinions import OPINIONS_FILE
 from mlintern.spec import Claim, PaperSpec, load_spec
 
@@ -65,8 +66,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("paper", help="arXiv id or slug of a paper that has a pack")
     parser.add_argument("settings", nargs="*", metavar="key=value", help="such as llm.budget_usd=1")
     parser.add_argument("--source", type=Path, help="the paper itself, where it is not to be fetched: .tex, folder, …")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
-    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where reports go (default: reports)")
+    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
+    parser.add_argument("--reports", type=Path, default=place("reports"), help="where reports go (default: reports)")
     arguments = parser.parse_intermixed_args(list(argv))
     settings = parse_settings(arguments.settings)
     paper = PaperId.parse(arguments.paper)

@@ -56,7 +56,8 @@ def override_problem(text: str) -> str | None:
         return f"{text!r} holds _target_; targets stand as keys of a group's file"
     if "${" in text:
         return f"{text!r}: write the value out"
-    return owned_by_user(text.partition("=")[0])
+    why = owned_by_user(text.partition("=")[0])
+    return None if why is None else f"{text}: {why}"
 
 
 def sets_users_key(text: str) -> bool:

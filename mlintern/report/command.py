@@ -11,6 +11,7 @@ from mlintern.errors import UserError
 from mlintern.job import index_path, report_folder, report_study
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId
+from mlintern.places import place
 from mlintern.study.plan import option_of
 
 
@@ -19,8 +20,8 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mlintern report", description=__doc__)
     parser.add_argument("paper", help="arXiv id or slug of a paper whose study has been run")
     parser.add_argument("overrides", nargs="*", help="those of the study, as it was run: 'study.sections=[pooling]'")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
-    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where reports go (default: reports)")
+    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
+    parser.add_argument("--reports", type=Path, default=place("reports"), help="where reports go (default: reports)")
     arguments = parser.parse_intermixed_args(list(argv))
     slug = PaperId.parse(arguments.paper).slug
     runs = option_of(arguments.overrides, "run.dir") or arguments.runs

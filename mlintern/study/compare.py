@@ -13,6 +13,7 @@ from rich.table import Table
 
 from mlintern import record
 from mlintern.errors import UserError
+from mlintern.places import place
 from mlintern.study.bits import find
 from mlintern.study.plan import level_names
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("first", help="A: a cell's id, its folder, or its run.json")
     parser.add_argument("second", help="B: the other run")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
+    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
     parser.add_argument("--metric", help="a metric of the test part (default: the one that A's protocol selects by)")
     parser.add_argument("--alone", action="store_true", help="these two runs only, without the other seeds of each")
     arguments = parser.parse_args(list(argv))

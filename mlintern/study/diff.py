@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mlintern import record
+from mlintern.places import place
 from mlintern.study import causes
 from mlintern.study.bits import Losses, compare_losses, find
 from mlintern.study.differences import Difference, differences, flat, shown
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mlintern diff", description=__doc__)
     parser.add_argument("first", help="a cell's id, its folder, or its run.json")
     parser.add_argument("second", help="the other run")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
+    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
     arguments = parser.parse_args(list(argv))
     paths = [find(text, arguments.runs) for text in (arguments.first, arguments.second)]
     first, second = (record.read_run(path.parent) for path in paths)

@@ -7,6 +7,7 @@ is for is run once more with that value, so that the report can say how much han
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mlintern.config.keys import check_override
 from mlintern.errors import UserError
 from mlintern.sourced import AssumedSetting
 from mlintern.study.observation import same
@@ -50,7 +51,7 @@ def probe_cells(
     Raises UserError if it cannot be composed.
     """
     for cell in _cells_of(setting, cells):
-        override = f"{setting.key}={_text(value)}"
+        override = check_override(f"{setting.key}={_text(value)}", "study.probe_assumptions")
         overrides = (*cell.overrides, override)
         try:
             config, _ = composer.compose(overrides)

@@ -14,6 +14,7 @@ from mlintern import record
 from mlintern.errors import UserError
 from mlintern.job import INDEX_FILE, read_index
 from mlintern.paper.ids import PaperId
+from mlintern.places import place
 from mlintern.study import budget, failures, kept, smaller, standing
 from mlintern.study.locks import is_locked
 from mlintern.study.plan import level_names
@@ -37,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `mlintern status`; exit 0 where every planned cell has a record, 1 where not (yet)."""
     parser = argparse.ArgumentParser(prog="mlintern status", description=__doc__)
     parser.add_argument("paper", help="arXiv id or slug of a paper of which a study was started")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
+    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
     arguments = parser.parse_args(list(argv))
     folder = arguments.runs / PaperId.parse(arguments.paper).slug
     plans = sorted(folder.glob("study*.plan.json"), key=lambda path: path.stat().st_mtime)

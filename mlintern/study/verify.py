@@ -21,6 +21,7 @@ from mlintern.engine import ENGINE_VERSION, seeding
 from mlintern.engine.source import same_bits
 from mlintern.errors import UserError
 from mlintern.pack import Pack
+from mlintern.places import place
 from mlintern.study import causes, differences, standing
 from mlintern.study.bits import Losses, compare_losses, find, read_losses
 from mlintern.study.differences import Difference
@@ -56,8 +57,8 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mlintern verify", description=__doc__)
     parser.add_argument("run", help="a cell's id, its folder, or its run.json")
     parser.add_argument("--steps", type=int, default=None, help="compare only the first so many steps")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where records are (default: runs)")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="where prepared data are (default: data)")
+    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
+    parser.add_argument("--data", type=Path, default=place("data"), help="where prepared data are (default: data)")
     arguments = parser.parse_args(list(argv))
     if arguments.steps is not None and arguments.steps < 1:
         raise UserError(f"--steps {arguments.steps}: must be at least 1")

@@ -160,7 +160,7 @@ HOSTILE = {
     "set_sandbox": ({PAPER: "+  x: {grid: [{model: [net], set: ['sandbox=none']}]}\n"}, ":14: "),
     "grid_set": (
         {PAPER: TOP + "paper:\n  grid:\n    - {model: [net], data: [blobs], set: [sandbox=none]}\n"},
-        ":4: set: sandbox is the user's to set",
+        ":4: set: sandbox=none: sandbox is the user's to set",
     ),
     "grid_set_plus": (
         {PAPER: TOP + "paper:\n  grid:\n    - {model: [net], data: [blobs], set: ['+x=1']}\n"},
@@ -168,7 +168,7 @@ HOSTILE = {
     ),
     "grid_set_hydra": (
         {PAPER: TOP + "paper:\n  grid:\n    - {model: [net], data: [blobs], set: ['hydra.run.dir=x']}\n"},
-        ":4: set: hydra.run.dir is the user's",
+        ":4: set: hydra.run.dir=x: hydra.run.dir is the user's",
     ),
     "grid_set_target": (
         {PAPER: TOP + "paper:\n  grid:\n    - {model: [net], data: [blobs], set: ['model._target_=os.system']}\n"},

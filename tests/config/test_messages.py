@@ -1,0 +1,78 @@
+"""What a mistake on the command line is told, and that targets given there are held against the list as well."""
+
+# ruff: noqa: E501 - a table of cases, one a line
+
+import pytest
+
+from mlintern.config import Composer, composer
+from mlintern.errors import UserError
+from tests.config.packs import PAPER, SLUG, write
+
+
+def refused(tmp_path, overrides, changes=None):
+    write(tmp_path, changes or {})
+    with pytest.raises(UserError) as error, Composer(SLUG, tmp_path / "papers") as made:
+        made.compose(overrides)
+    assert not (tmp_path / "canary").exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["model.drop=0"], "model.drop: is an argument of Net with the default 0.1, so far in no config; give +model.drop=0"),
+        (["model.norm=batch"], "model.norm: is an argument of Net with the default None, so far in no config; give +model.norm"),
+        (["model=deep", "model.drop=0"], "model.drop: is an argument of Deep with the default 0.1"),
+        (["data.source.seed=3"], "data.source.seed: is an argument of Source with the default 0, so far in no config"),
+        (["optimizer.amsgrad=true"], "optimizer.amsgrad: is an argument of Adam with the default False"),
+        (["loss.reduction=sum"], "loss.reduction: is an argument of CrossEntropyLoss with the default 'mean'"),
+        (["model.dorp=0"], "model.dorp: no such key; did you mean +model.drop?"),
+        (["model.widht=8"], "model.widht: no such key; did you mean model.width?"),
+        (["model._target_=os.system"], "model._target_: _target_: os.system is outside what a config may build"),
+        (["+model.x._target_=builtins.eval"], "model.x._target_: _target_: builtins.eval is outside"),
+        (["model._target_=papers.local_evil.modules.Nett"], "did you mean papers.local_evil.modules.Net?"),
+        (["model._target_=papers.local_evil.modules.pathlib.Path"], "reaches pathlib.Path inside modules.py"),
+        (["hydra.launcher._target_=papers.local_evil.modules.Net"], "code of a pack runs in its sandbox only"),
+        (["hydra.searchpath=[file:///tmp]"], "hydra.searchpath=[file:///tmp]: the pack's folder stands there"),
+        (["paper.slug=other"], "paper.slug=other: is not the pack's"),
+    ],
+)  # fmt: skip
+def test_one_line_that_names_the_key_and_the_answer(tmp_path, overrides, says):
+    deep = {"conf/model/deep.yaml": "_target_: papers.local_evil.modules.Deep\nwidth: 4\n"}
+    assert says in refused(tmp_path, overrides, deep)
+
+
+def test_code_that_does_not_parse_is_named(tmp_path):
+    assert "modules.py:1: not valid Python" in refused(tmp_path, [], {"modules.py": "class (\n"})
+
+
+@pytest.mark.parametrize(
+    ("added", "key"),
+    [
+        ("run: {dir: elsewhere}\n", "run.dir"),
+        ("audit: {fail_on: info}\n", "audit.fail_on"),
+        ("hydra: {callbacks: {x: {_target_: mlintern.engine.metrics.Accuracy}}}\n", "hydra.callbacks.x"),
+        ("logger: {kind: csv}\n", "logger.kind"),
+        ("seed: 3\n", "seed"),
+        ("study: {retries: 9}\n", "study.retries"),
+    ],
+)
+def test_behind_the_rules_stands_a_comparison_with_what_is_composed_without_the_pack(tmp_path, monkeypatch, added, key):
+    monkeypatch.setattr(composer, "check_pack", lambda folder: None)
+    assert f"papers/local_evil/conf: sets {key}, which is the user's" in refused(tmp_path, [], {PAPER: f"+{added}"})
+
+
+def test_the_users_own_words_stand(tmp_path):
+    write(tmp_path, {})
+    given = [
+        "run.dir=x",
+        "audit=quick",
+        "audit.acknowledge=[exact_duplicate]",
+        "logger=csv",
+        "seed=3",
+        "study.retries=0",
+    ]
+    with Composer(SLUG, tmp_path / "papers") as made:
+        config, _ = made.compose([*given, "determinism=portable", "run.checkpoint_seconds=2"])
+    assert config["run"]["dir"] == "x"
+    assert (config["seed"], config["audit"]["price"]) == (3, "none")
