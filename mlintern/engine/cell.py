@@ -6,7 +6,9 @@ weights, lets them predict what they have not seen, and scores that (see `mlinte
 `mlintern.engine.score`).
 """
 
+import hashlib
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,18 @@ from lightning.fabric import Fabric
 
 from mlintern import files, record
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import directions, initialise, losses, memory, probes, ranks, schedules, seeding, weights
+from mlintern.engine import (
+    ENGINE_VERSION,
+    directions,
+    initialise,
+    losses,
+    memory,
+    probes,
+    ranks,
+    schedules,
+    seeding,
+    weights,
+)
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
@@ -108,6 +121,7 @@ class Cell:
             trainer["clip_norm"],
             shards,
             self.precision,
+            identity_of(config, rows),
         )
         fitted = self.trial(order).run()
         self.module.criterion, self.module.share = fitted.criterion, fitted.share
@@ -165,6 +179,17 @@ class Cell:
         )
 
 
+def identity_of(config: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
+    """Which run a checkpoint is of: what determines it, and a look at the rows; not on how many processes it runs."""
+    one = {**config, "trainer": {**config["trainer"], "strategy": "replicated"}}
+    looks = hashlib.sha256()
+    for name in sorted(rows):
+        for values in (rows[name].inputs, rows[name].targets):
+            looks.update(f"{name}:{values.dtype}:{values.shape};".encode())
+            looks.update(np.ascontiguousarray(values[:64]).tobytes() + np.ascontiguousarray(values[-64:]).tobytes())
+    return record.stable_hash([record.determinants(one, ENGINE_VERSION), looks.hexdigest()])
+
+
 def train(
     config: Mapping[str, Any],
     rows: Mapping[str, Rows],
@@ -175,6 +200,7 @@ def train(
     on_evaluated: Log = lambda step, part, values: None,
     on_saved: Saved | None = None,
     read_test: Callable[[int, Mapping[str, torch.Tensor]], float] | None = None,
+    say: Callable[[str], None] = warnings.warn,
     should_stop: Callable[[], bool] = lambda: False,
     until: int | None = None,
     inside: Inside | None = None,
@@ -218,6 +244,7 @@ def train(
         inside or Inside(),
         read_test,
         saved,
+        say,
     )
     with ranks.started(config, rows, sizes, folder / CHECKPOINT_FILE, until):
         state = loop.run(until)

@@ -4,7 +4,11 @@ There is no generator state in it, because there is none: position and seed are 
 optimizer's tensors, the chosen weights so far, the losses, and a JSON note (step, evaluations, counters). No pickle.
 """
 
+import dataclasses
+import hashlib
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,10 @@ import torch
 from mlintern.engine import ENGINE_VERSION, live, weights
 from mlintern.engine.source import is_equal
 from mlintern.engine.trace import folded
-from mlintern.errors import UserError
+from mlintern.errors import Damaged, UserError
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+SEAL = "sha256"
 _SCALARS = (int, float, bool, str, type(None))
 
 
@@ -55,54 +60,81 @@ def restore_optimizer(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
+@dataclasses.dataclass
+class Saved:
+    """What a checkpoint holds, and its live snapshot where there is a newer one."""
+
+    model: dict[str, torch.Tensor]
+    optimizer: dict[str, torch.Tensor]
+    selected: dict[str, torch.Tensor]
+    """The chosen weights so far; empty where none were chosen."""
+    trace: dict[str, torch.Tensor]
+    """`losses` and `digests` [steps] of the steps so far."""
+    note: dict[str, Any]
+
+    def put_into(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Put the state back into a freshly built model and optimizer."""
+        model.load_state_dict(self.model)
+        restore_optimizer(optimizer, self.optimizer, self.note["optimizer"])
+
+
 def save(
     path: Path,
+    identity: str,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     selected: dict[str, torch.Tensor] | None,
     traced: dict[str, torch.Tensor],
     note: dict[str, Any],
 ) -> None:
-    """Write a checkpoint, whole or not at all; `traced` is `losses` and `digests` [steps] of the steps so far."""
+    """Write a checkpoint, whole or not at all, sealed; `identity` says which run it is of."""
     state, scalars = optimizer_tensors(optimizer)
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"optimizer/{name}": tensor for name, tensor in state.items()}
     tensors |= {f"selected/{name}": tensor for name, tensor in (selected or {}).items()}
     tensors |= {f"trace/{name}": tensor for name, tensor in traced.items()}
-    weights.save_tensors(path, tensors, {**note, "optimizer": scalars})
+    note = {**note, "optimizer": scalars, "run": identity}
+    weights.save_tensors(path, tensors, {**note, SEAL: _seal(tensors, note)})
 
 
-def is_of_this_code(path: Path) -> bool:
-    """Was a checkpoint written by the engine's code that is here, or by code certified to make the same bits?"""
-    _, note = weights.load_tensors(path)
-    return is_equal(str(note.get("code")), ENGINE_VERSION)
+def read(path: Path, identity: str, model: torch.nn.Module) -> Saved:
+    """What a checkpoint of the run `identity` holds, from the live snapshot that continues it where there is one.
 
-
-def load(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[dict[str, torch.Tensor] | None, dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a checkpoint back into model and optimizer; returns the chosen weights so far, the trace and the note.
-
-    Where a live snapshot continues it (see `live`), the run is where the snapshot is.
+    Raises Damaged where it is not as it was written, or of another run; nothing is changed by then.
     """
     tensors, note = weights.load_tensors(path)
+    if note.get(SEAL) != _seal(tensors, note):
+        raise Damaged(f"{path}: was changed after it was written, or is of another version")
+    if note["run"] != identity:
+        raise Damaged(f"{path}: is of another run")
+    if not is_equal(str(note["code"]), ENGINE_VERSION):
+        raise Damaged(f"{path}: was written by other code of the engine")
     by_kind: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "selected": {}, "trace": {}}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition("/")
-        by_kind.setdefault(kind, {})[rest] = tensor
-    if by_kind["trace"].keys() != {"losses", "digests"}:
-        raise UserError(f"{path}: written by another version of mlintern; delete it and run again")
-    if (newer := live.read(path.with_name(live.LIVE_FILE), note["step"])) is not None:
+    _sort(tensors, by_kind)
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if {name: tensor.shape for name, tensor in by_kind["model"].items()} != expected:
+        raise Damaged(f"{path}: is of another model")
+    newer = live.read(path.with_name(live.LIVE_FILE), identity, note["step"])
+    if newer is not None and {n for n in newer[1] if n.startswith("model/")} == {f"model/{n}" for n in expected}:
         note["step"], tensors, losses, digests = newer
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition("/")
-            by_kind[kind][rest] = tensor
+        _sort(tensors, by_kind)
         traced = by_kind["trace"]
         traced["losses"] = torch.cat([traced["losses"], losses])
         traced["digests"] = torch.cat([traced["digests"], torch.from_numpy(folded(digests.numpy()))])
-    model.load_state_dict(by_kind["model"])
-    restore_optimizer(optimizer, by_kind["optimizer"], note.pop("optimizer"))
-    return by_kind["selected"] or None, by_kind["trace"], note
+    return Saved(**by_kind, note=note)
+
+
+def _sort(tensors: Mapping[str, torch.Tensor], by_kind: dict[str, dict[str, torch.Tensor]]) -> None:
+    """Put tensors named `kind/name` where their kind belongs."""
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition("/")
+        by_kind[kind][rest] = tensor
+
+
+def _seal(tensors: Mapping[str, torch.Tensor], note: Mapping[str, Any]) -> str:
+    """Hash of everything in a checkpoint."""
+    text = json.dumps({name: value for name, value in note.items() if name != SEAL}, sort_keys=True)
+    return hashlib.sha256(f"{weights.weights_sha256(tensors)}:{text}".encode()).hexdigest()
 
 
 class Cadence:

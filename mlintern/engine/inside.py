@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import hashlib
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,6 +194,14 @@ class Inside:
         """Everything taken down: by step, and within one in the order of the computation."""
         return sorted(self.passed, key=lambda row: (row.step, STAGES.index(row.stage) if _fixed(row.stage) else 5))
 
+    def sha256(self) -> str:
+        """Hash of all that was taken down, in any order."""
+        digest = hashlib.sha256()
+        for row in sorted(self.passed, key=lambda row: (row.step, row.stage, row.name)):
+            said = [row.step, row.stage, row.name, row.kind, row.shape, row.dtype, row.sha]
+            digest.update(repr(said).encode() + np.ascontiguousarray(row.values).tobytes())
+        return digest.hexdigest()
+
     def write(self, path: Path) -> None:
         """Write `rows()` as one table, whole or not at all."""
         import pyarrow as pa
@@ -216,9 +223,16 @@ class Inside:
         with files.atomic_path(path) as draft:
             pq.write_table(pa.table(columns, schema=schema), draft, compression="zstd")
 
-    def restore(self, path: Path, before: int) -> None:
-        """Take up what an interrupted run had written, as far as step `before`."""
-        self.passed = [row for row in read(path) if row.step < before] if os.path.lexists(path) else []
+    def restore(self, path: Path, before: int, sha256: str | None) -> None:
+        """Take up what an interrupted run had written, as far as step `before`, where its hash is `sha256` (None where
+        the run kept nothing); raises Damaged where it is not.
+
+        A run that was killed before it could save has more steps in the file than it saved.
+        """
+        self.passed = [] if sha256 is None else [row for row in read(path) if row.step < before]
+        if sha256 is not None and self.sha256() != sha256:
+            self.passed = []
+            raise Damaged(f"{path}: was changed after it was written")
 
 
 def read(path: Path) -> list[Passed]:

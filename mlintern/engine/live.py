@@ -18,6 +18,7 @@ import mmap
 import os
 import struct
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ import numpy as np
 import torch
 
 from mlintern.engine.weights import Held
+from mlintern.errors import Damaged
 from mlintern.files import write_problem
+from mlintern.plain import read_plain
 
 LIVE_FILE = "checkpoint.live"
 LARGEST = 64 << 20
@@ -33,10 +36,11 @@ SHARE = 0.05
 MOST_STEPS = 1 << 14
 """Steps that may lie between a snapshot and its checkpoint; the loop writes a checkpoint before they run out."""
 
-_HEAD = struct.Struct("<8sIIqq40s")  # magic, length of the layout, digest groups, first step, bytes of a copy, boot id
-_MARK = struct.Struct("<qq")  # turn (0: being written), step
-_MAGIC = b"mlintern"
-_MARKS_AT = 128
+_HEAD = struct.Struct("<8sIIqq40s64s")  # magic, length of layout, digest groups, first step, bytes of a copy, boot, run
+_MARK = struct.Struct("<qqII")  # turn (0: being written), step, CRC of the copy, CRC of the losses and digests so far
+_MAGIC = b"mlinter2"
+_MARKS_AT = 192
+_MOST_BYTES = 1 << 30
 _LAYOUT_AT = _MARKS_AT + 2 * _MARK.size
 _PAGE = 4096
 
@@ -44,8 +48,17 @@ _PAGE = 4096
 class Snapshot:
     """Copies of one run's model and optimizer, made after steps."""
 
-    def __init__(self, path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, groups: int, step: int):
-        """Make the file for a run that has just written its checkpoint of `step`; digests have `groups` numbers."""
+    def __init__(
+        self,
+        path: Path,
+        identity: str,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        groups: int,
+        step: int,
+    ):
+        """Make the file for the run `identity`, which has just written its checkpoint of `step`; digests have `groups`
+        numbers."""
         self.optimizer, self.held = optimizer, Held(model)
         entries = [
             [f"{kind}/{name}", str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
@@ -60,8 +73,11 @@ class Snapshot:
         self.size = sum(_room(tensor) for tensor in tensors)
         start = -(-(_LAYOUT_AT + len(layout)) // _PAGE) * _PAGE
         length = start + 2 * self.size + MOST_STEPS * (4 + 8 * groups)
-        path.unlink(missing_ok=True)  # never write into a file that another process may be reading
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            path.unlink(missing_ok=True)  # never write into a file that another process may be reading
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise write_problem(path, error) from error
         try:
             os.posix_fallocate(descriptor, 0, length)  # a full disk is an error here and not a SIGBUS later
             self.map = mmap.mmap(descriptor, length)
@@ -77,7 +93,8 @@ class Snapshot:
         at += 4 * MOST_STEPS
         self.digests = np.frombuffer(self.map, dtype=np.uint64, count=MOST_STEPS * groups, offset=at)
         self.digests = self.digests.reshape(MOST_STEPS, groups)
-        _HEAD.pack_into(self.map, 0, _MAGIC, len(layout), groups, step, self.size, _boot_id())
+        _HEAD.pack_into(self.map, 0, _MAGIC, len(layout), groups, step, self.size, _boot_id(), identity.encode())
+        self.start, self._traced = start, 0
         self.every, self._cost, self._began, self._asked = 1, math.inf, time.perf_counter(), 0
 
     @staticmethod
@@ -99,6 +116,9 @@ class Snapshot:
             return False
         self.losses[place] = loss
         self.digests[place] = digest
+        self._traced = zlib.crc32(
+            self.digests[place].data, zlib.crc32(self.losses[place : place + 1].data, self._traced)
+        )
         self._asked += 1
         if self._asked % self.every:
             return True
@@ -108,11 +128,11 @@ class Snapshot:
             return False
         half = self.turn & 1
         at = _MARKS_AT + half * _MARK.size
-        _MARK.pack_into(self.map, at, 0, 0)
+        _MARK.pack_into(self.map, at, 0, 0, 0, 0)
         with torch.no_grad():
             torch._foreach_copy_(self.copies[half], tensors)
         self.turn += 1
-        _MARK.pack_into(self.map, at, self.turn, step)
+        _MARK.pack_into(self.map, at, self.turn, step, _copied(self.map, self.start, self.size, half), self._traced)
         now = time.perf_counter()
         self._budget(now - began, now - self._began)
         return True
@@ -127,19 +147,29 @@ class Snapshot:
         self.every = max(1, math.ceil(self._cost / (SHARE * step))) if step > 0 else 1
 
 
-def read(path: Path, checkpoint_step: int) -> tuple[int, dict[str, torch.Tensor], torch.Tensor, torch.Tensor] | None:
-    """(steps done, tensors by `model/…` and `optimizer/…`, losses and digests since the checkpoint), if there are newer
-    ones than the checkpoint's: of this boot, whole, and continuing that very checkpoint.
+Found = tuple[int, dict[str, torch.Tensor], torch.Tensor, torch.Tensor]
+"""Steps done, tensors by `model/…` and `optimizer/…`, losses and digests since the checkpoint."""
+
+
+def read(path: Path, identity: str, checkpoint_step: int) -> Found | None:
+    """What is newer than the checkpoint of that step, if there is something: of this boot and this run, whole,
+    unchanged, and continuing that very checkpoint. Whatever else stands there is as good as nothing.
     """
     try:
-        data = bytearray(path.read_bytes())
-        magic, length, groups, first, size, boot = _HEAD.unpack_from(data)
-        marks = [_MARK.unpack_from(data, _MARKS_AT + half * _MARK.size) for half in (0, 1)]
-    except (OSError, struct.error):
+        data = bytearray(read_plain(path, _MOST_BYTES))
+        return _parse(data, identity, checkpoint_step)
+    except (Damaged, struct.error, ValueError, TypeError, AttributeError, KeyError, RuntimeError, OverflowError):
         return None
+
+
+def _parse(data: bytearray, identity: str, checkpoint_step: int) -> Found | None:
+    magic, length, groups, first, size, boot, run = _HEAD.unpack_from(data)
+    marks = [_MARK.unpack_from(data, _MARKS_AT + half * _MARK.size) for half in (0, 1)]
     half = 0 if marks[0][0] > marks[1][0] else 1
-    turn, step = marks[half]
+    turn, step, copied, traced = marks[half]
     if magic != _MAGIC or boot != _boot_id() or not turn or first != checkpoint_step or step <= first:
+        return None
+    if run.rstrip(b"\0") != identity.encode():
         return None
     layout = json.loads(data[_LAYOUT_AT : _LAYOUT_AT + length])
     start = -(-(_LAYOUT_AT + length) // _PAGE) * _PAGE
@@ -148,8 +178,19 @@ def read(path: Path, checkpoint_step: int) -> tuple[int, dict[str, torch.Tensor]
     at, done = start + 2 * size, step - first
     losses = torch.frombuffer(data, dtype=torch.float32, count=done, offset=at).clone()
     digests = torch.frombuffer(data, dtype=torch.uint64, count=done * groups, offset=at + 4 * MOST_STEPS).clone()
+    checked = 0
+    for loss, digest in zip(losses.numpy(), digests.numpy().reshape(done, groups), strict=True):
+        checked = zlib.crc32(digest.data, zlib.crc32(loss.tobytes(), checked))
+    if (_copied(data, start, size, half), checked) != (copied, traced):
+        return None
     named: list[Any] = [name for name, _, _ in layout]
     return step, {n: v.clone() for n, v in zip(named, views, strict=True)}, losses, digests.view(done, groups)
+
+
+def _copied(buffer: Any, start: int, size: int, half: int) -> int:
+    """CRC of one of the two copies."""
+    with memoryview(buffer) as view:
+        return zlib.crc32(view[start + half * size : start + (half + 1) * size])
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> list[tuple[str, torch.Tensor]]:

@@ -9,7 +9,9 @@ import contextlib
 import dataclasses
 import inspect
 import math
+import os
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from mlintern.engine.precision import Precision
 from mlintern.engine.selection import better
 from mlintern.engine.shards import Shards
 from mlintern.engine.trace import FLUSH_EVERY, Trace
-from mlintern.errors import Interrupted, UserError
+from mlintern.errors import Damaged, Interrupted, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Plan:
     """Largest global gradient norm, or None for no clipping."""
     shards: Shards = dataclasses.field(default_factory=Shards)
     precision: Precision = dataclasses.field(default_factory=Precision)
+    identity: str = ""
+    """Which run this is, so that no other's checkpoint is taken up."""
 
 
 @dataclasses.dataclass
@@ -88,6 +92,7 @@ class Loop:
         inside: Inside | None = None,
         read_test: Callable[[int, dict[str, torch.Tensor]], float] | None = None,
         on_saved: Callable[[State], None] = lambda state: None,
+        say: Callable[[str], None] = warnings.warn,
     ):
         self.fabric, self.plan, self.feed, self.evaluate = fabric, plan, feed, evaluate
         self.model = module.model
@@ -106,7 +111,7 @@ class Loop:
         self.base_lrs = [group["lr"] for group in self.plain_optimizer.param_groups]
         self.checkpoint_path, self.cadence = checkpoint_path, cadence or checkpoint.Cadence(math.inf)
         self.on_progress, self.on_evaluated, self.should_stop = on_progress, on_evaluated, should_stop
-        self.read_test, self.on_saved = read_test, on_saved
+        self.read_test, self.on_saved, self.say = read_test, on_saved, say
         self.inside = inside if plan.shards.rank == 0 else None
         self.digest = StateDigest(module.model)
         self.may_snapshot = (
@@ -282,11 +287,13 @@ class Loop:
         }
         if self.inside is not None:  # before the checkpoint, which says that the steps before it are done
             self.inside.write(self.checkpoint_path.with_name(record.INSIDE_FILE))
+            note["inside"] = self.inside.sha256()
         traced = {"losses": torch.from_numpy(state.trace.losses()), "digests": torch.from_numpy(state.trace.digests())}
-        checkpoint.save(self.checkpoint_path, self.model, self.plain_optimizer, state.selected, traced, note)
+        run = self.plan.identity
+        checkpoint.save(self.checkpoint_path, run, self.model, self.plain_optimizer, state.selected, traced, note)
         if self.may_snapshot and live.Snapshot.possible(self.model, self.plain_optimizer):
             path, groups = self.checkpoint_path.with_name(live.LIVE_FILE), len(self.digest())
-            self.snapshot = live.Snapshot(path, self.model, self.plain_optimizer, groups, state.step)
+            self.snapshot = live.Snapshot(path, run, self.model, self.plain_optimizer, groups, state.step)
         self.wants_snapshot = False
         self.cadence.wrote(time.monotonic() - began)
         self.on_saved(state)
@@ -294,24 +301,28 @@ class Loop:
     def restore(self) -> None:
         """Continue from the checkpoint if there is one, and tell again what it holds.
 
-        One that other code of the engine wrote goes: a run has the bits of one state of it.
+        One that is not as it was written, of another run, or of other code of the engine (a run has
+        the bits of one state of it) is said and not taken up: training starts anew.
         """
-        if self.checkpoint_path is None or not self.checkpoint_path.exists():
+        if self.checkpoint_path is None or not os.path.lexists(self.checkpoint_path):
             return
-        if not checkpoint.is_of_this_code(self.checkpoint_path):
-            for path in (self.checkpoint_path, self.checkpoint_path.with_name(live.LIVE_FILE)):
-                path.unlink(missing_ok=True)
+        try:
+            saved = checkpoint.read(self.checkpoint_path, self.plan.identity, self.model)
+            if self.inside is not None:
+                beside = self.checkpoint_path.with_name(record.INSIDE_FILE)
+                self.inside.restore(beside, saved.note["step"], saved.note.get("inside"))
+        except Damaged as error:
+            self.say(f"{error}: training starts anew")
             return
-        selected, traced, note = checkpoint.load(self.checkpoint_path, self.model, self.plain_optimizer)
-        if self.inside is not None:
-            self.inside.restore(self.checkpoint_path.with_name(record.INSIDE_FILE), note["step"])
+        saved.put_into(self.model, self.plain_optimizer)
+        traced, note = saved.trace, saved.note
         self.state = State(
             step=note["step"],
             trace=Trace(traced["losses"].numpy(), traced["digests"].numpy()),
             history=[{**row, "loss": float(row["loss"])} for row in note["history"]],
             best=note["best"],
             selected_step=note["selected_step"],
-            selected=selected,
+            selected=saved.selected or None,
             wall_s=note["wall_s"],
         )
         for row in self.state.history:

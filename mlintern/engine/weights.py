@@ -10,8 +10,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from mlintern import files
-from mlintern.errors import UserError
+from mlintern import files, packed
+from mlintern.errors import Damaged, UserError
+
+MOST_BYTES = 1 << 40
+_MEND = "delete it and run again"
 
 
 def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
@@ -69,12 +72,15 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], note: Mapping[
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and note of a file written by `save_tensors`; a UserError names the file if it is broken."""
+    """Tensors and note of a file written by `save_tensors`; Damaged names the file if it is broken or no plain one."""
     from safetensors import safe_open
 
+    packed.tensors(path, MOST_BYTES, _MEND)
     try:
         with safe_open(path, framework="pt") as handle:
             note = json.loads((handle.metadata() or {})["note"])
+        if not isinstance(note, dict):
+            raise KeyError("note")
         return load_file(path), note
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({error}); delete it and run again") from None
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        raise Damaged(f"{path}: not a readable checkpoint ({error}); {_MEND}") from None

@@ -42,6 +42,7 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
             on_evaluated=telling.evaluated,
             on_saved=telling.saved if wants_steps(config["logger"]) else None,
             read_test=read_test,
+            say=lambda line: worker.tell(event="waiting", message=line),
             should_stop=lambda: worker.stopping,
             until=job.get("until"),
             inside=Inside(job.get("whole")),

@@ -164,22 +164,56 @@ def test_every_third_step_is_kept_where_that_is_the_budget(reference, tmp_path):
     assert same(loop, reference)
 
 
-@pytest.mark.parametrize("spoil", ["boot", "unfinished", "other checkpoint", "cut"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "boot",
+        "unfinished",
+        "other checkpoint",
+        "cut",
+        "other run",
+        "weights",
+        "losses",
+        "layout",
+        "link",
+        "pipe",
+        "folder",
+    ],
+)
 def test_what_cannot_be_trusted_is_left(reference, tmp_path, spoil):
     path = tmp_path / "checkpoint"
     in_process(path, 30)
     file = path.with_name(live.LIVE_FILE)
     data = bytearray(file.read_bytes())
+    _, length, _, _, size, _, _ = live._HEAD.unpack_from(data)
+    start = -(-(live._LAYOUT_AT + length) // 4096) * 4096
     if spoil == "boot":
         data[32] ^= 1
     elif spoil == "unfinished":
-        struct.pack_into("<qq", data, 128, 0, 0)
-        struct.pack_into("<qq", data, 144, 0, 0)
+        for half in (0, 1):
+            struct.pack_into("<q", data, live._MARKS_AT + half * live._MARK.size, 0)
     elif spoil == "other checkpoint":
         struct.pack_into("<q", data, 16, 5)
+    elif spoil == "other run":
+        data[72] = ord("x")
+    elif spoil == "weights":
+        for half in (0, 1):
+            data[start + half * size] ^= 1
+    elif spoil == "losses":
+        data[start + 2 * size] ^= 1
+    elif spoil == "layout":
+        data[live._LAYOUT_AT] = ord("{")
     else:
         data = data[:20]
-    file.write_bytes(data)
+    file.unlink()
+    if spoil == "link":
+        file.symlink_to("/dev/zero")
+    elif spoil == "pipe":
+        os.mkfifo(file)
+    elif spoil == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(data)
     loop, at = resumed(path)
     assert at == 1
     assert same(loop, reference)
