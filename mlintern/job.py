@@ -136,12 +136,14 @@ def write_audits(folder: Path, audits: Mapping[str, AuditReport]) -> None:
     for name, report in audits.items():
         value = report.to_json()
         value["checks"] = [{**check, "seconds": 0.0} for check in value["checks"]]
+        value["sha256"] = report.sha256()
         files.write_json(folder / "audit" / name / "audit.json", value)
 
 
 def read_audits(folder: Path) -> dict[str, dict[str, Any]]:
-    """What `write_audits` wrote."""
-    return {path.parent.name: files.read_json(path) for path in sorted((folder / "audit").glob("*/audit.json"))}
+    """What `write_audits` wrote; raises Damaged where one is not as it was written."""
+    paths = sorted((folder / "audit").glob("*/audit.json"))
+    return {path.parent.name: AuditReport.read(path).to_json() for path in paths}
 
 
 def write_index(

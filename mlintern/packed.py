@@ -5,11 +5,13 @@ size before memory is asked for, and nothing in it is ever unpickled.
 import io
 import json
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlintern.errors import Damaged
 from mlintern.plain import open_plain
@@ -64,44 +66,61 @@ def _is_text(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def arrays(content: bytes, path: Path, mend: str) -> "dict[str, np.ndarray]":
+def arrays(source: BinaryIO, path: Path, mend: str) -> "dict[str, np.ndarray]":
     """The arrays of a numpy archive as `numpy.savez` writes it (nothing compressed); raises Damaged where it is none.
 
-    No array can be larger than the file, and objects are refused.
+    No array can be larger than the file, and objects are refused. `source` is the file at `path`, open, or its bytes.
     """
-    import numpy as np
-
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = source.seek(0, io.SEEK_END)
+        with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise ValueError("an array in it is compressed")
-            if sum(member.file_size for member in members) > len(content):
+            if sum(member.file_size for member in members) > size:
                 raise ValueError("its arrays claim to be larger than the file")
             names = [member.filename.removesuffix(".npy") for member in members]
             if len(set(names)) != len(names):
                 raise ValueError("an array stands twice in it")
-            return {name: _array(archive.read(member), np) for name, member in zip(names, members, strict=True)}
+            return {name: _array(archive, member) for name, member in zip(names, members, strict=True)}
     except (OSError, ValueError, EOFError, KeyError, NotImplementedError, OverflowError, RuntimeError) as error:
         raise Damaged(f"{path}: not readable as arrays ({_first_line(error)}); {mend}") from None
-    except (TypeError, SyntaxError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except (
+        TypeError,
+        SyntaxError,
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        MemoryError,
+    ) as error:
         raise Damaged(f"{path}: not readable as arrays ({_first_line(error)}); {mend}") from None
 
 
-def _array(content: bytes, np: Any) -> "np.ndarray":
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> "np.ndarray":
     """One .npy file; numpy checks the header's length, we that the shape is that of the bytes."""
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if reader is None:
-        raise ValueError(f"version {version} of numpy's format")
-    shape, _, dtype = reader(stream)
-    if dtype.hasobject:
-        raise ValueError("an array of objects")
-    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
-        raise ValueError(f"an array of shape {shape} and type {dtype} in {len(content):,} bytes")
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    import numpy as np
+
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        readers: dict[Any, Any] = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        if version not in readers:
+            raise ValueError(f"version {version} of numpy's format")
+        shape, by_columns, dtype = readers[version](stream)
+        left = member.file_size - stream.tell()
+        if dtype.hasobject or any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != left:
+            raise ValueError(f"an array of shape {shape} and type {dtype} in {left:,} bytes")
+        content, at = bytearray(left), 0
+        view = memoryview(content)
+        while at < left and (count := stream.readinto(view[at:])):  # type: ignore[attr-defined]
+            at += count
+        if at < left or stream.read(1):
+            raise ValueError(f"{at:,} bytes of {left:,}")
+    flat: np.ndarray = np.frombuffer(content, dtype) if dtype.itemsize and left else np.empty(math.prod(shape), dtype)
+    return flat.reshape(shape, order="F" if by_columns else "C")
 
 
 def tensors(path: Path, most_bytes: int, mend: str) -> dict[str, tuple[str, tuple[int, ...]]]:

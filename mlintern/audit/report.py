@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mlintern import files
-from mlintern.errors import UserError
+from mlintern.errors import Damaged, UserError
+from mlintern.plain import MOST_JSON_BYTES, parse_json, read_plain
 from mlintern.record import stable_hash
+
+SEAL = "sha256"
 
 
 class Kind(enum.StrEnum):
@@ -250,12 +253,25 @@ class AuditReport:
             raise UserError(f"audit.json: not an audit report ({error}); run the audit again") from None
 
     @classmethod
-    def read(cls, path: Path) -> "AuditReport":
-        """The report at `path`; raises UserError that names the file."""
-        return cls.from_json(files.read_json(path))
+    def read(cls, path: Path, sealed: bool = False) -> "AuditReport":
+        """The report at `path`; raises Damaged, which names the file, where it is not as it was written.
+
+        `sealed`: nor where an earlier version wrote it, without its hash.
+        """
+        mend = "run the audit again"
+        value = parse_json(read_plain(path, MOST_JSON_BYTES, mend=mend), path, mend)
+        try:
+            report = cls.from_json(value)
+            said = {"clean": report.clean, SEAL: report.sha256()}
+        except (UserError, AttributeError, TypeError) as error:
+            raise Damaged(f"{path}: not an audit report ({error}); {mend}") from None
+        if any(value.get(name, None if sealed else said[name]) != said[name] for name in said):
+            raise Damaged(f"{path}: was changed after it was written; {mend}")
+        return report
 
     def write(self, path: Path) -> None:
-        files.write_json(path, self.to_json())
+        """Write it with its hash, which `read` checks."""
+        files.write_json(path, {**self.to_json(), SEAL: self.sha256()})
 
     def sha256(self) -> str:
         """Hash of what was found on which data: equal for equal audits, however long they took."""

@@ -4,22 +4,24 @@ The prepared folder holds one plain numpy archive per part and `dataset.json` wi
 equal bytes on every machine.
 """
 
+import functools
 import math
-import zipfile
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlintern import files
+from mlintern import files, packed, plain, sealed
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits, guarded
 from mlintern.data.training import LabelNoise, fewer
 from mlintern.engine import seeding
-from mlintern.errors import UserError
+from mlintern.errors import Absent, Damaged, UserError
 
 DATASET_FILE = "dataset.json"
+MOST_BYTES = 1 << 40
 _MEND = "it is not what was prepared; delete it and run again to rebuild it"
 
 
@@ -67,7 +69,7 @@ def prepare(source: Callable[[], Mapping[str, Mapping[str, Any]]], folder: Path,
         with files.atomic_path(folder / f"{name}.npz") as draft, open(draft, "wb") as handle:
             np.savez(handle, **arrays)  # type: ignore[arg-type]
     found = {name: part.fingerprint() for name, part in parts.items()}
-    files.write_json(folder / DATASET_FILE, {"parts": found, "rows": {n: len(p) for n, p in parts.items()}})
+    sealed.write(folder / DATASET_FILE, {"parts": found, "rows": {n: len(p) for n, p in parts.items()}})
     return found
 
 
@@ -77,31 +79,41 @@ def load_parts(folder: Path) -> dict[str, Examples]:
     for name, fingerprint in fingerprints(folder).items():
         path = folder / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                part = Examples(**{column: archive[column] for column in archive.files})
-        except FileNotFoundError:
-            raise UserError(f"{path}: missing; run again to rebuild it") from None
-        except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: not readable ({error}); {_MEND}") from None
-        if part.fingerprint() != fingerprint:
+            with plain.open_plain(path, MOST_BYTES, mend=_MEND) as handle:
+                part = Examples(**packed.arrays(handle, path, _MEND))
+            found = part.fingerprint()
+        except Absent:
+            raise Absent(f"{path}: missing; run again to rebuild it") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Damaged(f"{path}: not readable ({error}); {_MEND}") from None
+        if found != fingerprint:
             raise UserError(f"{path}: content does not match its fingerprint in {DATASET_FILE}; {_MEND}")
         parts[name] = part
     return parts
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    """{part: sha256 of its content} as prepared; raises UserError where dataset.json is damaged."""
+    """{part: sha256 of its content} as prepared; raises Damaged where dataset.json is not as it was written."""
     path = folder / DATASET_FILE
-    value = files.read_json(path)
-    parts = value.get("parts") if isinstance(value, dict) else None
-    if not isinstance(parts, dict) or not {"train", "test"} <= set(parts):
-        raise UserError(f"{path}: names no train and test part; {_MEND}")
+    parts: dict[str, str] = sealed.read(path, _shape(), _MEND)["parts"]
+    if not {"train", "test"} <= set(parts) <= set(PARTS):
+        raise Damaged(f"{path}: names no train and test part; {_MEND}")
     return parts
+
+
+@functools.cache
+def _shape() -> type[sealed.Shape]:
+    from mlintern.record_shape import Sha256
+
+    class Dataset(sealed.Shape):
+        parts: dict[str, Sha256]
+
+    return Dataset
 
 
 def is_prepared(folder: Path) -> bool:
     """Are all files of a prepared dataset there? (Their content is checked when they are loaded.)"""
-    if not (folder / DATASET_FILE).exists():
+    if not os.path.lexists(folder / DATASET_FILE):
         return False
     return all((folder / f"{name}.npz").is_file() for name in fingerprints(folder))
 

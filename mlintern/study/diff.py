@@ -105,7 +105,10 @@ def say_inside(losses: Losses, where: Parting | None, console: Console) -> None:
 
 def say_metrics(first: Mapping[str, Any], second: Mapping[str, Any], console: Console) -> None:
     """Metrics side by side."""
-    a, b = (flat(run.get("metrics", {})) for run in (first, second))
+    a, b = (
+        {name: value for name, value in flat(run.get("metrics", {})).items() if isinstance(value, (int, float))}
+        for run in (first, second)
+    )
     table = Table("metric", "A", "B", "B − A", title="Metrics", title_justify="left")
     for name in sorted((a.keys() | b.keys()) - {""}):
         one, other = a.get(name), b.get(name)

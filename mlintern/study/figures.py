@@ -1,5 +1,6 @@
 """The report's figures: every probe's value over seeds, with the maps of one seed to look at."""
 
+import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def read_maps(folder: Path) -> Maps:
             content = record.beside(place, MAPS_FILE)
         except Absent:
             return {}
-        return packed.arrays(content, place / MAPS_FILE, record.MEND)
+        return packed.arrays(io.BytesIO(content), place / MAPS_FILE, record.MEND)
 
     return read
 

@@ -1,13 +1,13 @@
 """The gate between audit and training: no audit, no training; no training on a finding that nobody acknowledged."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
 from mlintern.audit.report import AuditReport
 from mlintern.engine.source import source_sha256
-from mlintern.errors import LeakRefused
+from mlintern.errors import Damaged, LeakRefused
 from mlintern.pack import Pack
 from mlintern.pack_files import joined
 from mlintern.record import stable_hash
@@ -81,6 +81,11 @@ def pass_gate(cells: Sequence[CellPlan], audits: Mapping[str, AuditReport]) -> d
     return passed
 
 
-def read_audit(path: Path) -> AuditReport | None:
-    """The report at `path`, None where there is none yet."""
-    return AuditReport.from_json(files.read_json(path)) if path.exists() else None
+def kept_audit(path: Path) -> tuple[AuditReport | None, str]:
+    """The report at `path`, as it was written (None where there is none), and what is wrong with the file, if it is."""
+    if not os.path.lexists(path):
+        return None, ""
+    try:
+        return AuditReport.read(path, sealed=True), ""
+    except Damaged as error:
+        return None, str(error)

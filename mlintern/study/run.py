@@ -148,13 +148,22 @@ class Session:
                 },
             )
             for name, path in paths.items()
-            if not path.exists()
+            if self.kept_audit(path) is None
         ]
         if tasks:
             count = f"{len(tasks)} split{'s' * (len(tasks) > 1)}"
             self.console.print(f"Auditing {count} for leakage …", highlight=False)
         self._timed("audit", tasks)
         return {name: AuditReport.read(path) for name, path in paths.items()}
+
+    def kept_audit(self, path: Path) -> AuditReport | None:
+        """The audit that is there already; one that is not as it was written is said, and made anew."""
+        report, wrong = gate.kept_audit(path)
+        if wrong:
+            self.say(wrong.removesuffix("; run the audit again") + ": the split is audited again.")
+            with contextlib.suppress(OSError):  # a folder in its place: writing will say so
+                path.unlink()
+        return report
 
     def planned(self) -> list[Planned]:
         """The cells with their ids, which are known once the data are; smaller ones where memory did not suffice.

@@ -17,7 +17,9 @@ from mlintern.hashing import file_sha256
 from mlintern.study import locks
 
 _Stamp = tuple[tuple[int, ...], ...]
-_KNOWN: dict[Path, tuple[_Stamp, str | None]] = {}
+_Known = tuple[_Stamp, str | None, Mapping[str, Any] | None]
+"""State of the files, what is wrong with them, the record's engine."""
+_KNOWN: dict[Path, _Known] = {}
 
 
 def is_finished(folder: Path) -> bool:
@@ -30,12 +32,11 @@ def problem(folder: Path) -> str | None:
     """Why a cell with a record is trained again, in one line; None where it is not, or has none."""
     if (wrong := damage(folder)) is not None or not os.path.lexists(folder / record.RUN_FILE):
         return wrong
-    run = record.read_own_run(folder)
-    if source.same_bits(run.get("engine"), ENGINE_VERSION):
+    _, _, engine = _known(folder)
+    if source.same_bits(engine, ENGINE_VERSION):
         return None
-    return (
-        f"{folder / record.RUN_FILE}: was made by {code_of(run)}, which is not certified to make the bits of this one"
-    )
+    code = code_of({"engine": engine})
+    return f"{folder / record.RUN_FILE}: was made by {code}, which is not certified to make the bits of this one"
 
 
 def code_of(run: Mapping[str, Any]) -> str:
@@ -47,21 +48,25 @@ def code_of(run: Mapping[str, Any]) -> str:
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with the record in a cell's folder, in one line that names the file; None where nothing is.
+    """What is wrong with the record in a cell's folder, in one line that names the file; None where nothing is."""
+    return _known(folder)[1] if os.path.lexists(folder / record.RUN_FILE) else None
 
-    A file is read once in a process, and again only when the system says that it changed.
-    """
-    if not os.path.lexists(folder / record.RUN_FILE):
-        return None
+
+def _known(folder: Path) -> _Known:
+    """What is known of a cell with a record. A file is read once in a process, and again only when it changed."""
     stamp = tuple(_stamp(folder / name) for name in (record.RUN_FILE, *record.BESIDE))
     if (known := _KNOWN.get(folder)) is None or known[0] != stamp:
-        _KNOWN[folder] = known = stamp, _damage(folder)
-    return known[1]
+        try:
+            run = record.read_own_run(folder)
+            known = stamp, _damage(folder, run), run.get("engine")
+        except Damaged as error:
+            known = stamp, f"{error}; {record.MEND}" if isinstance(error, Absent) else str(error), None
+        _KNOWN[folder] = known
+    return known
 
 
-def _damage(folder: Path) -> str | None:
+def _damage(folder: Path, run: record.RunRecord) -> str | None:
     try:
-        run = record.read_own_run(folder)
         if not record.is_sealed(run):
             return (
                 f"{folder / record.RUN_FILE}: was written before records were sealed, so that nothing vouches for what "

@@ -160,6 +160,7 @@ def flip(path: Path, fingerprint: bool) -> None:
     if fingerprint:
         dataset = json.loads((path.parent / "dataset.json").read_text())
         dataset["parts"]["train"] = Examples(**columns).fingerprint()
+        del dataset["sha256"]  # as an earlier version wrote it
         (path.parent / "dataset.json").write_text(json.dumps(dataset))
 
 
