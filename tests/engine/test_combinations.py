@@ -27,7 +27,8 @@ def test_random_combinations_are_right_or_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_thousands_of_random_combinations_are_right_or_refused():
-    wrong, ran = tally(4000, 1)
+    wrong, ran = tally(2500, 1)
     assert not wrong
     assert ran >= 0.9
