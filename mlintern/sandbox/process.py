@@ -7,7 +7,6 @@ import functools
 import json
 import os
 import re
-import selectors
 import signal
 import site
 import socket
@@ -24,6 +23,7 @@ from typing import IO, Any
 from mlintern.errors import UserError
 from mlintern.sandbox import bubblewrap, view
 from mlintern.sandbox.limits import GIB, Backend, Completed, Limits, Network
+from mlintern.sandbox.pipes import communicate
 from mlintern.sandbox.usage import descendants
 
 _SECRET_VARIABLE = re.compile(r"(?i)(api_?key|token|secret|passw|credential|(^|_)key($|_)|(^|_)auth($|_))")
@@ -258,7 +258,7 @@ def run_sandboxed(
         writable=writable,
         network=network,
     ) as process:
-        stdout, stderr, overflow = _communicate(process, input, limits)
+        stdout, stderr, overflow = communicate(process, input, limits.output_bytes)
         if overflow:
             process.kill()
             process.ended_by = "output_bytes"
@@ -369,42 +369,3 @@ def _absent(mounts: Sequence[view.Mount]) -> list[str]:
         for name in names
         if not any(Path(name).is_relative_to(target) or target.is_relative_to(name) for target in targets)
     ]
-
-
-def _communicate(process: SandboxedProcess, input: bytes, limits: Limits) -> tuple[bytes, bytes, bool]:
-    """Feeds stdin and reads both outputs until they end or one grows past the limit (then True)."""
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    collected = {process.stdout: bytearray(), process.stderr: bytearray()}
-    waiting = memoryview(input)
-    with selectors.DefaultSelector() as selector:
-        for stream in collected:
-            selector.register(stream, selectors.EVENT_READ)
-        if waiting:
-            os.set_blocking(process.stdin.fileno(), False)
-            selector.register(process.stdin, selectors.EVENT_WRITE)
-        else:
-            process.stdin.close()
-        while selector.get_map():
-            for key, _ in selector.select():
-                if key.fileobj is process.stdin:
-                    waiting = _feed(process.stdin, waiting)
-                    if not waiting:
-                        selector.unregister(process.stdin)
-                        process.stdin.close()
-                    continue
-                chunk = os.read(key.fd, _CHUNK)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                    continue
-                kept = collected[key.fileobj]  # type: ignore[index]
-                kept += chunk
-                if len(kept) > limits.output_bytes:
-                    return bytes(collected[process.stdout]), bytes(collected[process.stderr]), True
-    return bytes(collected[process.stdout]), bytes(collected[process.stderr]), False
-
-
-def _feed(stdin: IO[bytes], waiting: memoryview) -> memoryview:
-    try:
-        return waiting[os.write(stdin.fileno(), waiting[:_CHUNK]) :]
-    except BrokenPipeError:
-        return waiting[:0]  # it reads no more; its exit code says whether that matters
