@@ -49,8 +49,8 @@ def test_code_that_does_not_parse_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("added", "key"),
     [
-        ("run: {dir: elsewhere}\n", "run.dir"),
-        ("audit: {fail_on: info}\n", "audit.fail_on"),
+        ("env: {drift: refuse}\n", "env.drift"),
+        ("llm: {base_url: 'http://x'}\n", "llm.base_url"),
         ("hydra: {callbacks: {x: {_target_: mlintern.engine.metrics.Accuracy}}}\n", "hydra.callbacks.x"),
         ("logger: {kind: csv}\n", "logger.kind"),
         ("seed: 3\n", "seed"),
