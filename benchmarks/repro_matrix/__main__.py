@@ -74,7 +74,7 @@ def main() -> int:
     import torch
     import torchmetrics  # noqa: F401
 
-    import mlintern.engine.cell  # noqa: F401
+    import mlintern.engine.training  # noqa: F401
     from benchmarks.repro_matrix import elsewhere
     from benchmarks.repro_matrix.rows import Side
     from portability.circumstances import Elsewhere

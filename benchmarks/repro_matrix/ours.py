@@ -22,8 +22,8 @@ def bits(folder: Path) -> dict[str, Any]:
 def train(job: dict[str, Any], started: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Train (or go on training) in `job["folder"]`; `started` is called after the first step."""
     from mlintern.engine import rows
-    from mlintern.engine.cell import seconds_per_step
-    from mlintern.engine.whole import run_cell
+    from mlintern.engine.cell import run_cell
+    from mlintern.engine.training import seconds_per_step
     from mlintern.errors import Interrupted
 
     options = dict(job.get("options", {}))

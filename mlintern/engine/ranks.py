@@ -120,7 +120,7 @@ def _run_rank(
     parent: int,
 ) -> None:
     """One further rank, from start to end: it trains along and writes nothing."""
-    from mlintern.engine.cell import Cell  # which imports this module
+    from mlintern.engine.training import Cell  # which imports this module
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 decides when to stop
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -57,7 +57,7 @@ def preload() -> None:
     import mlintern.engine.cell
     import mlintern.engine.measure
     import mlintern.engine.tables
-    import mlintern.engine.whole
+    import mlintern.engine.training
     import mlintern.study.pricing  # noqa: F401
 
     weight = torch.nn.Parameter(torch.zeros(2, 2))
@@ -111,7 +111,7 @@ def audit(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 def estimate(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Time a few steps of a cell in this process, and the memory that they took."""
     from mlintern.engine import memory, tables
-    from mlintern.engine.cell import seconds_per_step
+    from mlintern.engine.training import seconds_per_step
 
     memory.reset_peak()
     rows = tables.read_rows(tables.Paths(Path(job["tables"])), job["parts"], job["top"])

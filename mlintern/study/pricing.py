@@ -18,7 +18,7 @@ def engine_fit(config: Mapping[str, Any], splits: Splits) -> Fit:
         import pyarrow.parquet as pq
 
         from mlintern import record
-        from mlintern.engine.whole import run_cell
+        from mlintern.engine.cell import run_cell
 
         quiet = {**config, "logger": {"kind": "none"}}
         with tempfile.TemporaryDirectory() as folder:

@@ -218,7 +218,7 @@ class Desk:
     def ask_finish(self, question: Mapping[str, Any], frames: Iterator[Any]) -> dict[str, Any]:
         """Write what is kept of every test example beside the record."""
         from mlintern import record
-        from mlintern.engine.cell import write_table
+        from mlintern.engine.training import write_table
 
         dataset, scored, folder = self.datasets[question["key"]], self._scored(question), Path(question["folder"])
         columns = {"id": dataset.ids, "target": dataset.labels, **scored.columns}

@@ -18,8 +18,8 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Train one cell on the rows that it may see, in its working folder."""
     from mlintern.engine import tables
     from mlintern.engine import weights as saving
-    from mlintern.engine.cell import train
     from mlintern.engine.inside import Inside
+    from mlintern.engine.training import train
     from mlintern.files import remove_drafts
     from mlintern.loggers.rows import Telling, wants_steps
     from mlintern.study.jobs import lock

@@ -29,10 +29,10 @@ from mlintern.data.prepare import prepare
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows
-from mlintern.engine.cell import Cell
+from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
-from mlintern.engine.whole import run_cell
+from mlintern.engine.training import Cell
 from mlintern.record import stable_hash
 from mlintern.study.jobs import load_splits
 from mlintern.study.plan import dataset_name

@@ -16,9 +16,9 @@ from mlintern.data.prepare import as_examples, make_splits
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
 from mlintern.engine import rows
-from mlintern.engine.cell import Cell
+from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import build
-from mlintern.engine.whole import run_cell
+from mlintern.engine.training import Cell
 from mlintern.errors import UserError
 
 PACKS = Path(__file__).parent / "papers"

@@ -6,8 +6,8 @@ import pytest
 from mlintern.config import Composer
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows
-from mlintern.engine.cell import Cell
 from mlintern.engine.loop import Loop
+from mlintern.engine.training import Cell
 from mlintern.errors import UserError
 
 

@@ -12,8 +12,8 @@ import pytest
 from mlintern.config import Composer
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows as engine_rows
-from mlintern.engine.cell import train
-from mlintern.engine.whole import run_cell
+from mlintern.engine.cell import run_cell
+from mlintern.engine.training import train
 from mlintern.errors import Interrupted
 from tests.loggers import cells
 
@@ -93,7 +93,7 @@ def test_training_that_goes_on_tells_what_is_behind_it(tmp_path, splits):
 
 def test_steps_are_told_in_pieces_once_each(tmp_path, splits, monkeypatch):
     """What W&B gets while training goes on: every step before a checkpoint, again from the start after a kill."""
-    monkeypatch.setattr("mlintern.engine.cell.STEPS_AT_ONCE", 7)
+    monkeypatch.setattr("mlintern.engine.training.STEPS_AT_ONCE", 7)
     config, parts = compose(RARELY), rows_of(splits)
     at, told = [0], []
 

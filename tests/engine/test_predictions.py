@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from mlintern.data.splits import Examples, Splits
+from mlintern.engine.cell import write_predictions
 from mlintern.engine.evaluate import Evaluation, evaluate
-from mlintern.engine.whole import write_predictions
 from mlintern.record import PREDICTIONS_FILE
 from mlintern.study.smells import _values
 

@@ -20,7 +20,7 @@ import numpy as np
 from mlintern.config import Composer
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import ENGINE_VERSION
-from mlintern.engine.whole import run_cell
+from mlintern.engine.cell import run_cell
 from mlintern.errors import Interrupted
 from mlintern.record import cell_id
 

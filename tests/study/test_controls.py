@@ -8,10 +8,10 @@ from mlintern import record
 from mlintern.config import Composer
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import ENGINE_VERSION, initialise, rows
-from mlintern.engine.cell import Cell
 from mlintern.engine.controls import Constant, Linear
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import is_control, sizes
+from mlintern.engine.training import Cell
 from mlintern.report.model import Smell
 from mlintern.study import plan
 from mlintern.study.smell_controls import learns_shuffled_labels, no_better_than

@@ -119,7 +119,7 @@ def test_there_are_enough_honest_ones() -> None:
         ("import timm\ndef f():\n    return timm.create_model('x', pretrained=True)", "network", 3),
         ("from mlintern.engine.protocols import Path", "import", 1),
         ("from mlintern.sandbox import run_sandboxed", "import", 1),
-        ("import mlintern.engine.cell", "import", 1),
+        ("import mlintern.engine.training", "import", 1),
         ("def f():\n    torch.use_deterministic_algorithms(False)", "setting", 2),
         ("def f():\n    torch.set_default_dtype(torch.float64)", "setting", 2),
         ("X = b'" + "x" * 300 + "'", "opaque", 1),
