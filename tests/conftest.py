@@ -7,3 +7,13 @@ for name in ("ANTHROPIC_API_KEY", "WANDB_API_KEY", "HF_TOKEN"):
     os.environ.pop(name, None)
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before torch is imported
+
+import pytest  # noqa: E402 - after the environment that imports may read
+
+from mlintern.sandbox import policy  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_of_the_sandbox():
+    """A command that a test ran in this process may have said which sandbox; the next test has said nothing."""
+    policy.say(None)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlintern.config import ROOT
+from mlintern.record import seal
 from tests.end_to_end.runs import PAPER, SLUG, bits, kill, records, run, start, wait_for
 
 SHORT = ["trainer.max_steps=400", "trainer.eval_every=100"]
@@ -153,7 +154,7 @@ def test_verify_says_identical_and_names_what_changed(reference, tmp_path):
         "config": {**record["config"], "seed": 1},
         "prepared": {**record["prepared"], "test": "0" * 64},
     }
-    (copy / "run.json").write_text(json.dumps(changed))
+    (copy / "run.json").write_text(json.dumps(seal(changed, copy)))
     out = verify(str(copy), "--steps", "3", code=1)
     assert "Not as recorded: data: test part, as prepared" in out
     assert "DIFFERENT from step 0 on" in out
