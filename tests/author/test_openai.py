@@ -1,11 +1,9 @@
 """Chat completions over the real wire format: what is sent, what servers of this kind refuse, what it costs."""
 
 import pytest
-from pydantic import BaseModel
 
 from mlintern.author.asking import Asker
 from mlintern.author.dialogue import Dialogue
-from mlintern.author.messages import FileBlock, Request, TextBlock
 from mlintern.author.money import Ledger
 from mlintern.author.providers.base import Refused
 from mlintern.author.providers.openai_api import OpenAIProvider, is_own_machine, root_of
@@ -13,26 +11,7 @@ from mlintern.author.settings import LlmSettings, make_asker
 from mlintern.errors import UserError
 from tests.author.chat_server import ChatServer, Reply
 from tests.author.messages_server import Server
-
-GOOD = '{"answer": 42}'
-
-
-class Form(BaseModel):
-    answer: int
-
-
-REQUEST = Request(
-    stage="outline",
-    system="You read papers.",
-    blocks=(
-        TextBlock("The paper.", cache=True),
-        FileBlock("image/png", "iVBORw0KGgo=", "figure-1"),
-        FileBlock("application/pdf", "JVBERi0=", "page-2"),
-        TextBlock("What is in it?"),
-    ),
-    schema=Form.model_json_schema(),
-    max_tokens=2000,
-)
+from tests.author.test_asking import GOOD, REQUEST, Form
 
 
 @pytest.fixture(autouse=True)

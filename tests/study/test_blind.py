@@ -34,7 +34,7 @@ def lies(tmp_path_factory):
     return folder, out.replace("\n", " "), {run["variant"]: run for run in tiny.records(folder).values()}
 
 
-@pytest.mark.parametrize("model", ["seeker", "patcher"])
+@pytest.mark.parametrize("model", ["seeker", pytest.param("patcher", marks=pytest.mark.slow)])
 def test_a_pack_that_looks_for_the_targets_finds_none(folder, model):
     out = tiny.run(folder, *seekers.ARGUMENTS, f"model={model}")
     assert "FOUND" not in out
@@ -43,12 +43,14 @@ def test_a_pack_that_looks_for_the_targets_finds_none(folder, model):
     assert run["test_readings"] == 1 and run["told"]["differs"] == []
 
 
+@pytest.mark.slow
 def test_the_ways_to_look_work(folder):
     out = tiny.run(folder, *seekers.ARGUMENTS, "model=finds_train", code=2).replace("\n", "")
     for way in ("gc array", "gc tensor", "frame", "file"):
         assert way in out, out
 
 
+@pytest.mark.slow
 def test_who_boasts_is_contradicted(lies):
     _, out, runs = lies
     boaster, honest = runs["boaster"], runs["honest"]
@@ -58,6 +60,7 @@ def test_who_boasts_is_contradicted(lies):
     assert boaster["metrics"]["test"]["squared_error"] > 1  # and what counts is the host's
 
 
+@pytest.mark.slow
 def test_who_forges_changes_nothing(lies):
     folder, _, runs = lies
     same = ("metrics", "test_readings", "evaluations", "selection", "status")
@@ -67,6 +70,7 @@ def test_who_forges_changes_nothing(lies):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", REFUSED)
 def test_outputs_that_are_off_are_refused_in_one_line(lies, model):
     folder, out, runs = lies
@@ -76,12 +80,14 @@ def test_outputs_that_are_off_are_refused_in_one_line(lies, model):
     assert not any("\n" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_outputs_that_are_no_numbers_are_only_wrong(lies):
     _, _, runs = lies
     assert runs["nothing"]["status"] == "finished" and runs["nothing"]["metrics"]["test"] == {}
     assert runs["nothing"]["told"]["differs"]
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_sealed_is_scored_without_training_again(lies):
     folder, _, _ = lies
     argv = [*seekers.ARGUMENTS, "model=slow"]
