@@ -35,6 +35,10 @@ class Planned:
         return {"cell_id": self.cell_id, "variant": cell.variant, "levels": dict(cell.levels), "seed": cell.seed}
 
 
+_LONGEST_S = 1e12
+"""More seconds than any cell takes: no estimate, but a false word."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Cost:
     """What one cell is expected to take."""
@@ -46,6 +50,16 @@ class Cost:
     @property
     def known(self) -> bool:
         return self.memory_bytes > 0
+
+    @classmethod
+    def told(cls, result: Mapping[str, Any]) -> "Cost":
+        """What a worker measured; not known where its code says something that is no measurement."""
+        seconds = [result.get(name) for name in ("train_s", "evaluate_s")]
+        memory = result.get("peak_memory_bytes")
+        whole = isinstance(memory, int) and not isinstance(memory, bool) and 0 < memory < 1 << 62
+        if not whole or not all(isinstance(s, float) and 0 <= s < _LONGEST_S for s in seconds):
+            return cls()
+        return cls(sum(seconds), memory)  # type: ignore[arg-type]
 
 
 def show_plan(console: Console, planned: Sequence[Planned], costs: Mapping[str, Cost]) -> None:

@@ -213,13 +213,7 @@ class Session:
             Task(kind, self._estimate_job(item.cell), attempts=self.pool.retries)  # once is enough for an estimate
             for kind, item in kinds.items()
         ]
-        costs = {
-            event.task.name: Cost(
-                event.result["train_s"] + event.result["evaluate_s"], event.result["peak_memory_bytes"]
-            )
-            for event in self.pool.run(tasks)
-            if event.kind == "done"
-        }
+        costs = {event.task.name: Cost.told(event.result) for event in self.pool.run(tasks) if event.kind == "done"}
         return {item.cell_id: costs.get(of[item.cell_id], Cost()) for item in planned}
 
     def _estimate_job(self, cell: CellPlan) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Hostile packs through the real command: no effect outside the scratch folder, no target of test, no key, no hang.
 
-A dozen attacks run by default; all of them with `-m slow`, which prints a count.
+A dozen attacks run by default, five families in one run each with the slow tests, and all of them, a command for each
+of those that end their process, with the extended ones; each prints a count.
 """
 
 import signal
@@ -13,6 +14,7 @@ from tests.adversarial.packs import FAMILIES, Done, Project, payloads
 
 pytestmark = pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox")
 BATCHED = [family for family in FAMILIES if family not in ("fatal", "endless")]
+SPEED = {family: "extended" if family in ("keys", "targets", "sources") else "slow" for family in BATCHED}
 FATAL, ENDLESS = payloads("fatal"), payloads("endless")
 SOON_S = 15
 """From a signal to the end of the command, on a busy machine."""
@@ -83,8 +85,7 @@ def test_bare_the_same_attacks_succeed(tmp_path):
         assert what in seen
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", BATCHED)
+@pytest.mark.parametrize("family", [pytest.param(f, marks=getattr(pytest.mark, SPEED[f])) for f in BATCHED])
 def test_a_batch_has_no_effect(project, family):
     batch = payloads(family)
     done = project.attack(f"local_{family}", batch, data_of(batch))
@@ -92,7 +93,7 @@ def test_a_batch_has_no_effect(project, family):
     assert done.ran == set(batch), f"{sorted(set(batch) - done.ran)} did not run:\n{done.said[-3000:]}"
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", FATAL)
 def test_what_ends_or_exhausts_its_process_ends_nothing_else(project, name):
     batch = {name: FATAL[name]}
@@ -101,7 +102,7 @@ def test_what_ends_or_exhausts_its_process_ends_nothing_else(project, name):
     assert done.code or done.ran == {name}, f"it did not run:\n{done.said[-3000:]}"
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_never_ends_is_ended_by_the_user(project, name):
     slug = f"local_{name}"
@@ -113,7 +114,7 @@ def test_what_never_ends_is_ended_by_the_user(project, name):
     assert done.code != 0
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_configuration_is_refused_in_one_line(project, name):
     slug = f"local_{name}"
@@ -124,7 +125,7 @@ def test_a_configuration_is_refused_in_one_line(project, name):
     assert done.code == 2, done.said
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_neither_hangs_nor_does_anything(project, name):
     pack = project.pack(f"local_{name}", {})
