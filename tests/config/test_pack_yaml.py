@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -234,14 +233,13 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(30)  # a hang: each takes milliseconds
 @pytest.mark.parametrize("name", HOSTILE)
 def test_one_line_at_once_that_names_the_file_and_nothing_is_imported(name, tmp_path):
     changes, says = HOSTILE[name]
     write(tmp_path, changes)
-    began = time.monotonic()
     with pytest.raises(UserError) as refused, Composer(SLUG, tmp_path / "papers") as composer:
         composer.compose([])
-    assert time.monotonic() - began < 20  # a loaded machine; it takes milliseconds
     message = str(refused.value)
     assert says in message
     assert "\n" not in message

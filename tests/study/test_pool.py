@@ -158,16 +158,15 @@ def test_closing_ends_a_job_that_loops(monkeypatch):
         if event.kind == "told":
             ran.set()
             break
-    began = time.monotonic()
-    p.close()
-    assert ran.is_set() and time.monotonic() - began < 5
+    p.close()  # comes back although the job never would
+    assert ran.is_set()
 
 
-def test_closing_lets_a_job_that_waits_end_by_itself():
+@pytest.mark.timeout(60)
+def test_closing_lets_a_job_that_waits_end_by_itself(monkeypatch):
+    monkeypatch.setattr("mlintern.study.pool.GRACE_S", 1000)
     p = pool(size=1)
     for event in p.run([Task("a", {"do": "ask"})]):
         if event.kind == "asked":
             break
-    began = time.monotonic()
     p.close()
-    assert time.monotonic() - began < 3

