@@ -24,6 +24,8 @@ def with_recall(subject: Subject, kind: Kind, check: Callable[[Subject], Outcome
         return outcome
     if kind in NO_CANARY:
         return dataclasses.replace(outcome, reason=f"{outcome.reason}; {NO_CANARY[kind]}")
+    if kind not in PLANTERS:
+        return dataclasses.replace(outcome, reason=f"{outcome.reason}; no canary: nothing plants {kind} yet")
     tried, named = [], 0
     for planting in PLANTERS[kind](subject, generator(subject.options.seed, "canaries", kind.value)):
         found = [finding for finding in check(planting.subject).findings if finding.kind is kind]

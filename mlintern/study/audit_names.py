@@ -1,13 +1,18 @@
 """What the audits of a study are called: `<data>__<protocol>`, and the levels that change the data where some do.
 
 An ablation may train on other data than its base (fewer examples, another preprocessing): each gets an audit of its
-own, `<data>__<protocol>__<factor>=<level>`, and no run rests on the audit of data that it did not see.
+own, `<data>__<protocol>__<factor>=<level>`, and no run rests on the audit of data that it did not see. A name is a
+folder's; what would not come back from it (`cifar__10`, a level with a slash) is escaped, as in a URL.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 _BETWEEN = "__"
+_NOT_ITSELF = re.compile(r"[%/]|(?<=_)_|^_|_$")
+"""What of a part would be taken for a border between two, for an escape, or for a folder."""
 
 
 def names_of(keyed: Sequence[tuple[Mapping[str, Any], str]]) -> dict[str, str]:
@@ -22,33 +27,40 @@ def names_of(keyed: Sequence[tuple[Mapping[str, Any], str]]) -> dict[str, str]:
     for plain, keys in keys_of.items():
         for key in keys:
             shared = sorted(set.intersection(*({*_others(levels)} for levels in of_key[key])))
-            name = _BETWEEN.join([plain, *shared]) if len(keys) > 1 else plain
+            name = _BETWEEN.join([plain, *map(_escaped, shared)]) if len(keys) > 1 else plain
             names[key] = name if name not in names.values() else f"{name}{_BETWEEN}{key}"
     return names
 
 
 def name_for(names: Iterable[str], levels: Mapping[str, Any]) -> str | None:
     """The audit, of those named, of a cell's data under its protocol: the one that knows most of its levels."""
-    plain, others = _plain(levels), set(_others(levels))
+    place, others = _place(levels), set(_others(levels))
     found: dict[str, int] = {}
     for name in names:
-        if name == plain or name.startswith(plain + _BETWEEN):
-            known = set(name.removeprefix(plain).split(_BETWEEN)) - {""}
-            if known <= others:
-                found[name] = len(known)
+        data, protocol, known = parts_of(name)
+        if (data, protocol) == place and others.issuperset(known):
+            found[name] = len(known)
     return max(found, key=found.__getitem__) if found else None
 
 
 def parts_of(name: str) -> tuple[str, str, list[str]]:
     """(data, protocol, the levels that change the data as `factor=level`)."""
-    data, protocol, *levels = name.split(_BETWEEN)
+    data, protocol, *levels = map(unquote, name.split(_BETWEEN))
     return data, protocol, levels
 
 
+def _place(levels: Mapping[str, Any]) -> tuple[str, str]:
+    return str(levels.get("data")), str(levels.get("protocol"))
+
+
 def _plain(levels: Mapping[str, Any]) -> str:
-    return f"{levels.get('data')}{_BETWEEN}{levels.get('protocol')}"
+    return _BETWEEN.join(map(_escaped, _place(levels)))
 
 
 def _others(levels: Mapping[str, Any]) -> list[str]:
-    """The levels that may change the data, as a name of a file can have them."""
-    return [f"{key}={level}".replace("/", "|") for key, level in levels.items() if key not in ("data", "protocol")]
+    """The levels that may change the data."""
+    return [f"{key}={level}" for key, level in levels.items() if key not in ("data", "protocol")]
+
+
+def _escaped(part: str) -> str:
+    return _NOT_ITSELF.sub(lambda found: "%5F" if found[0] == "_" else quote(found[0], safe=""), part)

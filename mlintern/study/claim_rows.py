@@ -18,7 +18,7 @@ from mlintern.spec import Printed as SpecPrinted
 from mlintern.study.claims import Claim, EqualsPrinted, MeasuredClaim, PairClaim, judge, parse_claims
 from mlintern.study.evidence import Evidence, Planned
 from mlintern.study.observation import Observation, Outcomes, same
-from mlintern.study.printed_value import PrintedValue, Spread
+from mlintern.study.printed_value import PrintedValue
 
 VERDICT: dict[str, Verdict] = {word.replace(" ", "_"): word for word in get_args(Verdict)}
 """The judge's words to the report's."""
@@ -61,17 +61,9 @@ def cell_key(table: ResultTable, cell: ResultCell) -> CellKey:
 
 
 def printed_value(printed: SpecPrinted) -> PrintedValue:
-    """The printed number as statistics want it: a spread over a stated number of runs is a standard deviation."""
+    """The printed number as statistics want it; its spread is what the spec says that it is, and nothing else."""
     assert printed.mean is not None
-    spread: Spread = "std" if printed.std is not None and printed.n is not None else "unknown"
-    return PrintedValue(
-        mean=printed.mean,
-        std=printed.std,
-        n=printed.n,
-        bound=printed.bound,
-        spread=spread,
-        decimals=printed.decimals,
-    )
+    return PrintedValue(**printed.model_dump(exclude={"raw"}))
 
 
 def settled(verdict: Verdict, lost: Sequence[Planned]) -> Verdict:

@@ -1,5 +1,6 @@
 """Canaries of every kind of data: a PASS says how many planted copies the check names there."""
 
+import enum
 import re
 
 import networkx as nx
@@ -125,10 +126,18 @@ def test_two_columns_of_noise_make_a_pass_worth_little():
     assert named < 0.5 * number
 
 
+class New(enum.StrEnum):
+    KIND = "constant_feature"
+
+
 def test_every_check_has_a_canary_or_says_why_not():
     assert {kind for kind, _ in CHECKS} == set(PLANTERS) | set(NO_CANARY)
     outcome = Outcome(Status.PASS, "the ledger has 1 reading")
     assert "no canary: it counts" in with_recall(rows(), Kind.TEST_REUSE, lambda _: outcome, outcome).reason
+    outcome = Outcome(Status.PASS, "no column is constant")  # a contributor's check, of a kind that no table knows
+    assert (
+        "no canary: nothing plants constant_feature" in with_recall(rows(), New.KIND, lambda _: outcome, outcome).reason
+    )
     few = rows(n=60)
     outcome = Outcome(Status.PASS, "no row stands in two parts")
     assert "no canary: too few rows" in with_recall(few, Kind.EXACT_DUPLICATE, lambda _: outcome, outcome).reason

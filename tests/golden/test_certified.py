@@ -48,6 +48,15 @@ def test_a_record_that_names_no_code_shows_nothing(given):
     assert not same_bits(given, V)
 
 
+def test_files_in_rooms_of_a_room_count(tmp_path, monkeypatch):
+    for name in ("engine/a.py", "engine/loop/b.py", "engine/loop/deep/c.py", "data/d.py", "study/not.py"):
+        (tmp_path / "mlintern" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mlintern" / name).write_text("")
+    monkeypatch.setattr(source, "_PACKAGE", tmp_path / "mlintern")
+    counted = [f"mlintern/{name}" for name in ("data/d.py", "engine/a.py", "engine/loop/b.py", "engine/loop/deep/c.py")]
+    assert sorted(source_sha256.__wrapped__()) == counted
+
+
 def test_every_file_that_computes_counts():
     names = set(source_sha256())
     assert {"mlintern/engine/__init__.py", "mlintern/engine/loop.py", "mlintern/data/prepare.py"} <= names

@@ -77,7 +77,7 @@ def _result_cells() -> list[dict[str, Any]]:
                     data=data,
                     protocol="as_published",
                     metric="accuracy",
-                    printed={"raw": f"{mean} ± {std}", "mean": mean, "std": std, "n": 3},
+                    printed={"raw": f"{mean} ± {std}", "mean": mean, "std": std, "n": 3, "spread": "std"},
                     locator=_cell_locator(i, j),
                     testable=True,
                 )

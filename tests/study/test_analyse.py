@@ -256,6 +256,27 @@ def test_what_else_the_protocols_differ_in_is_said(runs: list[RunRecord]) -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("spread", "verdict"),
+    [
+        ("std", "contradicted"),
+        ("standard_error", "inconclusive"),
+        ("ci95", "contradicted"),
+        ("unknown", "inconclusive"),
+    ],
+)
+def test_a_printed_spread_is_what_the_spec_says_that_it_is(runs: list[RunRecord], spread: str, verdict: str) -> None:
+    raw = fake_runs.spec_dict()
+    (stated,) = [c for c in raw["tables"][0]["cells"] if (c["row"], c["column"]) == ("MNIST-1D", "CNN")]
+    stated["printed"] |= {"raw": "92.0 ± 0.3", "mean": 92.0, "std": 0.3, "n": 10, "spread": spread, "decimals": 1}
+    for other in raw["tables"][0]["cells"]:
+        other["testable"], other["not_tested_reason"] = other is stated, None if other is stated else "not here"
+    raw["claims"] = []
+    set_accuracy(clean(runs, "cnn"), [0.9149, 0.9150, 0.9151])
+    judgement = cell(study(runs, spec=type(fake_runs.spec()).model_validate(raw)), "CNN").judgement
+    assert judgement.verdict == verdict
+
+
 def test_a_cell_and_the_claim_that_says_the_same_share_one_verdict(runs: list[RunRecord]) -> None:
     raw = fake_runs.spec_dict()
     check = dict(kind="equals_printed", metric="accuracy", unit="percent", a={"variant": "cnn", "data": "mnist1d"})

@@ -1,5 +1,7 @@
 """Audits by name: one for each of the data that cells see, and every cell finds its own."""
 
+import pytest
+
 from mlintern.study.audit_names import name_for, names_of, parts_of
 
 PLAIN = {"data": "d", "protocol": "clean"}
@@ -33,3 +35,22 @@ def test_an_audit_of_other_data_is_no_audit():
 def test_two_audits_that_no_level_tells_apart_are_both_kept():
     names = names_of([(PLAIN, "a"), (PLAIN, "b")])
     assert len(set(names.values())) == 2
+
+
+@pytest.mark.parametrize("data", ["cifar__10", "cifar_10", "a___b", "a_", "d%5F"])
+@pytest.mark.parametrize("protocol", ["clean", "as__published", "clean_"])
+@pytest.mark.parametrize("level", ["100", "per__class", "1/2", "1|2", "10%"])
+def test_what_a_name_was_made_of_comes_back_from_it(data, protocol, level):
+    base = {"data": data, "protocol": protocol}
+    less = {**base, "size": level}
+    names = names_of([(base, "k"), (less, "few")])
+    assert parts_of(names["k"]) == (data, protocol, [])
+    assert parts_of(names["few"]) == (data, protocol, [f"size={level}"])
+    assert name_for(names.values(), less) == names["few"]
+    assert name_for(names.values(), base) == names["k"]
+    assert not any("/" in name for name in names.values())
+
+
+def test_a_dataset_is_not_taken_for_another_one_under_a_level():
+    split_apart = {"data": "cifar", "protocol": "10"}
+    assert name_for(names_of([({"data": "cifar__10", "protocol": "clean"}, "k")]).values(), split_apart) is None

@@ -6,6 +6,9 @@ import os
 import pytest
 
 from mlintern.engine.source import source_hash
+from mlintern.pack import Pack
+from mlintern.study.gate import audit_key
+from mlintern.study.plan import CellPlan
 from tests.study import tiny
 
 CELL = [tiny.PAPER, "model=net", "data=blobs", "seed=0"]
@@ -56,6 +59,26 @@ def test_after_an_edit_data_and_audit_and_cell_are_made_anew(tmp_path):
 
 def _codes(*runs):
     return {run["code_sha256"] for run in runs}
+
+
+def test_an_audit_is_made_anew_when_the_code_that_preprocesses_changes(tmp_path):
+    """Of the same raw data and configuration: what the audit looks at is what this code makes of them."""
+    folder = tmp_path / "papers" / tiny.SLUG
+    (folder / "conf/paper").mkdir(parents=True)
+    (folder / f"conf/paper/{tiny.SLUG}.yaml").write_text("a: 1\n")
+    (folder / "spec.yaml").write_text("a: 1\n")
+    (folder / "modules.py").write_text("class Centre: mean = float(features.mean())\n")
+
+    def key(preprocess):
+        config = {"data": {"preprocess": preprocess}, "protocol": {}, "audit": {}}
+        cell = CellPlan("net", {"data": "blobs", "protocol": "clean"}, 0, config, ())
+        return audit_key(cell, {"train": "0" * 64}, Pack(tiny.SLUG, folder.parent))
+
+    own, ours = {"_target_": f"papers.{tiny.SLUG}.modules.Centre"}, {"_target_": "mlintern.data.preprocess.Standardize"}
+    before = key(own), key(ours)
+    (folder / "modules.py").write_text("class Centre: mean = float(np.random.rand())\n")
+    assert key(own) != before[0]
+    assert key(ours) == before[1]
 
 
 @pytest.mark.slow
