@@ -4,6 +4,9 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 # One thread per process: processes share the cores, and more threads change the bits and are slower on small models.
+# Tests and packs misspell on purpose, or quote; what LaTeX calls things is no English.
+SPELLED := *.md CITATION.cff Makefile pyproject.toml .ci .github benchmarks conf docs examples hydra_plugins locks/*.py mlintern \
+  pipelines portability
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
@@ -30,10 +33,11 @@ slow: venv  ## the long tests
 extended: launchers  ## tests of minutes each, for a quiet machine: kills, planted causes, clusters, other circumstances
 	$(PYTEST) -m "extended and not gpu" $(ARGS)
 
-lint: venv  ## ruff and mypy
+lint: venv  ## ruff, mypy and the spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell $(SPELLED)
 
 format: venv  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

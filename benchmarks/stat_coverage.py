@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -134,7 +134,7 @@ def main() -> None:
     print(f"\n{time.perf_counter() - began:.0f} s")
 
 
-def _print_table(rows: dict[str, Callable[[str, int, int], float]], repeats: int) -> None:
+def _print_table(rows: Mapping[str, Callable[..., float]], repeats: int) -> None:
     print(f"{'':28}{'':14}" + "".join(f"{f'n = {n}':>9}" for n in SEEDS))
     for title, simulate in rows.items():
         for name in DISTRIBUTIONS:

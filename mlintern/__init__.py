@@ -1,3 +1,3 @@
 """mlintern: reads a paper, runs it on a fixed, reproducible engine and says, claim by claim, what holds up."""
 
-__version__ = "0.1.0"
+__version__ = "0.4.0"

@@ -146,7 +146,7 @@ def test_every_factor_of_a_schedule_is_looked_at_before_the_first_step(factors, 
 )
 def test_a_search_counts_its_trials(numbers, says):
     with pytest.raises(UserError) as refused:
-        search.run("arxiv_2011_14439", ["optimizer.lr=0.1,0.2"], lambda *_: [], *numbers, Console())
+        search.run("arxiv_2011_14439", ["optimizer.lr=0.1,0.2"], lambda *_: [], *numbers, Console())  # type: ignore[call-arg]
     assert says in str(refused.value)
 
 

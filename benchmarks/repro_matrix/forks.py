@@ -102,7 +102,8 @@ def everything(
     `say` is told the name of each one that ended.
     """
     with tempfile.TemporaryDirectory() as folder:
-        waiting, running = list(enumerate(tasks)), {}
+        running: dict[int, int] = {}
+        waiting = list(enumerate(tasks))
         while waiting or running:
             while waiting and len(running) < at_once:
                 i, (_, task) = waiting.pop(0)

@@ -10,7 +10,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,8 @@ class Side:
             return {"shards": 4, "devices": devices}
         return {"accumulate": 4 // devices, "devices": devices}
 
-    def row(self, name: str, variants: dict[str, Task | dict[str, Any]], reference: str = "reference") -> None:
-        """Add a row whose variants, options or tasks by subject, apply to every subject."""
+    def row(self, name: str, variants: Mapping[str, Mapping[str, Any]], reference: str = "reference") -> None:
+        """Add a row whose variants, options by name, apply to every subject."""
         cases = []
         for subject in subjects.SUBJECTS:
             for variant, options in variants.items():

@@ -405,7 +405,7 @@ class Listeners:
     @staticmethod
     def _bound(family: int, kind: int, address: object, stack: contextlib.ExitStack) -> socket.socket:
         made = stack.enter_context(socket.socket(family, kind))
-        made.bind(address)  # type: ignore[arg-type]
+        made.bind(address)
         if kind == socket.SOCK_STREAM:
             made.listen(64)
         made.setblocking(False)

@@ -16,7 +16,7 @@ from mlintern.errors import UserError
 
 def test_an_unknown_backend_is_one_line():
     with pytest.raises(UserError, match="audit.backend=spark: choose local or ray"):
-        AuditOptions(backend="spark")  # type: ignore[arg-type]
+        AuditOptions(backend="spark")
 
 
 def test_ray_that_is_not_installed_is_one_line(monkeypatch):

@@ -52,7 +52,7 @@ def test_copies_are_named_as_if_all_pairs_were_compared(change):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_clean_table_has_no_copies_by_index(seed):
-    subject = cut(*table(seed), 3000, max_rows=500)
+    subject = cut(*table(seed), 3000, max_rows=500)  # type: ignore[call-arg]
     for check in (near_duplicates, augmented_before_split):
         assert check(subject).status is Status.PASS
         assert "drawn at random" not in check(subject).reason
@@ -107,7 +107,7 @@ def test_many_rows_without_groups_have_none():
 
 
 def test_rows_that_do_not_fit_the_memory_are_drawn_and_never_in_silence():
-    subject = cut(*table(0), 3000, max_rows=500, memory="1MB")
+    subject = cut(*table(0), 3000, max_rows=500, memory="1MB")  # type: ignore[call-arg]
     near = near_duplicates(subject)
     assert near.status is Status.INCONCLUSIVE
     assert "of 3000 train rows" in near.reason

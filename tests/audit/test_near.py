@@ -126,7 +126,7 @@ def test_interpolated_rows_leak_only_when_made_before_the_split(before):
         assert np.isin(made_in_test, finding.evidence["rows"]["test"]).mean() > 0.8
     else:
         train, test = cut(x, y)
-        made, tags = smote(*train, 200, rng)
+        made, tags = smote(*train, 200, rng)  # type: ignore[call-arg]
         found = subject((np.vstack([train[0], made]), np.concatenate([train[1], tags])), test)
         assert resampled_before_split(found).status is Status.PASS
     assert near_duplicates(found).status is Status.PASS

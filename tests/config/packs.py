@@ -78,7 +78,7 @@ def write(project: Path, changes: Mapping[str, Change]) -> Path:
     for name, change in changes.items():
         before = files.get(name)
         added = isinstance(change, str) and change.startswith("+") and isinstance(before, str)
-        files[name] = f"{before}{change[1:]}" if added else change  # type: ignore[index]
+        files[name] = f"{before}{change[1:]}" if added else change  # type: ignore[str-bytes-safe]
     for name, content in files.items():
         if content is None:
             continue

@@ -72,7 +72,7 @@ def test_the_prepared_bytes_are_those_of_any_processor(tmp_path):
 
 
 def test_the_pin_names_every_kernel_of_numpy_above_avx2():
-    from numpy._core._multiarray_umath import __cpu_dispatch__
+    from numpy._core._multiarray_umath import __cpu_dispatch__  # type: ignore[import-not-found]
 
     assert set(__cpu_dispatch__) - {"X86_V3"} == set(NUMPY_PINS["NPY_DISABLE_CPU_FEATURES"].split())
 

@@ -72,7 +72,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         if path.startswith(f"/api/datasets/{NAME}/tree/{COMMIT}"):
             under = path.removeprefix(f"/api/datasets/{NAME}/tree/{COMMIT}").strip("/")
             folders = [] if under else [{"type": "directory", "path": "data", "size": 0, "oid": "1" * 40}]
-            listed = [row for row in known if row["path"].startswith(under)] if under else [*folders, *known]
+            listed = [row for row in known if row["path"].startswith(under)] if under else [*folders, *known]  # type: ignore[attr-defined]
             return self.reply(200, json.dumps(listed).encode(), Content_Type="application/json")
         if path == f"/api/datasets/{NAME}/paths-info/{COMMIT}":
             return self.reply(200, json.dumps(known).encode(), Content_Type="application/json")

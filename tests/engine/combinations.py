@@ -400,7 +400,7 @@ def check(one: Combination) -> tuple[str, str]:
     with torch.no_grad():
         one.model.eval()
         outputs = one.model(one.inputs)
-    expected = float(one.loss(outputs, whole)), float(one.score(outputs.numpy()))
+    expected = float(one.loss(outputs, whole)), float(one.score(outputs.numpy()))  # type: ignore[call-arg]
     got = found.loss, found.metrics[one.metric.name]
     if not np.allclose(got, expected, rtol=2e-5, atol=1e-6):
         return "wrong", f"loss and metric {got}, expected {expected}"
@@ -415,7 +415,7 @@ def _gradients(one: Combination, fitted: Any, rows: torch.Tensor) -> tuple[str, 
     one.model.eval()  # dropout has keys of its own in each shard
     parameters = list(one.model.parameters())
     with torch.enable_grad():
-        reference = one.loss(one.model(one.inputs[rows]), rows)
+        reference = one.loss(one.model(one.inputs[rows]), rows)  # type: ignore[call-arg]
         if not torch.isfinite(reference):
             return "ran", ""  # a batch of which nothing counts
         expected = torch.autograd.grad(reference, parameters)

@@ -97,12 +97,12 @@ def _settings() -> settings:
 
 def by_atheris(name: str, minutes: float, keep: Path) -> None:
     """Coverage-guided; does not return (libFuzzer ends the process)."""
-    import atheris  # type: ignore[import-not-found]  # in no lock: it is for whoever fuzzes
+    import atheris  # in no lock: it is for whoever fuzzes
 
     with atheris.instrument_imports(include=["mlintern.paper"]):  # which nothing may have imported before
         from tests.paper.fuzz_inputs import READERS
     strategy, one = READERS[name]
-    fuzz = _settings()(_given(strategy, timed(one))).hypothesis.fuzz_one_input
+    fuzz = _settings()(_given(strategy, timed(one))).hypothesis.fuzz_one_input  # type: ignore[attr-defined]
     options = [
         f"-max_total_time={60 * minutes:.0f}",
         "-max_len=8192",
@@ -120,7 +120,7 @@ def _given(strategy: object, one: Callable[..., None]) -> Callable[..., None]:
     def test(source: object) -> None:
         one(source)
 
-    return given(source=strategy)(test)  # type: ignore[arg-type]
+    return given(source=strategy)(test)
 
 
 def main(argv: list[str]) -> int:

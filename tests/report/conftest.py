@@ -25,4 +25,4 @@ def make(folder: Path, **changes: object) -> Report:
         "cost": fake_runs.cost(),
         "outcomes": read_outcomes(folder),
     }
-    return analyse(**{**given, **changes})  # type: ignore[arg-type]
+    return analyse(**{**given, **changes})

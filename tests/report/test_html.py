@@ -164,7 +164,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
+            super().__init__(*args, directory=str(tmp_path))
 
         def log_message(self, format: str, *args: object) -> None:
             asked.append(self.path)

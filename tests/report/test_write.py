@@ -52,7 +52,9 @@ def test_time_and_place_of_a_run_change_no_byte(tmp_path: Path) -> None:
         run["wall_s"] *= 3
         run["environment"].update(host="cluster", cpu="another CPU", python="3.12.1")
         run["git"] = {"commit": "2" * 40, "dirty": True, "diff_sha256": "3" * 64}
-        run.update(started="2027-01-01T00:00:00+00:00", finished="2027-01-01T00:09:00+00:00", peak_memory_bytes=7)
+        run.update(
+            {"started": "2027-01-01T00:00:00+00:00", "finished": "2027-01-01T00:09:00+00:00", "peak_memory_bytes": 7}
+        )
     audits = fake_runs.audits()
     for audit in audits.values():
         for check in audit["checks"]:

@@ -133,7 +133,7 @@ def test_no_number_from_data_that_the_audit_did_not_see(runs: list[RunRecord]) -
 def test_survivors_do_not_settle_a_cell(runs: list[RunRecord], status: str) -> None:
     set_accuracy(clean(runs, "cnn"), [0.9400, 0.9401, 0.9402])
     assert cell(study(runs), "CNN").verdict == "supported"
-    clean(runs, "cnn")[2].update(status=status, message="the loss is not finite from step 12 on")
+    clean(runs, "cnn")[2].update({"status": status, "message": "the loss is not finite from step 12 on"})
     found = cell(study(runs), "CNN")
     assert found.measured is not None
     assert found.measured.n == 2
@@ -142,7 +142,7 @@ def test_survivors_do_not_settle_a_cell(runs: list[RunRecord], status: str) -> N
 
 
 def test_a_claim_with_a_lost_seed_is_not_settled(runs: list[RunRecord]) -> None:
-    clean(runs, "mlp")[0].update(status="diverged", message="NaN")
+    clean(runs, "mlp")[0].update({"status": "diverged", "message": "NaN"})
     claims = {claim.id: claim for claim in study(runs).claims}
     assert claims["cnn_beats_mlp"].verdict == "inconclusive"
     assert "mlp seed 0: diverged: NaN" in claims["cnn_beats_mlp"].reason
@@ -160,14 +160,14 @@ def test_runs_that_nobody_planned_change_nothing(runs: list[RunRecord]) -> None:
     plan = fake_runs.plan(runs)
     before = study(runs, plan=plan)
     stray = copy.deepcopy(clean(runs, "cnn")[0])
-    stray.update(cell_id="a" * 16, seed=7)
+    stray.update({"cell_id": "a" * 16, "seed": 7})
     stray["metrics"]["test"]["accuracy"] = 0.1
     assert study([*runs, stray], plan=plan) == before
 
 
 def test_without_a_plan_other_configurations_are_not_pooled(runs: list[RunRecord]) -> None:
     short = copy.deepcopy(clean(runs, "cnn")[0])
-    short.update(cell_id="b" * 16, seed=9)
+    short.update({"cell_id": "b" * 16, "seed": 9})
     short["config"]["trainer"]["max_steps"] = 500
     found = cell(study([*runs, short], plan=None), "CNN").measured
     assert found is not None
@@ -199,7 +199,7 @@ def test_the_leak_is_priced_over_shared_seeds_and_shared_examples(runs: list[Run
 
 
 def test_a_lost_seed_leaves_the_pooled_price_on_the_seeds_that_all_have(runs: list[RunRecord]) -> None:
-    clean(runs, "cnn")[0].update(status="diverged", message="NaN")
+    clean(runs, "cnn")[0].update({"status": "diverged", "message": "NaN"})
     pooled = study(runs).contrasts[-1]
     assert pooled.variant == "mean of 4 variants"
     assert pooled.base_measured.seeds == [1, 2]

@@ -40,7 +40,7 @@ def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(tmp_path, mon
         assert one.over is None and one.waits_for_lock
     monkeypatch.setattr(life, "is_finished", lambda folder: True)  # what the other process leaves
     one.take(TICK)
-    assert one.over.kind == "done" and one.over.result == {"status": "finished elsewhere"}
+    assert one.over.kind == "done" and one.over.result == {"status": "finished elsewhere"}  # type: ignore[attr-defined]
 
 
 def test_what_a_training_tells_is_read_back(tmp_path):

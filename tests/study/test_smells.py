@@ -231,7 +231,7 @@ def test_better_than_the_paper():
 
 
 def cell(values, mean=56.0, bound=None):
-    return TableCell.model_construct(
+    return TableCell.model_construct(  # type: ignore[call-arg]
         metric="accuracy",
         better="higher",
         variant="small",
@@ -469,7 +469,7 @@ def test_a_metric_s_own_direction_counts_and_not_the_paper_s():
         },
         "protocol": {"metric": "perplexity", "mode": "min"},
     }
-    table = ResultTable.model_construct(metric="accuracy", better="lower")
+    table = ResultTable.model_construct(metric="accuracy", better="lower")  # type: ignore[call-arg]
     spec = SPEC.model_copy(update={"tables": [table]})
     assert _directions(spec, [Group(({**run, "config": config},))]) == {"accuracy": True, "perplexity": False}
     chosen = {**run, "selection": {"metric": "bleu", "mode": "max"}}

@@ -28,7 +28,7 @@ def outcomes(arguments, value):
 def shown(found, width=100):
     console = Console(file=io.StringIO(), width=width)
     sweep_summary.show(console, found)
-    return console.file.getvalue()
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 ACCURACY = {"0": 0.8, "1": 0.84, "2": 0.79}

@@ -100,7 +100,7 @@ class LoopbackArxiv:
             "timeout_s": 5.0,
             "deadline_s": 20.0,
         }
-        return PaperSettings(**{**values, **changes})  # type: ignore[arg-type]
+        return PaperSettings(**{**values, **changes})
 
     def add(self, id: str, *versions: Version, title: str = "On Learning") -> None:
         self.papers[id] = list(versions)

@@ -57,7 +57,7 @@ def test_numbers_torn_over_two_columns_are_one() -> None:
         [c.number and (c.number.value, c.number.spread) for x in (1, 2, 3) if (c := grid.cell(r, x))] for r in (1, 2)
     ]
     assert numbers == [[(71.2, 0.4), (1.35, None), (110e6, None)], [(80.3, 0.2), (0.98, None), (1.5e9, None)]]
-    assert [grid.cell(r, 1).bold for r in (1, 2)] == [False, True]  # type: ignore[union-attr]
+    assert [grid.cell(r, 1).bold for r in (1, 2)] == [False, True]
 
 
 def test_columns_that_only_sometimes_end_in_a_point_stay_apart() -> None:

@@ -33,7 +33,7 @@ def document(path: Path) -> Document:
     return read_latex(PAPERS / expected(path)["paper"])
 
 
-def every_paper(function):  # type: ignore[no-untyped-def]
+def every_paper(function):
     return pytest.mark.parametrize("path", EXPECTED, ids=[p.stem for p in EXPECTED])(function)
 
 

@@ -225,7 +225,7 @@ def test_a_page_without_text_is_said(tmp_path: Path) -> None:
 def refusal(tmp_path: Path, data: bytes, **limits: float) -> str:
     (tmp_path / "paper.pdf").write_bytes(data)
     with pytest.raises(UserError) as caught:
-        read_pdf(tmp_path / "paper.pdf", **limits)  # type: ignore[arg-type]
+        read_pdf(tmp_path / "paper.pdf", **limits)
     assert str(caught.value).startswith("paper.pdf: ")
     assert "Traceback" not in str(caught.value)
     return str(caught.value)
@@ -243,8 +243,8 @@ def test_no_secret_reaches_the_process(tmp_path: Path, monkeypatch: pytest.Monke
     real = subprocess.run
 
     def spy(*args: object, **kwargs: object) -> object:
-        seen.update(kwargs["env"])  # type: ignore[call-overload]
-        return real(*args, **kwargs)  # type: ignore[call-overload]
+        seen.update(kwargs["env"])
+        return real(*args, **kwargs)
 
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
     monkeypatch.setattr(subprocess, "run", spy)
