@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from hydra_plugins.mlintern.joblib_launcher import JoblibLauncher
+from mlintern import config
 from mlintern.config import Composer, ranges
 from mlintern.engine import schedules
 from mlintern.errors import UserError
@@ -160,3 +161,26 @@ def test_a_range_in_words():
     assert Range(whole=True).words() == "a whole number"
     assert not Range().holds(math.inf)
     assert not Range().holds(None)
+
+
+OPTIONS = {
+    group.name: sorted(path.stem for path in group.glob("*.yaml"))
+    for group in config.CONF.iterdir()
+    if group.is_dir() and group.name not in ("hydra", "model", "probe", "sandbox")
+}
+
+
+@pytest.mark.parametrize("turn", range(max(map(len, OPTIONS.values()))))
+def test_every_option_that_ships_runs_with_the_lengths_that_ship(compose, turn):
+    said = [f"{group}={names[turn % len(names)]}" for group, names in OPTIONS.items()]
+    found = compose([*said, "trainer.max_steps=1000", "trainer.batch_size=100"])
+    ranges.check_cell(found)
+
+
+@pytest.mark.parametrize("max_steps", [1, 2, 3, 40, 1000])
+def test_a_schedule_of_steps_fits_any_length_by_itself(max_steps):
+    schedule = schedules.StepDecay()
+    schedules.check_factors(schedule, max_steps)
+    assert schedule.factor(0, max_steps) == 1.0
+    if max_steps == 40:
+        assert [schedule.factor(step, 40) for step in (19, 20, 29, 30)] == pytest.approx([1, 0.1, 0.1, 0.01])

@@ -6,6 +6,7 @@ targets that may be built, and the schema: unknown keys, wrong types and impossi
 """
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mlintern import config
+from mlintern import config, strict_yaml
+from mlintern.config import arguments
 from mlintern.config.boundary import (
     PROMISED,
     check_hydras_targets,
@@ -37,12 +39,18 @@ from mlintern.engine.instantiate import allowed_prefixes
 from mlintern.errors import UserError
 from mlintern.sandbox import policy
 
-_told: set[Path] = set()
-"""Packs of which this process has said that they speak in vain."""
+_told: set[str] = set()
+"""What this process has said of packs that speak in vain."""
 _OF_ANY_DATA = {"num_workers", "train_size", "label_noise"}
 """Keys of `data` that stand in conf/config.yaml, whatever dataset is chosen."""
 _OF_PACKS_ALONE = [f"~{group}" for group in "trainer protocol optimizer scheduler loss augment method metrics".split()]
 """What need not be composed to see what is the user's."""
+
+
+def _say_once(said: str) -> None:
+    if said not in _told:
+        _told.add(said)
+        print(f"mlintern: {said}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -107,9 +115,33 @@ class Composer:
         check_expansion(raw)
         with open_dict(composed):
             del composed["hydra"]
+        self._leave_out_arguments(composed, raw, overrides)
         plain = check(composed, self.slug, self.packs)
-        check_targets(plain, allowed_prefixes(self.slug), roots=[self.packs.parent, config.ROOT])
+        check_targets(plain, allowed_prefixes(self.slug), roots=self._roots)
+        arguments.check(plain, self._roots)
         return plain, choices
+
+    @property
+    def _roots(self) -> list[Path]:
+        return [self.packs.parent, config.ROOT]
+
+    def _leave_out_arguments(self, composed: DictConfig, raw: Mapping[str, Any], overrides: Sequence[str]) -> None:
+        """Leave out what the pack says of its own optimizer (loss, …) where the user chose another that does not take
+        it, and say so once. What a chosen ablation says stays: without it its level would be the base."""
+        for key, name in arguments.replaced(raw, overrides, self._roots):
+            group, _, argument = key.partition(".")
+            if argument in self._of_ablations(group, overrides):
+                continue
+            with open_dict(composed):
+                del composed[group][argument]
+            _say_once(f"{key}: {name} takes no such argument; what papers/{self.slug}/conf says of it is left out")
+
+    def _of_ablations(self, group: str, overrides: Sequence[str]) -> set[str]:
+        """The keys of a group that the ablations which the overrides choose speak of."""
+        text = " ".join(value for key, _, value in (o.partition("=") for o in overrides) if key == "ablation")
+        files = [self.folder / "conf" / "ablation" / f"{option}.yaml" for option in re.findall(r"[\w-]+", text)]
+        said = [strict_yaml.load(path).value for path in files if path.is_file()]
+        return {key for value in said if isinstance(value, dict) for key in value.get(group) or {}}
 
     def _leave_out(self, composed: DictConfig, raw: dict[str, Any], own: Mapping[str, Any]) -> None:
         """Put the user's own word where a pack spoke in vain, and say so once."""
@@ -118,10 +150,9 @@ class Composer:
             raw[name] = own[name]
             with open_dict(composed):
                 composed[name] = OmegaConf.create(own[name])
-        if vain and self.folder not in _told:
-            _told.add(self.folder)
+        if vain:
             what = f"{' and '.join(vain)} {'are' if len(vain) > 1 else 'is'} yours to set"
-            print(f"mlintern: papers/{self.slug}/conf: {what}; what the pack says of that is left out", file=sys.stderr)
+            _say_once(f"papers/{self.slug}/conf: {what}; what the pack says of that is left out")
 
     def _composed(self, given: Sequence[str], named: Sequence[str]) -> DictConfig:
         from hydra import compose

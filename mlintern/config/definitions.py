@@ -18,6 +18,9 @@ LARGEST_MODULE = 2_000_000  # bytes; the largest file of torch that is looked at
 _DEEPEST = 8
 """Steps from a name that is imported to where it is defined, and from a class to the base that has its `__init__`."""
 
+_MAKING = ("__init__", "__new__")
+"""What a class has that says what it takes."""
+
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -130,15 +133,21 @@ def arguments(found: Defined, roots: Sequence[Path]) -> dict[str, str | None] | 
     read off, or anything may be given."""
     node, module = found.node, found.module
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return _parameters(node, bound=False)
+        return None if node.decorator_list else _parameters(node, bound=False)
+    fields: dict[str, str | None] | None = None
     for _ in range(_DEEPEST):
-        if not isinstance(node, ast.ClassDef) or node.keywords:
+        if not isinstance(node, ast.ClassDef) or node.keywords or not all(map(_is_plain, node.body)):
             return None
-        for inner in node.body:
-            if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
-                return _parameters(inner, bound=True)
-        if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
-            return None if node.bases else _fields(node)
+        made = [inner for inner in node.body if isinstance(inner, ast.FunctionDef) and inner.name in _MAKING]
+        is_dataclass = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+        if node.decorator_list and (made or not is_dataclass):
+            return None
+        if made:
+            return _parameters(made[-1], bound=True) if made[-1].name == "__init__" and fields is None else None
+        if is_dataclass:
+            fields = {**_fields(node), **(fields or {})}
+        if not node.bases:
+            return fields or {}
         if len(node.bases) != 1 or not isinstance(node.bases[0], ast.Name):
             return None
         try:
@@ -147,6 +156,13 @@ def arguments(found: Defined, roots: Sequence[Path]) -> dict[str, str | None] | 
             return None
         node, module = base.node, base.module
     return None
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    """Does a statement of a class's body hide no constructor?"""
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        return not _assigned(statement) & set(_MAKING)
+    return isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Expr, ast.Pass))
 
 
 def imported_from(node: ast.ImportFrom, module: Module) -> str:

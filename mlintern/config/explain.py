@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlintern import config
-from mlintern.config import definitions
+from mlintern.config import arguments
 from mlintern.errors import UserError
 
 
@@ -39,12 +39,17 @@ def explain(error: BaseException, slug: str, packs: Path, overrides: Sequence[st
     if unknown := re.search(r"Could not override '([^']+)'", text):
         if unknown[1] in config.COORDINATES:
             return UserError(f"{unknown[1]}: the pack has no options for it; see papers/{slug}/conf/ for what it has")
+        if options := options_of(unknown[1], packs / slug):
+            given = next((o for o in overrides if o.startswith(f"{unknown[1]}=")), f"{unknown[1]}={options[0]}")
+            return UserError(f"{given}: none of this group is chosen so far; to add one, give +{given}")
         return unknown_key(unknown[1], packs / slug, overrides)
     if struct := re.search(r"Key '([^']+)' (?:is )?not in '(\w+)'", text):
         full = re.search(r"full_key: (\S+)", text)
         return UserError(f"{full[1] if full else struct[1]}: no such key; see `--cfg job` for all keys")
     if mandatory := re.search(r"Missing mandatory value: (\S+)", text):
-        return UserError(f"{mandatory[1]}: no value; give {mandatory[1]}=…")
+        full = re.search(r"full_key: (\S+)", text)
+        key = full[1] if full else mandatory[1]
+        return UserError(f"{key}: no value; give {key}=…")
     if typed := re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", text):
         full = re.search(r"full_key: (\S+)", text)
         kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "text"}
@@ -112,20 +117,12 @@ def _keys(pack: Path, choices: Sequence[str]) -> tuple[list[str], dict[str, tupl
             if isinstance(item, dict):
                 walk(item, f"{prefix}{name}.")
         if isinstance(target := value.get("_target_"), str):
-            for name, default in arguments_of(target, roots).items():
+            for name, default in (arguments.taken(target, roots) or {}).items():
                 if name not in value:
                     taken[prefix + name] = (target.rpartition(".")[2], default)
 
     walk(plain or {}, "")
     return known, taken
-
-
-def arguments_of(target: str, roots: Sequence[Path]) -> dict[str, str | None]:
-    """{argument: default} of what a target names, read off its source; empty where that cannot be."""
-    try:
-        return definitions.arguments(definitions.find(target, roots), roots) or {}
-    except definitions.NotFound:
-        return {}
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

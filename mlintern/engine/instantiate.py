@@ -52,7 +52,7 @@ def factory(config: Mapping[str, Any], where: str) -> Callable[..., Any]:
     def build_later(*arguments: Any) -> Any:
         try:
             return make(*arguments)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError, LookupError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise UserError(f"{where}: {config.get('_target_')} cannot be built ({reason}); check its keys") from error
 

@@ -41,29 +41,32 @@ class WarmupCosine:
 
 
 class StepDecay:
-    """Multiply by `gamma` at each of `milestones` (steps)."""
+    """Multiply by `gamma` at each of `milestones` (steps); None: at one half and at three quarters of the training (He
+    et al., 2016, arXiv:1512.03385)."""
 
-    def __init__(self, milestones: list[int], gamma: float = 0.1):
-        if not isinstance(milestones, Sequence) or isinstance(milestones, str) or not milestones:
-            raise UserError(f"scheduler.milestones={milestones}: must be a list of steps, like [500,750]")
+    def __init__(self, milestones: list[int] | None = None, gamma: float = 0.1):
+        listed = isinstance(milestones, Sequence) and not isinstance(milestones, str)
+        if milestones is not None and not (listed and milestones):
+            raise UserError(f"scheduler.milestones={milestones}: must be a list of steps, like [500,750], or null")
         steps = Range(1, whole=True, fix=STEPS.fix)
-        for milestone in milestones:
+        for milestone in milestones or ():
             if not steps.holds(milestone):
                 raise UserError(
-                    f"scheduler.milestones={list(milestones)}: {milestone} must be {steps.words()}; {steps.fix}"
+                    f"scheduler.milestones={list(milestones or ())}: {milestone} must be {steps.words()}; {steps.fix}"
                 )
         Range(0, 1, open_low=True, fix="the learning rate is multiplied by it").check("scheduler.gamma", gamma)
-        self.milestones, self.gamma = sorted(milestones), gamma
+        self.milestones, self.gamma = sorted(milestones or ()), gamma
 
     def check(self, max_steps: int) -> None:
-        if self.milestones[-1] >= max_steps:
+        if self.milestones and self.milestones[-1] >= max_steps:
             raise UserError(
                 f"scheduler.milestones={self.milestones}: {self.milestones[-1]} is not reached, for training ends at "
                 f"trainer.max_steps={max_steps}; give steps below {max_steps}, leave it out, or train longer"
             )
 
     def factor(self, step: int, max_steps: int) -> float:
-        return self.gamma ** sum(step >= milestone for milestone in self.milestones)
+        milestones = self.milestones or (max(1, max_steps // 2), max(1, 3 * max_steps // 4))
+        return self.gamma ** sum(step >= milestone for milestone in milestones)
 
 
 class _Schedule(Protocol):

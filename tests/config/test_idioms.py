@@ -140,7 +140,8 @@ IDIOMS = {
 @pytest.mark.parametrize("name", IDIOMS)
 def test_composes(name, tmp_path):
     changes, overrides, key, value = IDIOMS[name]
-    write(tmp_path, changes)
+    modules = write(tmp_path, changes) / "modules.py"
+    modules.write_text(modules.read_text().replace("norm=None):", "norm=None, **rest):"))
     with Composer(SLUG, tmp_path / "papers") as composer:
         config, _ = composer.compose(overrides)
     assert at(config, key) == value

@@ -4,7 +4,7 @@
 
 import pytest
 
-from mlintern.config import Composer, composer
+from mlintern.config import Composer, arguments, composer
 from mlintern.errors import UserError
 from tests.config.packs import PAPER, SLUG, write
 
@@ -35,6 +35,16 @@ def refused(tmp_path, overrides, changes=None):
         (["hydra.launcher._target_=papers.local_evil.modules.Net"], "code of a pack runs in its sandbox only"),
         (["hydra.searchpath=[file:///tmp]"], "hydra.searchpath=[file:///tmp]: the pack's folder stands there"),
         (["paper.slug=other"], "paper.slug=other: is not the pack's"),
+        (["+model.colour=red"], "model.colour: Net takes no such argument; it takes width, drop, norm"),
+        (["model=deep", "+model.widht=3"], "model.widht: Deep takes no such argument; did you mean model.width? it takes"),
+        (["+data.source.colour=red"], "data.source.colour: Source takes no such argument; it takes n, seed"),
+        (["+optimizer.colour=red"], "optimizer.colour: Adam takes no such argument; it takes params, lr, betas"),
+        (["optimizer=sgd", "+optimizer.betas=[0.9,0.9]"], "optimizer.betas: SGD takes no such argument; it takes params, lr"),
+        (["+loss.colour=red"], "loss.colour: CrossEntropyLoss takes no such argument; it takes weight, size_average"),
+        (["+metrics.accuracy.colour=red"], "metrics.accuracy.colour: Accuracy takes no such argument; it takes threshold"),
+        (["+augment._target_=mlintern.engine.augments.GaussianNoise", "+augment.x=1"], "augment: mlintern.engine.augments"),
+        (["probe=brier"], "probe=brier: none of this group is chosen so far; to add one, give +probe=brier"),
+        (["+probe=attention_in_region"], "metrics.attention_in_region.module: no value; give metrics.attention_in_region"),
     ],
 )  # fmt: skip
 def test_one_line_that_names_the_key_and_the_answer(tmp_path, overrides, says):
@@ -76,3 +86,54 @@ def test_the_users_own_words_stand(tmp_path):
         config, _ = made.compose([*given, "determinism=portable", "run.checkpoint_seconds=2"])
     assert config["run"]["dir"] == "x"
     assert (config["seed"], config["audit"]["price"]) == (3, "none")
+
+
+def test_an_argument_with_a_default_is_added(tmp_path):
+    write(tmp_path, {})
+    with Composer(SLUG, tmp_path / "papers") as made:
+        config, _ = made.compose(
+            ["+model.drop=0", "+data.source.seed=3", "+optimizer.amsgrad=true", "+loss.reduction=mean"]
+        )
+    assert config["model"]["drop"] == 0
+    assert config["data"]["source"]["seed"] == 3
+
+
+def test_what_a_pack_says_of_its_own_optimizer_is_left_out_for_another(tmp_path, capsys):
+    ablation = "# @package _global_\noptimizer:\n  eps: 0.1\n"
+    pack = "+optimizer: {lr: 0.5, betas: [0.8, 0.9]}\nloss: {label_smoothing: 0.1}\n"
+    write(tmp_path, {PAPER: pack, "conf/ablation/eps_large.yaml": ablation})
+    composer._told.clear()
+    with Composer(SLUG, tmp_path / "papers") as made:
+        found, _ = made.compose(["optimizer=sgd", "loss=multi_margin"])
+        assert made.compose([])[0]["optimizer"]["betas"] == [0.8, 0.9]
+        with pytest.raises(UserError, match="optimizer.eps: SGD takes no such argument"):
+            made.compose(["optimizer=sgd", "ablation=eps_large"])
+    assert found["optimizer"]["lr"] == 0.5
+    assert not {"betas", "label_smoothing"} & {*found["optimizer"], *found["loss"]}
+    assert "optimizer.betas: SGD takes no such argument; what papers/local_evil/conf says" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "takes"),
+    [
+        ("class A:\n    def __init__(self, x, *, y=1): ...", {"x", "y"}),
+        ("class A:\n    def forward(self): ...", set()),
+        ("class A:\n    def __init__(self, **rest): ...", None),
+        ("class A:\n    def __new__(cls, x): ...", None),
+        ("class A:\n    if True:\n        def __init__(self, x): ...", None),
+        ("class A:\n    __init__ = make", None),
+        ("class A(metaclass=M): ...", None),
+        ("@wrap\nclass A:\n    def __init__(self, x): ...", None),
+        ("@wrap\ndef A(x): ...", None),
+        ("class A:\n    @overload\n    def __init__(self, x): ...\n    def __init__(self, *a, **k): ...", None),
+        ("@dataclass\nclass A:\n    x: int\n    y: int = 1", {"x", "y"}),
+        ("@dataclass\nclass B:\n    x: int\n@dataclass\nclass A(B):\n    y: int", {"x", "y"}),
+        ("class B:\n    def __init__(self, x): ...\n@dataclass\nclass A(B):\n    y: int", None),
+        ("class A(nn.Module): ...", None),
+    ],
+)
+def test_what_a_class_takes_is_said_where_its_source_says_it(tmp_path, code, takes):
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "some.py").write_text(code)
+    found = arguments.taken("papers.some.A", [tmp_path])
+    assert (found if found is None else set(found)) == takes

@@ -30,7 +30,8 @@ def loop(splits, *overrides):
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("+optimizer.colour=red", "optimizer: torch.optim.Adam cannot be built (TypeError: Adam.__init__() got an"),
+        ("+optimizer.foreach=true", "optimizer: torch.optim.Adam cannot be built (RuntimeError: `fused` and `foreach`"),
+        ("optimizer.betas=[0.9]", "optimizer: torch.optim.Adam cannot be built ("),
         ("trainer.batch_size=21", "trainer.batch_size=21: there are 20 training rows"),
         ("protocol.metric=colour", "protocol.metric=colour: choose accuracy, loss"),
     ],

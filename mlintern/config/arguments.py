@@ -1,0 +1,59 @@
+"""Arguments of what a configuration builds: each must be one that its class takes, as the class's source says.
+
+A name that a class does not take would be told only by the worker that builds it, after data were prepared and audited.
+Where the source does not say it (`**kwargs`, a constructor that a library inherits), nothing is said here either.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlintern.config import definitions
+from mlintern.config.targets import TARGET
+from mlintern.errors import UserError
+
+OF_HYDRA = frozenset({TARGET, "_partial_", "_recursive_", "_convert_", "_args_"})
+REPLACEABLE = ("optimizer", "scheduler", "loss", "augment", "method")
+"""Groups with one class, whose option a user may choose in place of the pack's."""
+
+
+def taken(target: str, roots: Sequence[Path]) -> dict[str, str | None] | None:
+    """{argument: default} of what a target names; None where its source does not say."""
+    try:
+        return definitions.arguments(definitions.find(target, roots), roots)
+    except definitions.NotFound:
+        return None
+
+
+def unknown(config: Mapping[str, Any], roots: Sequence[Path], path: str = "") -> Iterator[tuple[str, str, list[str]]]:
+    """(dotted key, name of the class, what that takes) of each argument that its class does not take."""
+    target = config.get(TARGET)
+    known = taken(target, roots) if isinstance(target, str) else None
+    for key, value in config.items():
+        here = f"{path}.{key}".lstrip(".")
+        if known is not None and key not in known and key not in OF_HYDRA:
+            yield here, str(target).rpartition(".")[2], list(known)
+        elif isinstance(value, Mapping):
+            yield from unknown(value, roots, here)
+
+
+def check(config: Mapping[str, Any], roots: Sequence[Path]) -> None:
+    """Raises UserError that names the first argument that its class does not take, and what that takes."""
+    for key, name, known in unknown({k: v for k, v in config.items() if k != "paper"}, roots):
+        said = key.rpartition(".")[2]
+        close = difflib.get_close_matches(said, known, n=1)
+        guess = f" did you mean {key.removesuffix(said)}{close[0]}?" if close else ""
+        raise UserError(f"{key}: {name} takes no such argument;{guess} it takes {', '.join(known) or 'none'}")
+
+
+def replaced(config: Mapping[str, Any], overrides: Collection[str], roots: Sequence[Path]) -> list[tuple[str, str]]:
+    """(dotted key, name of the class) of arguments that a pack gave its own choice of a part, where the user chose
+    another one that does not take them. What the user says stays, and is for `check`."""
+    keys = [override.lstrip("+").partition("=")[0] for override in overrides]
+    found = []
+    for group in (name for name in REPLACEABLE if name in keys and isinstance(config[name], Mapping)):
+        for key, name, _ in unknown(config[group], roots, group):
+            if key.count(".") == 1 and key not in keys:
+                found.append((key, name))
+    return found
