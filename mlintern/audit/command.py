@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
         "--ledger", default="", metavar="FILE", help="test readings so far: a .jsonl, or a folder of runs"
     )
     made.add_argument("--score", type=float, help="the score just read off test: noted in --ledger after the audit")
+    made.add_argument("--lower-is-better", action="store_true", help="--score is an error or a loss")
     made.add_argument("--memory", default="4GiB", help="bound for the audit's working arrays (default: 4GiB)")
     made.add_argument("--backend", default="local", choices=["local", "ray"], help="where large checks are computed")
     made.add_argument("--seed", type=int, default=0)
@@ -175,13 +176,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         report.write(args.out)
     if args.score is not None:
-        _note(subject, args.score)
+        _note(subject, args.score, not args.lower_is_better)
     if args.repair is not None:
         _repair(subject, report, args.repair)
     return 1 if report.blocking(subject.options.fail_on, subject.options.acknowledge) else 0
 
 
-def _note(subject: "Subject", score: float) -> None:
+def _note(subject: "Subject", score: float, higher: bool) -> None:
     """Write the reading down, under the time it was taken."""
     import datetime
 
@@ -190,7 +191,8 @@ def _note(subject: "Subject", score: float) -> None:
     if not subject.options.ledger:
         raise UserError("--score needs --ledger: which file keeps the readings?")
     taken = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    note_reading(Path(subject.options.ledger), Reading(subject.test.fingerprint(), taken, score))
+    reading = Reading(subject.test.fingerprint(), taken, score, higher_is_better=higher)
+    note_reading(Path(subject.options.ledger), reading)
 
 
 def _repair(subject: "Subject", report: AuditReport, folder: Path) -> None:

@@ -89,9 +89,9 @@ def settings_path() -> Path:
 def from_settings() -> Policy:
     """What the user's settings say; `auto` where they say nothing. Raises UserError for a file that is off."""
     path = settings_path()
-    if not path.is_file():
+    if not os.path.lexists(path):
         return Policy()
-    value = strict_yaml.load(path).value
+    value = strict_yaml.load(path, follow=True).value  # dotfile managers put a link there
     if not isinstance(value, Mapping) or set(value) - {"sandbox"}:
         raise UserError(f"{path}: must be a mapping with the one key sandbox")
     chosen = value.get("sandbox", "auto")

@@ -1,5 +1,6 @@
 """Which sandbox the code of packs gets is the user's word: the command line, else the settings, and nobody else."""
 
+import os
 import shutil
 
 import pytest
@@ -49,6 +50,27 @@ def test_the_command_line_decides_then_the_settings_then_auto(settings):
 def test_a_value_that_there_is_not_is_one_line(override, says):
     with pytest.raises(UserError, match=says):
         from_overrides([override])
+
+
+def test_settings_that_are_a_link_are_followed(settings, tmp_path):
+    """As dotfile managers make them: of the file, or of a folder on the way."""
+    write(tmp_path / "dotfiles" / "mlintern" / "config.yaml", "sandbox: none\n")
+    settings.parent.parent.mkdir()
+    settings.parent.symlink_to(tmp_path / "dotfiles" / "mlintern")
+    assert from_overrides([]).backend == "none"
+    settings.parent.unlink()
+    settings.parent.mkdir()
+    settings.symlink_to(tmp_path / "dotfiles" / "mlintern" / "config.yaml")
+    assert from_overrides([]).backend == "none"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
+def test_settings_that_are_no_file_are_not_taken_for_none(settings, make):
+    settings.parent.mkdir(parents=True)
+    make(settings)
+    with pytest.raises(UserError, match="mlintern/config.yaml"):
+        from_overrides([])
 
 
 @pytest.mark.parametrize(
