@@ -13,8 +13,9 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -141,6 +142,25 @@ def remove_drafts(folder: Path, below: Path | None = None) -> None:
                         os.unlink(name, dir_fd=opened)
     finally:
         os.close(opened)
+
+
+def keep_only(folder: Path, names: Collection[str]) -> list[str]:
+    """Remove what else a sandbox left in a folder that it may write; returns the names of what went.
+
+    Raises UserError where something of it cannot be removed. Nobody else may be writing there.
+    """
+    gone = sorted(name for name in os.listdir(folder) if name not in names)
+    for name in gone:
+        path = Path(folder) / name
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except (OSError, RecursionError) as error:
+            why = error.strerror if isinstance(error, OSError) else "a tree too deep"
+            raise UserError(f"{folder}: code of the pack left {name!r} there ({why}); remove the folder") from None
+    return gone
 
 
 def make_writable(folder: Path) -> None:

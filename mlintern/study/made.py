@@ -9,10 +9,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlintern import files
+from mlintern.data.prepare import DATASET_FILE, fingerprints
+from mlintern.data.splits import PARTS
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import is_equal, source_hash
 
 MADE_FILE = "made.json"
+
+
+def tidy(folder: Path, whole: bool) -> list[str]:
+    """Remove what a source left beside the dataset that it made; returns the names of what went.
+
+    `whole`: the dataset is there, and says which its parts are; else whatever may be a dataset's stays.
+    """
+    parts = fingerprints(folder) if whole else PARTS
+    return files.keep_only(folder, {DATASET_FILE, MADE_FILE, *(f"{part}.npz" for part in parts)})
 
 
 def note(folder: Path, read: Sequence[Path] = ()) -> None:

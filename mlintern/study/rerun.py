@@ -13,6 +13,7 @@ from mlintern.engine.determinism import Determinism
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
+from mlintern.study import made
 from mlintern.study.differences import ABSENT, Difference
 from mlintern.study.launch import launcher, needs_network
 from mlintern.study.life import Work
@@ -68,6 +69,7 @@ class Rerun:
                 data = {"kind": "prepare", "config": config, "folder": str(self.prepared)}
                 data |= {**made_from(self.made_from), "writes": [str(self.prepared)]}
                 pool.map([Task("data", data)])
+                made.tidy(self.prepared, whole=True)
             facts = {"sandbox": dict(self.launcher.record)}
             tabled, name = tables.of(config, self.prepared), self.run["cell_id"]
             work = Work(name, config, out, tabled, self.pack.folder, facts, steps, whole)

@@ -29,7 +29,9 @@ from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.life import Work
 from mlintern.study.lives import Lives
+from mlintern.study.locks import alone
 from mlintern.study.logged import Logs, logged
+from mlintern.study.notices import one_line
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
@@ -96,29 +98,50 @@ class Session:
 
     def prepare(self) -> None:
         """Build the datasets that are not there yet, or that other code of the engine, or other files, made."""
-        folders = {self.prepared(cell): cell for cell in self.cells}
-        read = self.made_from
-        missing = {f: cell for f, cell in folders.items() if not is_prepared(f) or made.is_current(f, read[f]) is False}
-        if missing:
-            self.console.print(f"Preparing {len(missing)} dataset{'s' * (len(missing) > 1)} …", highlight=False)
-        self._timed(
-            "prepare",
-            [
-                Task(
-                    f"data {folder.name}",
-                    {
-                        "kind": "prepare",
-                        "config": cell.config,
-                        "folder": str(folder),
-                        **made_from(self.made_from[folder]),
-                        "writes": [str(make_folder(folder))],
-                    },
-                )
-                for folder, cell in missing.items()
-            ],
-        )
+        with contextlib.ExitStack() as held:
+            for place in sorted({folder.parent for folder in self._missing()}):
+                held.enter_context(self._alone(place, "preparing data"))
+            missing = self._missing()  # what another command made in the meantime is there
+            if missing:
+                self.console.print(f"Preparing {len(missing)} dataset{'s' * (len(missing) > 1)} …", highlight=False)
+            self._build(missing)
+
+    def _missing(self) -> dict[Path, CellPlan]:
+        folders, read = {self.prepared(cell): cell for cell in self.cells}, self.made_from
+        return {f: cell for f, cell in folders.items() if not is_prepared(f) or made.is_current(f, read[f]) is False}
+
+    def _alone(self, folder: Path, what: str) -> contextlib.AbstractContextManager[None]:
+        said = f"Another command is {what} in {folder}; waiting for it."
+        return alone(folder, lambda: self.console.print(said, style="yellow", highlight=False, markup=False))
+
+    def _build(self, missing: Mapping[Path, CellPlan]) -> None:
+        tasks = [
+            Task(
+                f"data {folder.name}",
+                {
+                    "kind": "prepare",
+                    "config": cell.config,
+                    "folder": str(folder),
+                    **made_from(self.made_from[folder]),
+                    "writes": [str(make_folder(folder))],
+                },
+            )
+            for folder, cell in missing.items()
+        ]
+        done = False
+        try:
+            self._timed("prepare", tasks)
+            done = True
+        finally:
+            for folder in missing:
+                self._tidied(folder, made.tidy(folder, done))
         for folder in missing:
-            made.note(folder, read[folder])
+            made.note(folder, self.made_from[folder])
+
+    def _tidied(self, folder: Path, gone: Sequence[str]) -> None:
+        if gone:
+            names = one_line(", ".join(gone))
+            self.console.print(f"Removed from {folder}, which is for data alone: {names}", style="yellow", markup=False)
 
     def check_data(self) -> None:
         """Check the data on disk as training would, where nothing is trained: records and data belong together."""
@@ -135,26 +158,39 @@ class Session:
         names = names_of([(cell.levels, key) for cell, key in keyed])
         wanted = {names[key]: cell for cell, key in keyed}
         paths = {names[key]: gate.audit_path(self.runs, key) for _, key in keyed}
+        if any(self.kept_audit(path) is None for path in paths.values()):
+            place = make_folder(next(iter(paths.values())).parent.parent)
+            with self._alone(place, "auditing"):
+                self._audit({name: (path, wanted[name]) for name, path in paths.items()})
+        else:
+            self._timed("audit", [])
+        return {name: AuditReport.read(path) for name, path in paths.items()}
+
+    def _audit(self, wanted: Mapping[str, tuple[Path, CellPlan]]) -> None:
         tasks = [
             Task(
                 f"audit {name}",
                 {
                     "kind": "audit",
-                    "config": wanted[name].config,
-                    "folder": str(self.prepared(wanted[name])),
+                    "config": cell.config,
+                    "folder": str(self.prepared(cell)),
                     "out": str(path),
-                    "reads": [str(self.prepared(wanted[name]))],
+                    "reads": [str(self.prepared(cell))],
                     "writes": [str(make_folder(path.parent))],
                 },
             )
-            for name, path in paths.items()
+            for name, (path, cell) in wanted.items()
             if self.kept_audit(path) is None
         ]
         if tasks:
             count = f"{len(tasks)} split{'s' * (len(tasks) > 1)}"
             self.console.print(f"Auditing {count} for leakage …", highlight=False)
-        self._timed("audit", tasks)
-        return {name: AuditReport.read(path) for name, path in paths.items()}
+        try:
+            self._timed("audit", tasks)
+        finally:
+            for task in tasks:
+                out = Path(task.job["out"])
+                self._tidied(out.parent, files.keep_only(out.parent, {out.name}))
 
     def kept_audit(self, path: Path) -> AuditReport | None:
         """The audit that is there already; one that is not as it was written is said, and made anew."""

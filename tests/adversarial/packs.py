@@ -272,7 +272,7 @@ class Project:
             found.append("a process of the host was ended")
         for root in (self.home, self.folder, Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/dev/mqueue")):
             for path in self._files(root):
-                if path.is_relative_to(self.folder) and ({"work", ".snapshots"} & set(path.parts) or self._made(path)):
+                if path.is_relative_to(self.folder) and {"work", ".snapshots"} & set(path.parts):
                     continue  # scratch, and the packs as they were when their runs started
                 if self.mark in path.name:
                     found.append(f"named by a payload: {path}")
@@ -309,14 +309,10 @@ class Project:
                 continue  # a giant without blocks
             content = path.read_bytes()
             found += [f"{path.relative_to(self.folder)}: {what}" for what in self.finds(content)]
-            if "work" not in path.parts and not self._made(path) and path.suffix in (".json", ".html", ".md"):
+            if "work" not in path.parts and path.suffix in (".json", ".html", ".md"):
                 if b"FORGED-BY-" in content or b"0.123456789" in content:
                     found.append(f"{path.relative_to(self.folder)}: what a pack forged")
         return found
-
-    def _made(self, path: Path) -> bool:
-        """Does it lie in the folder that a pack's own source of data writes to?"""
-        return path.relative_to(self.folder).parts[:2] == ("data", "local_sources")
 
     def finds(self, data: bytes) -> list[str]:
         """What of ours stands in these bytes: hashes of finds by payload, and the key itself."""
