@@ -30,8 +30,8 @@ launchers: venv  ## what joblib, Optuna, Ray and Slurm launchers need, into the 
 slow: venv  ## the long tests
 	$(PYTEST) -m "slow and not gpu" $(ARGS)
 
-extended: launchers  ## tests of minutes each, for a quiet machine: kills, planted causes, clusters, other circumstances
-	$(PYTEST) -m "extended and not gpu" $(ARGS)
+extended: launchers  ## tests of minutes each, for a quiet machine, and their evidence in docs/; ARGS=--stale, or a file of tests
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m tests.evidence --jobs $(JOBS) $(ARGS)
 
 lint: venv  ## ruff, mypy and the spelling
 	$(BIN)/ruff check .

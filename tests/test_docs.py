@@ -1,12 +1,16 @@
 """What documents say of the house: links lead somewhere, versions agree, names exist."""
 
+import ast
+import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 import mlintern
+from tests import imports
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/**/*.md")])
@@ -74,3 +78,63 @@ def test_versions_agree():
 def test_hosted_ci_runs_what_ci_runs():
     steps = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["all"]["steps"]
     assert steps[-1] == {"run": ".ci/run"}
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+def defined(body: list[ast.stmt]) -> Iterator[tuple[str, list[ast.stmt]]]:
+    """(name, what it holds) of all that a block defines."""
+    for statement in body:
+        if isinstance(statement, ast.ClassDef):
+            yield statement.name, statement.body
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name, []
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            yield from ((target.id, []) for target in targets if isinstance(target, ast.Name))
+
+
+def exists(name: str, root: Path = ROOT) -> bool:
+    """Whether a dotted name is a room, a file, or something that a file defines; nothing is imported."""
+    place, parts = root, name.split(".")
+    while parts and (place / parts[0]).is_dir():
+        place /= parts.pop(0)
+    if not parts:
+        return True
+    path = place / f"{parts[0]}.py"
+    if path.is_file():
+        parts.pop(0)
+    else:
+        path = place / "__init__.py"
+    body = parsed(path).body
+    for part in parts:
+        inner = dict(defined(body)).get(part)
+        if inner is None:
+            return False
+        body = inner
+    return True
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=lambda page: page.name)
+def test_every_name_and_file_that_a_page_points_to_is_there(page):
+    text = page.read_text()
+    names = set(re.findall(r"`(mlintern(?:\.\w+)+)`", text))
+    paths = set(re.findall(r"`((?:mlintern|conf|pipelines|tests|portability|hydra_plugins)/[\w./-]*)`", text))
+    assert sorted(name for name in names if not exists(name)) == []
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def test_a_name_that_is_gone_is_found():
+    assert exists("mlintern.study.run.Session.prepare")
+    assert exists("mlintern.audit.run.CHECKS")
+    assert not exists("mlintern.study.run.Session.prepares")
+    assert not exists("mlintern.study.runs")
+    assert not exists("mlintern.cli.main.argv")
+
+
+def test_the_picture_of_rooms_is_that_of_the_imports():
+    page = imports.PAGE.read_text()
+    assert imports.drawn(page) == page, "docs/architecture.md: rooms import otherwise; run `python -m tests.imports`"
