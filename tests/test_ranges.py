@@ -64,8 +64,8 @@ def refusal(compose, overrides):
         (["optimizer.lr=0"], "optimizer.lr=0: must be a number above 0"),
         (["optimizer.lr=1e8"], "optimizer.lr=100000000.0: must be a number above 0 and at most 1000"),
         (["optimizer.lr=abc"], "optimizer.lr=abc: must be a number"),
-        (["optimizer.betas=[0.9,1.0]"], "optimizer.betas=[0.9, 1.0]: must be a list of numbers at least 0 and below 1"),
-        (["optimizer.betas=0.9"], "optimizer.betas=0.9: must be a list"),
+        (["optimizer.betas=[0.9,1.0]"], "optimizer.betas=[0.9, 1.0]: must be two numbers at least 0 and below 1"),
+        (["optimizer.betas=0.9"], "optimizer.betas=0.9: must be two numbers"),
         (["optimizer.weight_decay=-0.1"], "optimizer.weight_decay=-0.1: must be a number at least 0"),
         (["optimizer=sgd", "optimizer.momentum=9"], "optimizer.momentum=9: must be a number at least 0 and below 1"),
         (
@@ -82,6 +82,10 @@ def refusal(compose, overrides):
         (["protocol.split_seed=-1"], "protocol.split_seed=-1: must be a whole number at least 0"),
         (["study.budget_hours=inf"], "study.budget_hours=inf: must be a finite number"),
         (["run.checkpoint_seconds=inf"], "run.checkpoint_seconds=inf: must be a finite number"),
+        (["optimizer.betas=[0.9]"], "optimizer.betas=[0.9]: must be two numbers"),
+        (["+loss.weight=[1.0,-2.0]"], "loss.weight=[1.0, -2.0]: must be a list of numbers at least 0, not all"),
+        (["+loss.pos_weight=[0.0]"], "loss.pos_weight=[0.0]: must be a list of numbers at least 0, not all"),
+        (["+loss.weight=3"], "loss.weight=3: must be a list of numbers"),
         (["audit.horizon=-1"], "audit.horizon=-1: must be a number at least 0"),
     ],
 )

@@ -80,6 +80,7 @@ def check(config: Mapping[str, Any]) -> None:
         check_arguments(where, part)
         made_without_torch(where, part)
     _check_betas(config["optimizer"])
+    _check_weights(config["loss"])
     _check_decay(config["optimizer"])
 
 
@@ -138,8 +139,22 @@ def _check_betas(optimizer: Mapping[str, Any]) -> None:
     if not str(optimizer.get("_target_", "")).startswith("torch.optim.") or optimizer.get("betas") is None:
         return
     betas = optimizer["betas"]
-    if not isinstance(betas, Sequence) or isinstance(betas, str) or not betas or not all(map(SHARE.holds, betas)):
-        raise UserError(f"optimizer.betas={betas}: must be a list of numbers at least 0 and below 1, like [0.9,0.999]")
+    if not isinstance(betas, Sequence) or isinstance(betas, str) or len(betas) != 2 or not all(map(SHARE.holds, betas)):
+        raise UserError(f"optimizer.betas={betas}: must be two numbers at least 0 and below 1, like [0.9,0.999]")
+
+
+def _check_weights(loss: Any) -> None:
+    if not isinstance(loss, Mapping) or not str(loss.get("_target_", "")).startswith("torch.nn."):
+        return
+    for key in ("weight", "pos_weight"):
+        weights = loss.get(key)
+        if weights is None:
+            continue
+        listed = isinstance(weights, Sequence) and not isinstance(weights, str)
+        if not listed or not all(map(NOT_NEGATIVE.holds, weights)) or not any(weights):
+            raise UserError(
+                f"loss.{key}={weights}: must be a list of numbers at least 0, not all of them 0, like [1.0,2.5]"
+            )
 
 
 def _check_decay(optimizer: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlintern import files, packed, plain, sealed
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits, guarded
+from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits, applied
 from mlintern.data.training import LabelNoise, fewer
 from mlintern.engine import seeding
 from mlintern.errors import Absent, Damaged, UserError
@@ -203,8 +203,10 @@ def make_splits(
         parts = {name: label_noise.applied(name, part, count) for name, part in parts.items()}
     seen = parts
     if view is not None:
-        with guarded(view, "data.view"):
-            seen = {part: dataclasses.replace(it, features=view(it.features)) for part, it in parts.items()}
+        seen = {
+            part: dataclasses.replace(it, features=applied(view, view, "data.view", it.features))
+            for part, it in parts.items()
+        }
     train, valid = seen["train"], seen.get("valid")
     if protocol.valid_fraction and valid is None:
         train, valid = hold_out(train, protocol.valid_fraction, protocol.split_seed)

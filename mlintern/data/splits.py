@@ -7,9 +7,12 @@ someone who can fit it again on other rows.
 import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+
+from mlintern.errors import UserError
 
 PARTS = ("train", "valid", "test")
 _CHUNK = 1 << 26  # bytes of a column that are hashed at a time
@@ -25,6 +28,63 @@ def guarded(part: object, key: str) -> contextlib.AbstractContextManager[None]:
     from mlintern.engine import guard
 
     return guard.of_data(part, key)
+
+
+_FIRST = 16
+"""Rows of a part that a pack's preprocessing or view is given again, by themselves."""
+
+
+def applied(part: object, change: Callable[[np.ndarray], np.ndarray], key: str, features: np.ndarray) -> np.ndarray:
+    """What a preprocessing or a view makes of features [n, ...]: a row for each, which the rows after it do not change.
+
+    Rows that come out otherwise beside others are scaled by statistics of test, shuffled, or drawn anew every time.
+    The tool's own are as they are.
+    """
+    if type(part).__module__.startswith("mlintern."):
+        return change(features)
+    name = type(part).__name__
+    first = features[: min(_FIRST, max(1, len(features) // 2))].copy()
+    with guarded(part, key):
+        made = change(features)
+        again, once_more = change(first.copy()), change(first.copy())
+    if not isinstance(made, np.ndarray) or made.ndim == 0 or len(made) != len(features):
+        said = list(made.shape) if isinstance(made, np.ndarray) else f"a {type(made).__name__}"
+        raise UserError(
+            f"{key}: {name} gives {said} for features {list(features.shape)}; it must give a numpy array with a row "
+            "for each, in their order"
+        )
+    if made.dtype.kind not in "iubf":
+        raise UserError(f"{key}: {name} gives an array of type {made.dtype}; it must give numbers")
+    if made.dtype.kind == "f" and not np.isfinite(made).all():
+        raise UserError(f"{key}: {name} gives NaN or infinite numbers; guard its logarithms, roots and divisions")
+    if not np.array_equal(first, features[: len(first)]):
+        raise UserError(f"{key}: {name} changes the features that it is given; let it work on a copy (x = x - mean)")
+    alone = np.array_equal(again, once_more) and np.shape(again) == made[: len(first)].shape
+    if not alone or not _alike(again, made[: len(first)]):
+        raise UserError(
+            f"{key}: {name} gives a row other numbers beside other rows, or at another time; what is learned from "
+            "data belongs in data.preprocess's fit, and a draw needs np.random.default_rng(seed)"
+        )
+    return made
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    """Are two arrays the same to the rounding of another order of the sums?"""
+    a, b = np.asarray(a).astype(np.float64), b.astype(np.float64)
+    return bool(np.allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max(initial=0.0)))
+
+
+def fit(preprocessor: "Preprocessor", rows: list[np.ndarray]) -> "Preprocessor":
+    """The preprocessor, fitted on the features [n, ...] of some parts."""
+    with guarded(preprocessor, "data.preprocess"):
+        fitted = preprocessor.fit(np.concatenate(rows))
+    if not callable(getattr(fitted, "transform", None)):
+        said = "nothing" if fitted is None else f"a {type(fitted).__name__}"
+        raise UserError(
+            f"data.preprocess: {type(preprocessor).__name__}.fit gives {said}; it must return what is fitted, with a "
+            "method transform (return self, or a copy)"
+        )
+    return fitted
 
 
 class Preprocessor(Protocol):
@@ -109,16 +169,17 @@ class Splits:
         if self.preprocessor is None:
             return None
         rows = [part.features for name, part in self.parts().items() if name in self.fit_on]
-        with guarded(self.preprocessor, "data.preprocess"):
-            return self.preprocessor.fit(np.concatenate(rows))
+        return fit(self.preprocessor, rows)
 
     def transformed(self) -> dict[str, np.ndarray]:
         """Model inputs per part, {name: [n, ...]}, after preprocessing was fitted on its scope."""
         fitted = self.fitted()
         if fitted is None:
             return {name: part.features for name, part in self.parts().items()}
-        with guarded(fitted, "data.preprocess"):
-            return {name: fitted.transform(part.features) for name, part in self.parts().items()}
+        return {
+            name: applied(fitted, fitted.transform, "data.preprocess", part.features)
+            for name, part in self.parts().items()
+        }
 
     def fingerprints(self) -> dict[str, str]:
         """{part: sha256} of the raw data, for records and audits."""

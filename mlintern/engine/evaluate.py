@@ -80,7 +80,7 @@ def outputs_of(
     try:
         with seeding.fork_torch(seed, "evaluation", step), guard.STREAMS.of(seed, "evaluation", step):
             for at in range(0, len(inputs), batch_size):
-                x = precision.cast(inputs[at : at + batch_size])
+                x = precision.cast(inputs[at : at + batch_size].clone())  # a model may change what it is given
                 with precision.context(x.device):
                     outputs = readable(model(x))
                 yield outputs

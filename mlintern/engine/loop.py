@@ -74,6 +74,12 @@ def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     return closure is not None and closure.default is inspect.Parameter.empty
 
 
+_NOTHING_LEARNS = (
+    "loss: no parameter of the model has a gradient from it, so that nothing would be learned; leave detach(), item(), "
+    "no_grad() and argmax out of model, loss and method"
+)
+
+
 class Loop:
     """Runs one cell's training from its checkpoint, or from the start, to the last step."""
 
@@ -247,9 +253,13 @@ class Loop:
                 piece = Batch(*map(self.plan.precision.cast, piece))
                 with self.plan.precision.context(piece.inputs.device):
                     loss = self.training_step(piece, step, shard)
+        if not loss.requires_grad:
+            raise UserError(_NOTHING_LEARNS)
         if weight != 1.0:
             loss = loss * weight
         self.fabric.backward(loss)
+        if step == 0 and all(parameter.grad is None for parameter in self.parameters):
+            raise UserError(_NOTHING_LEARNS)
         return loss.detach()
 
     def evaluate_and_select(self) -> None:

@@ -31,6 +31,8 @@ _INDEXED = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
 _BINARY = (nn.BCELoss, nn.BCEWithLogitsLoss)
 _SIGNED = (nn.SoftMarginLoss, nn.HingeEmbeddingLoss)
 _SUMS_TO_ONE = 1e-3
+_ROUNDED = 0.02
+"""How far a model's probabilities may be from a sum of 1; in bfloat16 they are not exact."""
 
 
 def make(config: Mapping[str, Any]) -> Loss:
@@ -176,6 +178,12 @@ def check_labels(criterion: Loss, outputs: torch.Tensor, targets: torch.Tensor, 
             f"loss: {type(criterion).__name__} reads labels as probabilities, and those of {part} go from {low:g} to "
             f"{high:g}; for classes use loss=cross_entropy, for numbers loss=mse"
         )
+    elif type(criterion) in (nn.PoissonNLLLoss, nn.KLDivLoss) and low < 0 and not getattr(criterion, "log_target", 0):
+        wants = "counts" if type(criterion) is nn.PoissonNLLLoss else "probabilities"
+        raise UserError(
+            f"loss: {type(criterion).__name__} reads labels as {wants}, and those of {part} go down to {low:g}; for "
+            "numbers use loss=mse"
+        )
     elif type(criterion) in _SIGNED and not ((as_read == 1) | (as_read == -1)).all():
         raise UserError(
             f"loss: {type(criterion).__name__} reads labels as -1 and 1, and those of {part} go from {low:g} to "
@@ -197,6 +205,20 @@ def check_classes(criterion: Loss, outputs: torch.Tensor, classes: int, key: str
         raise UserError(
             f"{key}: the model gives {outputs.shape[1]} outputs an example {shape(outputs)}, and the data have "
             f"{classes} classes; give it as many"
+        )
+
+
+def check_outputs(criterion: Loss, outputs: torch.Tensor) -> None:
+    """Refuse outputs that a loss of torch's takes for logarithms of probabilities, and that are none."""
+    inner = criterion.inner if isinstance(criterion, Aligned) else criterion
+    if type(inner) not in (nn.NLLLoss, nn.KLDivLoss) or outputs.ndim < 2 or outputs.shape[1] < 2:
+        return
+    sums = outputs.double().exp().sum(dim=1 if type(inner) is nn.NLLLoss else -1)
+    if (sums - 1).abs().max() > _ROUNDED:
+        instead = "loss=cross_entropy over logits" if type(inner) is nn.NLLLoss else "outputs.log_softmax(-1)"
+        raise UserError(
+            f"loss: {type(inner).__name__} reads outputs {shape(outputs)} as logarithms of class probabilities, and "
+            f"their probabilities sum to {sums.flatten()[0].item():.3g}; use {instead}, or end the model in log_softmax"
         )
 
 

@@ -35,7 +35,15 @@ class Rows:
 
 def to_inputs(features: np.ndarray) -> np.ndarray:
     """Features [n, ...] as torch sees them: real numbers as float32, whole numbers (token ids) as int64."""
-    return np.ascontiguousarray(features.astype(np.float32 if features.dtype.kind == "f" else np.int64))
+    if features.dtype.kind != "f":
+        return np.ascontiguousarray(features.astype(np.int64))
+    with np.errstate(over="ignore"):
+        inputs = np.ascontiguousarray(features.astype(np.float32))
+    if features.itemsize > inputs.itemsize and not np.isfinite(inputs).all():
+        raise UserError(
+            "data: features go beyond what float32 holds (3.4e38); scale them in data.source or by data.preprocess"
+        )
+    return inputs
 
 
 def to_targets(labels: np.ndarray) -> np.ndarray:

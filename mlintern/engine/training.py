@@ -94,6 +94,11 @@ class Cell:
         augment = build(config["augment"], "augment") if config["augment"] else None
         order = Order(count, trainer["batch_size"], self.seed, trainer["order"])
         measures = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]
+        for name, item in zip(config["metrics"], measures, strict=True):
+            if not isinstance(getattr(item, "name", None), str):
+                raise UserError(
+                    f'metrics.{name}: {type(item).__name__} has no name; add `name = "{name}"` to the class'
+                )
         self.metrics = [item for item in measures if not probes.is_probe(item)]
         self.probes = [item for item in measures if probes.is_probe(item)]
         self.protocol = directions.settled(self.protocol, self.metrics)

@@ -6,16 +6,18 @@ here in one line that names both shapes and the key to change. A loss that is no
 holding examples against parts of them, and a metric that looks at the batch by giving an example other company.
 """
 
+import contextlib
 import copy
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from mlintern.engine import guard, losses, seeding
 from mlintern.engine.methods import Mixup, Supervised
@@ -75,14 +77,18 @@ class Trial:
             return dataclasses.replace(self, criterion=_copied(self.criterion))._tried(self.criterion)
 
     def _tried(self, original: Loss) -> "Fitted":
+        check_dropout(self.model)
         model = self._copy()
         sample = self._sample()
         outputs = self._outputs(model, sample)
         labels = self.targets["train"][sample]
         losses.check_labels(self.criterion, outputs, labels, "train", self._outputs_key(outputs))
         losses.check_classes(self.criterion, outputs, self.classes, self._outputs_key(outputs))
+        losses.check_outputs(self.criterion, outputs)
         chosen = settled(self.criterion, outputs, self.precision.cast(labels))
+        check_pairs(chosen, outputs, self.precision.cast(labels))
         self._outputs(model, torch.arange(1))  # a part may leave one example for its last batch
+        self._check_outputs_alone(model, sample, outputs)
         for rows in self._rows():
             self._fit_batch(chosen, self._outputs(model, rows), self.targets["train"][rows])
         self._check_parts(outputs)
@@ -135,6 +141,20 @@ class Trial:
             raise UserError(f"model: gives outputs of type {outputs.dtype}; a loss needs real numbers")
         return readable(outputs).cpu()
 
+    def _check_outputs_alone(self, model: nn.Module, sample: torch.Tensor, outputs: torch.Tensor) -> None:
+        """The model gives an example the same outputs in another batch, but for the rounding of other sums."""
+        half = len(sample) // 2
+        if not half or not torch.equal(self._outputs(model, sample), outputs):
+            return  # it draws when it is evaluated (Monte-Carlo dropout), from a stream of its own
+        apart = (self._outputs(model, sample[half:]).double() - outputs[half:].double()).abs().max()
+        rounding = 0.05 if "bf16" in self.precision.name else 1e-3
+        if apart > rounding * outputs.double().abs().max():
+            raise UserError(
+                f"model: {type(self.model).__name__} gives an example other outputs in another batch, in eval mode "
+                "too, so that scores would hang on trainer.eval_batch_size and on the other examples; compute over "
+                "axes after the first (dim=1, not dim=0), and keep running statistics in batch norms"
+            )
+
     def _train_smallest(self, model: nn.Module) -> None:
         """One example alone, in train mode, where training meets it: a batch norm has no statistics over it."""
         if self.last_batch >= 2 * self.shards or not any(isinstance(m, _BatchNorm) for m in model.modules()):
@@ -158,12 +178,18 @@ class Trial:
         """A batch as training and evaluation have it: the loss is one number, each metric one an example."""
         y = targets.to(outputs.dtype) if targets.is_floating_point() else targets
         what = f"loss: {type(self.criterion).__name__} of outputs {losses.shape(outputs)} and labels {losses.shape(y)}"
-        with self._explained(what, "loss, the model's outputs (model.*) or data.source's labels"):
+        with (
+            self._explained(what, "loss, the model's outputs (model.*) or data.source's labels"),
+            _unchanged(f"loss: {type(self.criterion).__name__}", outputs, y),
+        ):
             scalar(criterion(outputs, y))
         for metric in self.metrics:
             told = beside(metric, self.criterion)
             what = f"metrics.{metric.name}: outputs {losses.shape(outputs)} and labels {losses.shape(y)}"
-            with self._explained(what, "the metric, the model's outputs (model.*) or data.source's labels"):
+            with (
+                self._explained(what, "the metric, the model's outputs (model.*) or data.source's labels"),
+                _unchanged(f"metrics.{metric.name}", outputs, y),
+            ):
                 values = Companies(told).values(outputs, y)
             if not torch.isfinite(values).all() and torch.isfinite(outputs).all():
                 raise UserError(
@@ -283,6 +309,15 @@ class Fitted:
     """What a shard counts in its batch."""
 
 
+@contextlib.contextmanager
+def _unchanged(what: str, *given: torch.Tensor) -> Iterator[None]:
+    """Refuses what changes its arguments in place: evaluation hands out views of the data."""
+    before = [tensor.clone() for tensor in given]
+    yield
+    if not all(torch.equal(a, b) or (a != a).any() for a, b in zip(before, given, strict=True)):
+        raise UserError(f"{what} changes the outputs or labels that it is given; let it work on a copy (clone())")
+
+
 class _Explained:
     """Turns what torch raises where shapes or types do not fit into one line."""
 
@@ -298,6 +333,46 @@ class _Explained:
         if isinstance(error, _MISFITS) and not is_out_of_memory(error):
             first = next(iter(str(error).splitlines()), "") or type(error).__name__
             raise UserError(f"{self.what} do not fit ({type(error).__name__}: {first}); change {self.change}") from None
+
+
+def check_pairs(criterion: Loss, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+    """Refuse a loss of a pack's own that hangs on the labels, and not on which example has which.
+
+    That is what is left where [n] and [n, 1] are broadcast against each other inside the loss.
+    """
+    if losses.kind(criterion) != "unknown" or len(outputs) < 4:
+        return
+    order = torch.arange(len(targets)).roll(len(targets) // 3)
+    tried = False
+    for some in _varied(outputs):
+        if torch.equal(some, some[order]) or torch.equal(targets, targets[order]):
+            continue  # all alike: there is nothing to take for another
+        try:
+            said, turned, other = [
+                float(scalar(criterion(some.clone(), as_read(criterion, some, labels).clone())))
+                for labels in (targets, targets[order], targets[:1].expand_as(targets))
+            ]
+        except _MISFITS:
+            continue
+        if not agree(said, turned) or agree(said, other) or not math.isfinite(said):
+            return
+        tried = True
+    if not tried:
+        return
+    raise UserError(
+        f"loss: {type(criterion).__name__} on outputs {losses.shape(outputs)} and labels {losses.shape(targets)} is "
+        "the same whichever label an example has, as when [n] and [n, 1] are broadcast against each other; bring the "
+        "two to one shape in the loss (outputs.flatten(), targets.flatten())"
+    )
+
+
+def check_dropout(model: nn.Module) -> None:
+    """Refuse layers that drop everything: what is below them learns nothing, and nothing says so."""
+    for name, module in model.named_modules():
+        share = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0)
+        if isinstance(share, int | float) and share >= 1:
+            where = f"{name} ({type(module).__name__})" if name else type(module).__name__
+            raise UserError(f"model: {where} drops everything in training (dropout {share:g}); give less than 1")
 
 
 def check_names(metrics: Sequence[Metric]) -> None:

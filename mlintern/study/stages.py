@@ -52,9 +52,8 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def transform(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Have the pack's own view and preprocessing make inputs of raw features; nobody's targets are here."""
-    import numpy as np
-
-    from mlintern.engine import guard, tables
+    from mlintern.data.splits import applied, fit
+    from mlintern.engine import tables
     from mlintern.engine.frames import Sender
     from mlintern.engine.instantiate import allowed_prefixes, build
     from mlintern.engine.rows import to_inputs
@@ -67,14 +66,12 @@ def transform(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     sender = Sender(_outputs(worker))
     seen = {part: tables.read(paths.raw(part)) for part in job["parts"]}
     if view is not None:
-        with guard.of_data(view, "data.view"):
-            seen = {part: view(values) for part, values in seen.items()}
+        seen = {part: applied(view, view, "data.view", values) for part, values in seen.items()}
     if preprocessor is not None:
-        with guard.of_data(preprocessor, "data.preprocess"):
-            fitted = preprocessor.fit(np.concatenate([seen[part] for part in job["fit_on"] if part in seen]))
-            seen = {part: fitted.transform(values) for part, values in seen.items()}
+        fitted = fit(preprocessor, [seen[part] for part in job["fit_on"] if part in seen])
+        seen = {part: applied(fitted, fitted.transform, "data.preprocess", values) for part, values in seen.items()}
     for part, values in seen.items():
-        sender.send(to_inputs(np.asarray(values)), part=part)
+        sender.send(to_inputs(values), part=part)
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What is done to data runs under the guard: it draws from no global generator."""
+"""What is done to data draws from no global generator, and gives each row what it would give it alone."""
 
 import numpy as np
 import pytest
@@ -39,3 +39,45 @@ def test_the_real_functions_are_back_afterwards():
         built(*overrides("view", "numpy"))
     assert (np.random.rand, np.random.default_rng) == drawn
     assert modules.GlobalNoise("numpy")(np.zeros(2)).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("in_place", "Careless changes the features that it is given"),
+        ("drops", "for features ["),
+        ("logarithm", "Careless gives NaN or infinite numbers"),
+        ("list", "Careless gives a list for features ["),
+        ("texts", "Careless gives an array of type <U"),
+        ("own_statistics", "gives a row other numbers beside other rows"),
+        ("shuffles", "gives a row other numbers beside other rows"),
+        ("own_generator", "or at another time"),
+        ("own_bits", "or at another time"),
+        ("own_random", "or at another time"),
+    ],
+)
+@pytest.mark.parametrize("key", ["preprocess", "view"])
+def test_a_row_that_is_not_its_own_is_refused(key, how, says):
+    with pytest.raises(UserError, match=f"^data.{key}: ") as refused:
+        built(*careless(key, how))
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_beyond_the_engine_s_numbers_or_not_fitted_is_refused():
+    for how, says in (
+        ("huge", "go beyond what float32 holds"),
+        ("fits_nothing", "Careless.fit gives nothing; it must"),
+    ):
+        with pytest.raises(UserError, match=says):
+            built(*careless("preprocess", how))
+
+
+@pytest.mark.parametrize("how", ["seeded", "projects"])
+@pytest.mark.parametrize("key", ["preprocess", "view"])
+def test_rows_of_their_own_are_taken(key, how):
+    splits_of(compose(*careless(key, how))).transformed()
+
+
+def careless(key, how):
+    return [f"data.{key}._target_=papers.numbers.modules.Careless", f"data.{key}.how={how}"]

@@ -11,8 +11,12 @@ from mlintern.engine import trial
 from mlintern.engine.metrics import Accuracy
 from mlintern.engine.seeding import generator
 from mlintern.engine.weights import weights_sha256
+from mlintern.errors import UserError
 from mlintern.record import PREDICTIONS_FILE
 from tests.engine.cells import BCE, MSE, built, compose, own, refusal, splits_of, trained
+
+MODEL = "model._target_=papers.numbers.modules"
+METRIC = MSE[1:]
 
 
 def of_test(folder, *overrides):
@@ -118,6 +122,31 @@ def test_one_number_against_one_number_is_no_square_of_them(tmp_path):
             "metrics.endless: per_example gave values that are not finite",
         ),
         (["+metrics.again._target_=mlintern.engine.metrics.Accuracy"], "metrics: accuracy is taken"),
+        (own("metrics", "Anonymous", "protocol.metric=loss"), "metrics.anonymous: Anonymous has no name; add"),
+        (own("metrics", "Erases", "protocol.metric=loss"), "metrics.erases changes the outputs or labels that it is"),
+        (own("loss", "Relabels"), "loss: Relabels changes the outputs or labels that it is given"),
+        ([f"{MODEL}.Company"], "model: Company gives an example other outputs in another batch, in eval mode too"),
+        ([f"{MODEL}.Centred"], "model: Centred gives an example other outputs in another batch"),
+        (["+model.drop=1.0"], "model: body.3 (Dropout) drops everything in training (dropout 1); give less than 1"),
+        (
+            [*own("loss", "RootMSE"), "data.source.kind=real_column", "+model.outputs=1", *METRIC],
+            "loss: RootMSE on outputs [48, 1] and labels [48, 1] is the same whichever label an example has",
+        ),
+        (
+            ["loss._target_=torch.nn.NLLLoss", "~loss.label_smoothing"],
+            "NLLLoss reads outputs [49, 2] as logarithms of class probabilities, and their probabilities sum to",
+        ),
+        (
+            ["loss._target_=torch.nn.KLDivLoss", "~loss.label_smoothing", "data.source.kind=soft", *METRIC],
+            "KLDivLoss reads outputs [48, 2] as logarithms of class probabilities",
+        ),
+        (
+            [
+                *("loss._target_=torch.nn.PoissonNLLLoss", "~loss.label_smoothing", "data.source.kind=real"),
+                *("+model.outputs=1", *METRIC),
+            ],
+            "loss: PoissonNLLLoss reads labels as counts, and those of train go down to -",
+        ),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
@@ -127,6 +156,36 @@ def test_what_does_not_fit_is_one_line(overrides, says):
 
 def test_a_short_batch_that_training_never_comes_to_is_no_reason():
     built("+model.norm=batch", "trainer.batch_size=43", "trainer.max_steps=5")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        own("loss", "Dice"),
+        own("loss", "Contrast"),
+        [f"{MODEL}.Still", *own("loss", "Dice")],
+        ["+model.drop=0.9"],
+        ["+model.norm=batch"],
+    ],
+)
+def test_what_is_no_mistake_is_not_refused(overrides):
+    built(*overrides)
+
+
+@pytest.mark.parametrize("overrides", [[f"{MODEL}.Detached"], own("loss", "Number")])
+def test_a_loss_that_teaches_nothing_ends_at_the_first_step(tmp_path, overrides):
+    with pytest.raises(UserError, match="no parameter of the model has a gradient") as refused:
+        trained(tmp_path, *overrides)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_changes_its_inputs_changes_no_data(tmp_path):
+    found = {}
+    for name in ("Greedy", "Polite"):
+        (tmp_path / name).mkdir()
+        found[name] = trained(tmp_path / name, f"{MODEL}.{name}", "trainer.eval_every=3")
+    assert found["Greedy"]["evaluations"] == found["Polite"]["evaluations"]
+    assert found["Greedy"]["weights_sha256"] == found["Polite"]["weights_sha256"]
 
 
 @pytest.mark.parametrize("name", ["BatchF1", "Standardised", "Ranked"])

@@ -26,6 +26,45 @@ class Squeezed(Net):
         return super().forward(x).squeeze()
 
 
+class Company(Net):
+    """Divides its outputs among the examples of a batch: softmax over the wrong axis."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).softmax(dim=0)
+
+
+class Centred(Net):
+    """Centres its inputs by the batch that they stand in."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x - x.mean(dim=0))
+
+
+class Detached(Net):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).detach()
+
+
+class Greedy(Net):
+    """Changes what it is given."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.add_(1.0))
+
+
+class Polite(Net):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x + 1.0)
+
+
+class Still(Net):
+    """All of its outputs are alike when it is made."""
+
+    def __init__(self, **arguments: int):
+        super().__init__(**arguments)
+        nn.init.zeros_(self.body[-1].weight)
+
+
 class Pair(Net):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return super().forward(x), x
@@ -104,6 +143,43 @@ class FirstMSE:
 
     def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return (outputs[:, 0] - targets).square().mean()
+
+
+class RootMSE:
+    """Broadcasts [n] against [n, 1] inside, though the two come in one shape."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs.squeeze(1) - targets).square().mean().sqrt()
+
+
+class Contrast:
+    """Asks each example to be most like itself: the labels are not looked at."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(outputs @ outputs.T, torch.arange(len(outputs)))
+
+
+class Dice:
+    """No mean over examples, and right to hang on which example has which label."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        yes = outputs.softmax(dim=1)[:, 1]
+        return 1 - 2 * (yes * targets).sum() / (yes.sum() + targets.sum() + 1)
+
+
+class Number:
+    """A number that no gradient flows from, made to look like a loss."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(nn.functional.cross_entropy(outputs, targets).item(), requires_grad=True)
+
+
+class Relabels:
+    """Writes into the labels that it is given."""
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        targets[targets == 1] = 0
+        return nn.functional.cross_entropy(outputs, targets)
 
 
 class Spread:
@@ -201,6 +277,20 @@ class Endless:
         return 1.0 / (1.0 - targets.double())
 
 
+class Erases:
+    """Writes into the labels that it is given."""
+
+    name = "erases"
+
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs.argmax(dim=1) == targets.zero_()).double()
+
+
+class Anonymous:
+    def per_example(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs.argmax(dim=1) == targets).double()
+
+
 class Penalty:
     """A method of the pack's own, which adds a penalty to the loss."""
 
@@ -228,6 +318,41 @@ class GlobalNoise:
             "seeded": lambda: np.random.default_rng(3).standard_normal(),
         }[self.source]()
         return features + shift
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return self.transform(features)
+
+
+class Careless:
+    """Preprocessing, or a view, that does one thing to its rows that it must not."""
+
+    def __init__(self, how: str):
+        self.how = how
+
+    def fit(self, features: np.ndarray) -> "Careless | None":
+        return None if self.how == "fits_nothing" else self
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        import random
+
+        if self.how == "in_place":
+            features -= 1
+        return {
+            "in_place": lambda x: x,
+            "fits_nothing": lambda x: x,
+            "drops": lambda x: x[1:],
+            "logarithm": lambda x: np.where(x > 0, x, np.nan),  # where features below 0 have none
+            "own_statistics": lambda x: (x - x.mean(axis=0)) / x.std(axis=0),
+            "shuffles": lambda x: np.random.default_rng(0).permutation(x),
+            "own_generator": lambda x: x + np.random.RandomState().standard_normal(),
+            "own_bits": lambda x: x + np.random.Generator(np.random.PCG64()).standard_normal(),
+            "own_random": lambda x: x + random.Random().random(),
+            "list": lambda x: x.tolist(),
+            "texts": lambda x: x.astype(str),
+            "huge": lambda x: x.astype(np.float64) * 1e300,
+            "seeded": lambda x: x + np.random.default_rng(0).normal(size=x.shape),
+            "projects": lambda x: x @ np.linspace(-1, 1, 64).reshape(8, 8),
+        }[self.how](features)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         return self.transform(features)
