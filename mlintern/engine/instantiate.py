@@ -1,5 +1,6 @@
 """From config to objects. `mlintern.config.targets` holds every target against the allowlist before any import."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def build(config: Mapping[str, Any], where: str, **arguments: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
-        reason = f"{type(cause).__name__}: {cause}" if cause is not None else str(error).splitlines()[0]
+        reason = _reason(cause) if cause is not None else str(error).splitlines()[0]
         raise UserError(f"{where}: {config.get('_target_')} cannot be built ({reason}); check its keys") from error
 
 
@@ -53,7 +54,20 @@ def factory(config: Mapping[str, Any], where: str) -> Callable[..., Any]:
         try:
             return make(*arguments)
         except (TypeError, ValueError, RuntimeError, LookupError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise UserError(f"{where}: {config.get('_target_')} cannot be built ({reason}); check its keys") from error
+            raise UserError(
+                f"{where}: {config.get('_target_')} cannot be built ({_reason(error)}); check its keys"
+            ) from error
 
     return build_later
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, and in which line of a pack, where it did there: the class's module, or what that imports."""
+    while error.__cause__ is not None:  # Hydra's ImportError of what importing raised
+        error = error.__cause__
+    places = [
+        f"papers/{frame.filename.rpartition('/papers/')[2]}:{frame.lineno}: "
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "/papers/" in frame.filename
+    ]
+    return f"{places[-1] if places else ''}{type(error).__name__}: {error}"

@@ -22,7 +22,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from mlintern.engine import guard, losses, seeding
 from mlintern.engine.methods import Mixup, Supervised
 from mlintern.engine.precision import Precision, readable
-from mlintern.engine.protocols import Loss, Method, Metric
+from mlintern.engine.protocols import Loss, Method, Metric, StepContext
 from mlintern.engine.scoring import Companies, agree, alike, as_read, beside, scalar, settled
 from mlintern.engine.shards import ByWeight, Share, by_examples, whole_share
 from mlintern.errors import UserError
@@ -33,6 +33,8 @@ LOOKED_AT = 4096
 """Training examples among which one of each class is looked for."""
 _MISFITS = (RuntimeError, ValueError, IndexError, TypeError)
 """What torch raises where shapes or types do not fit."""
+_RAISED = (*_MISFITS, LookupError, AttributeError, ArithmeticError, AssertionError)
+"""What the code of a method may raise beside."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Trial:
         share = self._share(outputs, labels)
         self._check_company(outputs, labels)
         self._train_smallest(model)
+        self._step(model, chosen)
         return Fitted(losses.Aligned(original) if isinstance(chosen, losses.Aligned) else original, share)
 
     def _copy(self) -> nn.Module:
@@ -173,6 +176,34 @@ class Trial:
                 "which a batch norm has no statistics; choose trainer.batch_size so that every batch, the last of an "
                 "epoch too, has at least two examples a shard, or use fewer shards"
             ) from None
+
+    def _step(self, model: nn.Module, criterion: Loss) -> None:
+        """A training step's loss and gradients by the method, on one shard of a full batch and of the shortest."""
+        method = _copied(self.method)
+        if model is self.model or (method is self.method and type(method) not in (Supervised, Mixup)):
+            return  # of what cannot be copied, a step would leave its traces
+        name, context = type(method).__name__, StepContext(self.seed, 0, 0)
+        model.train()
+        for size in dict.fromkeys(-(-size // self.shards) for size in (self.batch_size, self.last_batch)):
+            x = self.precision.cast(self.inputs["train"][:size].to(self.device))
+            y = self.precision.cast(self.targets["train"][:size].to(self.device))
+            given = f"inputs {losses.shape(x)} and labels {losses.shape(y)}"
+            with torch.enable_grad(), _Explained(f"method: {name} with {given}: they", "method or model.*", _RAISED):
+                with self.precision.context(x.device):
+                    loss = method.loss(model, criterion, x, y, context)
+                if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+                    found = losses.shape(loss) if isinstance(loss, torch.Tensor) else f"a {type(loss).__name__}"
+                    raise UserError(
+                        f"method: {name} gives {found} for {given}; loss must return one number, the mean over the "
+                        "batch (.mean())"
+                    )
+                if not loss.requires_grad:
+                    raise UserError(
+                        f"method: {name} gives a loss without a gradient; compute it from model(inputs), without "
+                        "detach(), item() or no_grad(), and leave some parameter to train"
+                    )
+                loss.backward()
+        model.zero_grad(set_to_none=True)
 
     def _fit_batch(self, criterion: Loss, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """A batch as training and evaluation have it: the loss is one number, each metric one an example."""
@@ -321,8 +352,8 @@ def _unchanged(what: str, *given: torch.Tensor) -> Iterator[None]:
 class _Explained:
     """Turns what torch raises where shapes or types do not fit into one line."""
 
-    def __init__(self, what: str, change: str):
-        self.what, self.change = what, change
+    def __init__(self, what: str, change: str, kinds: tuple[type[Exception], ...] = _MISFITS):
+        self.what, self.change, self.kinds = what, change, kinds
 
     def __enter__(self) -> None:
         return None
@@ -330,7 +361,7 @@ class _Explained:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from mlintern.engine.memory import is_out_of_memory
 
-        if isinstance(error, _MISFITS) and not is_out_of_memory(error):
+        if isinstance(error, self.kinds) and not is_out_of_memory(error):
             first = next(iter(str(error).splitlines()), "") or type(error).__name__
             raise UserError(f"{self.what} do not fit ({type(error).__name__}: {first}); change {self.change}") from None
 

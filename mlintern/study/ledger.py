@@ -2,15 +2,19 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlintern import files
 from mlintern.errors import UserError
+from mlintern.plain import read_plain
+from mlintern.strict_yaml import decode
 
 READINGS_FILE = "test_readings.jsonl"
 _MOST_BYTES = 64 << 20
+_MEND = "delete the cell's folder and run again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,13 +31,22 @@ class Reading:
 def read(folder: Path) -> list[Reading]:
     """The looks at test that a cell has had."""
     path = folder / READINGS_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [Reading(-1, line, {}) if isinstance(line, str) else Reading(**line) for line in lines]
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: not readable ({error}); delete the cell's folder and run again") from None
+        text = decode(read_plain(path, _MOST_BYTES, mend=_MEND), str(path))
+        return [_reading(json.loads(line)) for line in text.splitlines()]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: not readable ({error}); {_MEND}") from None
+
+
+def _reading(line: Any) -> Reading:
+    if isinstance(line, str):
+        return Reading(-1, line, {})
+    found = Reading(**line)
+    if type(found.step) is not int or not isinstance(found.weights, str) or not isinstance(found.row, dict):
+        raise ValueError("not a look at test")
+    return found
 
 
 def note(folder: Path, reading: Reading) -> None:

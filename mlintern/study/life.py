@@ -24,6 +24,7 @@ from mlintern.engine import told as telling
 from mlintern.engine.assemble import assemble, engine_now, finite
 from mlintern.engine.told import Told
 from mlintern.errors import UserError
+from mlintern.hashing import file_sha256
 from mlintern.study import ledger
 from mlintern.study.desk import Desk, Question
 from mlintern.study.launch import needs_network
@@ -310,12 +311,12 @@ class Life:
     def _sealed_before(self) -> tuple[Told, dict[str, str]] | None:
         """What an earlier command sealed, if it is as it was then."""
         folder = self.work.folder
-        if self.work.until is not None or not (folder / SEALED_FILE).exists():
+        if self.work.until is not None or not os.path.lexists(folder / SEALED_FILE):
             return None
         try:
             note = files.read_json(folder / SEALED_FILE)
             told, hashes = telling.from_plain(note["told"], folder / SEALED_FILE), dict(note["files"])
-            same = all(files.sha256_file(folder / name) == sha for name, sha in hashes.items())
+            same = all(file_sha256(folder / name) == sha for name, sha in hashes.items())
             if same and source.is_equal(str(note["code"]), ENGINE_VERSION):
                 return told, hashes
         except (UserError, OSError, KeyError, TypeError, ValueError):
@@ -387,6 +388,8 @@ class Life:
                 event = yield from self._next(task)
                 if event.kind == "started":
                     asked.close()
+                if event.kind == "warning":
+                    self.told.append(dataclasses.replace(event, task=self.task))
                 if event.kind in ("done", "failed", "out_of_memory"):
                     break
             self.desk.ended(asked)

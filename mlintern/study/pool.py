@@ -99,6 +99,8 @@ class Pool:
         self.waiting: deque[Task] = deque()
         self.closing: list[Callable[[], None]] = []
         """What else is to be ended with the workers."""
+        self.warned: Callable[[str, str], None] = lambda name, message: None
+        """Takes what a task of `map` warns of: (the task's name, message)."""
         self.closed = False
 
     def __enter__(self) -> "Pool":
@@ -175,6 +177,8 @@ class Pool:
         for event in self.run(tasks):
             if event.kind == "done":
                 results[event.task.name] = event.result
+            elif event.kind == "warning":
+                self.warned(event.task.name, event.message)
             elif event.kind in ("failed", "out_of_memory"):
                 raise UserError(f"{event.task.name}: {event.message}")
         return results

@@ -24,14 +24,13 @@ from mlintern.errors import UserError
 from mlintern.loggers import tracker
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
-from mlintern.study import budget, failures, gate, kept, made, smaller, standing
+from mlintern.study import budget, failures, gate, kept, made, notices, smaller, standing
 from mlintern.study.audit_names import names_of, parts_of
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.life import Work
 from mlintern.study.lives import Lives
 from mlintern.study.locks import alone
 from mlintern.study.logged import Logs, logged
-from mlintern.study.notices import one_line
 from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
@@ -79,6 +78,8 @@ class Session:
             if standing
             else Pool(self.jobs, pins, retries, launch)
         )
+        self.warnings: dict[str, set[str]] = {}
+        self.pool.warned = self._warned
         self.tables = tables_of(self.pool, self.runs)
         self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
@@ -140,7 +141,7 @@ class Session:
 
     def _tidied(self, folder: Path, gone: Sequence[str]) -> None:
         if gone:
-            names = one_line(", ".join(gone))
+            names = notices.one_line(", ".join(gone))
             self.console.print(f"Removed from {folder}, which is for data alone: {names}", style="yellow", markup=False)
 
     def check_data(self) -> None:
@@ -213,6 +214,13 @@ class Session:
         if len(wrong) > MOST_LINES:
             self.say(f"… and {len(wrong) - MOST_LINES} more records like these.")
         return found
+
+    def _warned(self, name: str, message: str) -> None:
+        """Show what data, their preprocessing or their audit warned of: the same once, and so many of them."""
+        known = self.warnings.setdefault(name, set())
+        if message not in known and len(known) < notices.MOST:
+            known.add(message)
+            self.say(f"{name}: warning: {message}")
 
     def say(self, line: str) -> None:
         """One line that the user should see, whatever its text holds."""

@@ -108,6 +108,8 @@ class Tables:
         for event in self.pool.run([task]):
             if event.kind == "started":
                 asked.close()
+            elif event.kind == "warning":
+                self.pool.warned(task.name, event.message)
             elif event.kind in ("failed", "out_of_memory"):
                 failed = event.message
         self.desk.ended(asked)

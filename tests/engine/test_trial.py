@@ -243,3 +243,29 @@ def test_rows_of_every_class_are_tried():
     labels[generator(0, "order").permutation(3000)[:2]] = torch.tensor([1, 2])
     sample = trial.dataclasses.replace(cell.trial(cell.feed.order), targets={"train": labels})._sample()
     assert set(labels[sample].tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("shapes", "method: Misfit with inputs [50, 8] and labels [50]: they do not fit (RuntimeError: mat1 and mat2"),
+        ("attribute", "they do not fit (AttributeError: 'Net' object has no attribute 'encoder'); change method or"),
+        ("item", "method: Misfit gives a loss without a gradient; compute it from model(inputs)"),
+        ("rows", "method: Misfit gives [50] for inputs [50, 8] and labels [50]; loss must return one number"),
+        ("number", "method: Misfit gives a float for inputs [50, 8] and labels [50]; loss must return one number"),
+        ("short", "method: Misfit with inputs [16, 8] and labels [16]: they do not fit (ZeroDivisionError"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_told_before_the_first_step(how, says):
+    assert says in refusal(*own("method", "Misfit", f"+method.how={how}"), "trainer.max_steps=60")
+
+
+def test_trying_a_method_leaves_no_trace(tmp_path):
+    cell = built(*own("method", "Misfit"))
+    assert cell.module.method.calls == 0
+    assert all(parameter.grad is None for parameter in cell.module.model.parameters())
+
+
+def test_what_a_packs_code_raises_names_its_line():
+    said = refusal("+model.norm=batch", "model.width=wide")
+    assert said.startswith("model: papers.numbers.modules.Net cannot be built (papers/numbers/modules.py:")

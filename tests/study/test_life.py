@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import types
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from mlintern.errors import UserError
 from mlintern.study import ledger, life
 from mlintern.study.life import TICK, Life, Work
 from mlintern.study.locks import LOCK_FILE
-from mlintern.study.pool import Pool
+from mlintern.study.pool import Event, Pool, Task
 from mlintern.study.tabled import Tabled
 
 CONFIG = {
@@ -92,8 +94,16 @@ def test_looks_at_test_are_the_protocols_and_counted(tmp_path):
 
 
 def test_a_ledger_that_is_off_is_named(tmp_path: Path):
-    (tmp_path / ledger.READINGS_FILE).write_text("[1]\n")
-    with pytest.raises(UserError, match="not readable"):
+    for line in ("[1]", "5", "null", '{"step": null, "weights": "a", "row": {}}', "[" * 5000, "{"):
+        (tmp_path / ledger.READINGS_FILE).write_text(f"{line}\n")
+        with pytest.raises(UserError, match="not readable"):
+            ledger.read(tmp_path)
+
+
+@pytest.mark.timeout(20)
+def test_a_list_of_looks_that_is_no_file_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / ledger.READINGS_FILE)
+    with pytest.raises(UserError, match="a pipe, not a file; delete the cell's folder"):
         ledger.read(tmp_path)
 
 
@@ -105,3 +115,30 @@ def test_what_is_not_finite_contradicts_and_is_written():
     assert contradictions(TOLD, {"valid": {"loss": 1.0 + 1e-7}}, CONFIG) != []
     loose = {**CONFIG, "determinism": {"level": "fast"}}
     assert contradictions(TOLD, {"valid": {"loss": 1.0 + 1e-7}}, loose) == []
+
+
+class Asked:
+    """A question that is answered once its frames have ended."""
+
+    writing = 0
+    answer: dict | None = None
+    error = None
+
+    def close(self):
+        pass
+
+
+def test_what_a_model_warns_of_while_it_predicts_is_told_of_the_cell(tmp_path, monkeypatch):
+    asked = Asked()
+    pool, desk = Pool(1, {}), types.SimpleNamespace(ask=lambda *_, **__: asked)
+    desk.ended = lambda question: setattr(question, "answer", {"metrics": {}})
+    monkeypatch.setattr(pool, "add", lambda *_, **__: None)
+    tabled = Tabled("key", life.Path(), {}, {}, {}, False)
+    one = Life(Work("cell", {"model": {}}, tmp_path, tabled, tmp_path, {}), pool, desk)
+    steps = one._asked("predict", {}, "score", {})
+    next(steps)
+    (task,) = [item for item in one.concerns if isinstance(item, Task)]
+    steps.send(Event("warning", task, message="a broadcast"))
+    with pytest.raises(StopIteration):
+        steps.send(Event("done", task))
+    assert [(event.kind, event.task, event.message) for event in one.told] == [("warning", one.task, "a broadcast")]

@@ -94,6 +94,14 @@ def test_who_did_not_ask_is_not_answered():
                     p.answer(task, {})
 
 
+def test_what_a_job_of_a_map_warns_of_is_told():
+    said = []
+    with pool(size=1) as p:
+        p.warned = lambda *told: said.append(told)
+        p.map([Task("data x", {"do": "say", "bytes": '{"event": "warning", "message": "a\\nb"}\n'})])
+    assert said == [("data x", "a b")]
+
+
 def test_outputs_reach_whoever_has_the_other_end():
     reading, writing = os.pipe()
     with pool(size=1) as p:

@@ -298,6 +298,31 @@ class Penalty:
         return criterion(model(inputs), targets) + 1e-3 * sum(p.square().sum() for p in model.parameters())
 
 
+class Misfit:
+    """Methods that fit no model of this pack, each in a way of its own; `calls` says how often."""
+
+    def __init__(self, how: str = "none"):
+        self.how, self.calls = how, 0
+
+    def loss(self, model, criterion, inputs, targets, context):
+        self.calls += 1
+        outputs = model(inputs)
+        match self.how:
+            case "shapes":
+                return (outputs @ torch.zeros(7, 7)).mean()
+            case "attribute":
+                return model.encoder(inputs).mean()
+            case "item":
+                return torch.tensor(criterion(outputs, targets).item())
+            case "rows":
+                return torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+            case "number":
+                return criterion(outputs, targets).item()
+            case "short":
+                return criterion(outputs, targets) * (1 / (len(inputs) == 50))
+        return criterion(outputs, targets)
+
+
 class GlobalNoise:
     """Preprocessing that draws from a global generator: numpy's, Python's, torch's, or numpy's by another way."""
 
