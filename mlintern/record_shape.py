@@ -23,6 +23,7 @@ class Selection(Shape):
 
 
 class Evaluation(Shape):
+    __pydantic_extra__: dict[str, float]
     step: int
     split: str
 
@@ -54,6 +55,18 @@ class Environment(Shape):
 class Git(Shape):
     commit: str | None = None
     diff_sha256: str | None = None
+
+
+class Sandbox(Shape):
+    backend: str
+    network: str
+
+
+class OutOfMemory(Shape):
+    asked: str
+    message: str
+    before: dict[str, int]
+    now: dict[str, int]
 
 
 class ProtocolConfig(Shape):
@@ -104,6 +117,8 @@ class Result(Shape):
     wall_s: float = 0.0
     peak_memory_bytes: int = 0
     probes: list[str] = Field(default_factory=list)
+    sandbox: Sandbox | None = None
+    out_of_memory: OutOfMemory | None = None
     files: dict[Name, Sha256] = Field(default_factory=dict)
 
     @model_validator(mode="after")

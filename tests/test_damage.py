@@ -227,6 +227,21 @@ def test_a_folder_where_a_file_belongs_goes_too(place):
     assert not os.path.lexists(place.cell / "weights.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sandbox", [[]]),
+        ("sandbox", {"backend": 1}),
+        ("out_of_memory", {"asked": "x"}),
+        ("evaluations", [{"step": 1, "split": "valid", "loss": "x"}]),
+    ],
+)
+def test_a_sealed_record_whose_parts_are_no_such_parts_is_one_line(tmp_path, key, value):
+    records.write(tmp_path / "00aa", records.whole("00aa", **{key: value}))
+    with pytest.raises(Damaged, match=rf"run\.json: {key}\b"):
+        record.read_own_run(tmp_path / "00aa")
+
+
 def test_another_cells_record_is_no_record(place):
     for path in place.other.iterdir():
         shutil.copy(path, place.cell / path.name)

@@ -216,7 +216,7 @@ def study_plan(evidence: Evidence, kept: Mapping[str, Any] | None) -> StudyPlan:
             **run["out_of_memory"],
         )
         for planned in evidence.planned
-        if (run := planned.run) is not None and "out_of_memory" in run
+        if (run := planned.run) is not None and run.get("out_of_memory")
     ]
     given = kept or {}
     trimmed = [Trimmed(**row) for row in given.get("trimmed", [])]
