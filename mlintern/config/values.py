@@ -1,5 +1,6 @@
 """Limits of a composed configuration that types do not express; each error names the key."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from mlintern.engine.determinism import Determinism
 from mlintern.engine.seeding import check_seed
 from mlintern.errors import UserError
 
+_OF_DATA = "name source preprocess view classes num_workers train_size label_noise shuffle_labels".split()
+"""What is read of the config group `data`."""
 DESIGNS = ("one_at_a_time", "full", "fraction", "none")
 """Which combinations of the ablations' levels a study runs; `mlintern/study/design.py` says what each is."""
 
@@ -51,6 +54,9 @@ def check_values(config: Mapping[str, Any]) -> None:
         raise UserError(f"trainer.accelerator={trainer['accelerator']}: choose cpu or cuda")
     if trainer["clip_norm"] is not None and not trainer["clip_norm"] > 0:
         raise UserError(f"trainer.clip_norm={trainer['clip_norm']}: must be above 0, or null for no clipping")
+    for key in set(config["data"]) - set(_OF_DATA):  # others may be there for `${data.…}`
+        if near := difflib.get_close_matches(str(key), _OF_DATA, 1, 0.8):
+            raise UserError(f"data.{key}: no such key; did you mean data.{near[0]}?")
     workers = config["data"]["num_workers"]
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise UserError(f"data.num_workers={workers}: must be a whole number, 0 or more")

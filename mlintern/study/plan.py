@@ -217,7 +217,12 @@ def study(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
 
 def sections_of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """{name: {"grid", "seeds", …}} of the sections of the paper that the pack gives studies of their own."""
-    return config["paper"].get("sections") or {}
+    found = config["paper"].get("sections") or {}
+    if not isinstance(found, Mapping) or not all(
+        isinstance(part, Mapping) and "grid" in part for part in found.values()
+    ):
+        raise UserError("paper.sections: must be a mapping from the name of each section to its grid, seeds and claims")
+    return dict(found)
 
 
 def _grid_of(slug: str, base: Mapping[str, Any], section: str) -> tuple[Sequence[Mapping[str, Any]], Sequence[int]]:
@@ -231,7 +236,12 @@ def _grid_of(slug: str, base: Mapping[str, Any], section: str) -> tuple[Sequence
         part, key = known[section], f"paper.sections.{section}.grid"
     if not part.get("grid"):
         raise UserError(f"papers/{slug}/conf/paper/{slug}.yaml: {key}: names no cells to run")
-    return part["grid"], base["study"]["seeds"] or part.get("seeds") or base["paper"].get("seeds") or [0]
+    grid, seeds = part["grid"], part.get("seeds") or base["paper"].get("seeds") or [0]
+    if not isinstance(grid, list) or not all(isinstance(block, Mapping) for block in grid):
+        raise UserError(f"{key}={grid}: must be a list of blocks, like [{{model: [net], data: [numbers]}}]")
+    if not isinstance(seeds, list):
+        raise UserError(f"{key.replace('grid', 'seeds')}={seeds}: must be a list of whole numbers, like [0, 1, 2]")
+    return grid, base["study"]["seeds"] or seeds
 
 
 def _combinations(pack: Path, block: Mapping[str, Any], design: str) -> Iterator[list[str]]:
@@ -243,6 +253,9 @@ def _combinations(pack: Path, block: Mapping[str, Any], design: str) -> Iterator
     if "factors" in block and "ablation" in block:
         raise UserError("paper.grid: a block names either factors (a design over them) or ablation (options)")
     given = {name: block[name] for name in COORDINATES if name in block}
+    for name, options in given.items():
+        if not isinstance(options, list):
+            raise UserError(f"paper.grid: {name}={options}: must be a list of options, like [{options}]")
     if "factors" in block:
         given["ablation"] = _options_of_block(pack, block, design)
     for options in itertools.product(*given.values()):

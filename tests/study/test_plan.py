@@ -111,3 +111,33 @@ def test_combinations_are_what_hydra_would_run():
     assert combinations(["ablation=[a,b]"]) == [["ablation=[a,b]"]]
     with pytest.raises(UserError, match="hydra/sweeper=optuna"):
         combinations(["optimizer.lr=interval(1e-4,1e-1)"])
+
+
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        ("    7", "paper.grid=7: must be a list of blocks"),
+        ("    [net]", "paper.grid=['net']: must be a list of blocks"),
+        ("    - {model: net, data: [blobs]}", "paper.grid: model=net: must be a list of options, like [net]"),
+        ("    - {model: [net], data: {blobs: 1}}", "paper.grid: data={'blobs': 1}: must be a list"),
+    ],
+)
+def test_a_grid_of_another_shape_is_one_line(cells_of, grid, says):
+    with pytest.raises(UserError) as refused:
+        cells_of(grid)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("++paper.seeds=3", "paper.seeds=3: must be a list of whole numbers"),
+        ("+paper.sections=[a]", "paper.sections: must be a mapping"),
+        ("+data.preproces=null", "data.preproces: no such key; did you mean data.preprocess?"),
+        ("+data.sources={}", "data.sources: no such key; did you mean data.source?"),
+    ],
+)
+def test_seeds_sections_and_data_of_another_shape_are_one_line(cells_of, said, says):
+    with pytest.raises(UserError) as refused:
+        cells_of(overrides=[said])
+    assert says in str(refused.value)
