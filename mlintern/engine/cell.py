@@ -18,6 +18,7 @@ from mlintern.data.splits import Splits
 from mlintern.engine import guard, losses, probes, rows, weights
 from mlintern.engine.assemble import assemble
 from mlintern.engine.checkpoint import CHECKPOINT_FILE
+from mlintern.engine.columns import write_table
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.inside import Inside
 from mlintern.engine.instantiate import build
@@ -25,7 +26,7 @@ from mlintern.engine.live import LIVE_FILE
 from mlintern.engine.predict import Sealed
 from mlintern.engine.rows import Rows
 from mlintern.engine.told import SELECTED_FILE, TOLD_FILE
-from mlintern.engine.training import Cell, train, write_table
+from mlintern.engine.training import Cell, train
 from mlintern.loggers import open_log
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import wants_steps

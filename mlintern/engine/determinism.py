@@ -7,6 +7,7 @@ without them.
 
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping
 from typing import Literal
 
@@ -66,7 +67,7 @@ class Determinism:
         import torch
 
         torch.set_num_threads(self.threads)
-        torch.use_deterministic_algorithms(self.deterministic_algorithms, warn_only=False)
+        self._refuse_other_algorithms()
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = self.deterministic_algorithms
         if self.level != "fast":
@@ -77,3 +78,14 @@ class Determinism:
             from mlintern.engine import portable
 
             portable.install()
+
+    def _refuse_other_algorithms(self) -> None:
+        """As torch.use_deterministic_algorithms, which imports the compiler, for as long as torch itself, to set what
+        a variable tells it as well, should it ever be imported."""
+        import torch
+
+        if "torch._inductor.config" in sys.modules:
+            torch.use_deterministic_algorithms(self.deterministic_algorithms)
+        else:
+            os.environ["TORCHINDUCTOR_DETERMINISTIC"] = str(int(self.deterministic_algorithms))
+            torch.set_deterministic_debug_mode("error" if self.deterministic_algorithms else "default")

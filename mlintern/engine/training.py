@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
-from mlintern import files, record
+from mlintern import record
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.engine import (
     ENGINE_VERSION,
@@ -32,6 +32,7 @@ from mlintern.engine import (
     weights,
 )
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
+from mlintern.engine.columns import write_table
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
@@ -291,25 +292,6 @@ def write_steps(folder: Path, state: State, loop: Loop) -> None:
     write_table(folder / record.STEPS_FILE, steps)
     if loop.inside is not None:
         loop.inside.write(folder / record.INSIDE_FILE)
-
-
-def write_table(path: Path, columns: Mapping[str, Any]) -> None:
-    """A parquet file of columns [n] or [n, ...], whole or not at all."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with files.atomic_path(path) as draft:
-        pq.write_table(pa.table({name: _column(values) for name, values in columns.items()}), draft)
-
-
-def _column(values: Any) -> Any:
-    """A column of a table: values [n] as they are, [n, ...] as lists."""
-    import pyarrow as pa
-
-    if not isinstance(values, np.ndarray) or values.ndim == 1:
-        return values
-    flat = values.reshape(len(values), -1)
-    return flat[:, 0] if flat.shape[1] == 1 else pa.FixedSizeListArray.from_arrays(flat.reshape(-1), flat.shape[1])
 
 
 def seconds_per_step(

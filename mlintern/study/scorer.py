@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mlintern.engine import rows, tables
+from mlintern.engine.columns import write_table
 from mlintern.engine.frames import Receiver
 from mlintern.engine.tables import Paths
 from mlintern.engine.trusted import is_trusted
@@ -218,7 +219,6 @@ class Desk:
     def ask_finish(self, question: Mapping[str, Any], frames: Iterator[Any]) -> dict[str, Any]:
         """Write what is kept of every test example beside the record."""
         from mlintern import record
-        from mlintern.engine.training import write_table
 
         dataset, scored, folder = self.datasets[question["key"]], self._scored(question), Path(question["folder"])
         columns = {"id": dataset.ids, "target": dataset.labels, **scored.columns}

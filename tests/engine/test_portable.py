@@ -34,6 +34,7 @@ plain = {"sqrt": x.sqrt(), "atan": x.atan(), "lstm": lstm(x[:400].reshape(20, 5,
 level = Determinism(**yaml.safe_load((ROOT / "conf/determinism/portable.yaml").read_text()))
 level.check_pins()
 level.apply()
+compiler = "torch._inductor" in sys.modules
 level.apply()
 root = torch.from_numpy(np.sqrt(x.numpy()))
 one, out, z = x.clone(), torch.empty(0), x.clone().requires_grad_()
@@ -76,6 +77,8 @@ checks = {
     "factor of complex numbers": torch.allclose(torch.linalg.cholesky(hermitian).real, lower, atol=1e-5),
     "gradient of the factor": torch.allclose(leaf.grad, factor["gradient"], atol=1e-5),
     "not positive definite": info.tolist() == factor["info"] and "order 5" in refused,
+    "no compiler, which takes seconds to import": not compiler and torch.are_deterministic_algorithms_enabled(),
+    "told where it is imported later": __import__("torch._inductor.config")._inductor.config.deterministic,
     "no oneDNN in the LSTM": not any("Mkldnn" in name for name in names) and torch._C._get_mkldnn_enabled(),
 }
 print(json.dumps([name for name, holds in checks.items() if not holds]))
