@@ -98,7 +98,7 @@ def test_runs_are_cut_where_no_links_cross():
     assert len(set(found)) >= 15
 
 
-@pytest.mark.parametrize("loader", [load_wine, load_breast_cancer])
+@pytest.mark.parametrize("loader", [load_wine, pytest.param(load_breast_cancer, marks=pytest.mark.slow)])
 def test_shuffled_rows_without_a_group_column_are_inconclusive_and_do_not_block(loader):
     x, y = loader(return_X_y=True)
     test = np.random.default_rng(0).random(len(x)) < 0.3
