@@ -9,6 +9,8 @@ import pytest
 
 from mlintern import snapshot
 from mlintern.errors import UserError
+from mlintern.study import verify
+from tests import records
 from tests.study import tiny
 
 SLUG = tiny.SLUG
@@ -131,3 +133,31 @@ def test_an_edit_between_two_cells_changes_nothing_and_is_named(tmp_path):
     again = tiny.run(undisturbed, *TWO)
     assert tiny.bits(undisturbed) == tiny.bits(folder)
     assert "changed while" not in again
+
+
+def test_verify_runs_from_a_snapshot_too_where_one_can_be_made(tmp_path, monkeypatch, capsys):
+    run, asked = records.whole("00aa", slug="local_x"), []
+    records.write(tmp_path / "runs" / "local_x" / "00aa", run)
+    (tmp_path / "papers" / "local_x").mkdir(parents=True)
+    (tmp_path / "papers" / "local_x" / "modules.py").write_text("")
+    monkeypatch.setattr(snapshot, "ROOT", tmp_path)
+    monkeypatch.setattr(snapshot, "enter", lambda *given: asked.append(given))
+    same = verify.Comparison(verify.Losses(4, None), True, True)
+
+    def edited(*_):
+        (tmp_path / "papers" / "local_x" / "modules.py").write_text("x = 1")
+        return same
+
+    monkeypatch.setattr(verify, "verify", edited)
+    monkeypatch.chdir(tmp_path)
+    argv = [str(tmp_path / "runs" / "local_x" / "00aa"), "--runs", str(tmp_path / "runs")]
+    assert verify.main(argv) == 0
+    assert asked == [(["local_x"], tmp_path / "runs", "mlintern", ["verify", *argv])]
+    assert "papers/local_x/modules.py changed while the study ran" in " ".join(capsys.readouterr().out.split())
+
+    def refuse(*_):
+        raise UserError("cannot write runs")
+
+    monkeypatch.setattr(snapshot, "enter", refuse)
+    assert verify.main(argv) == 0
+    assert "cannot write runs. Going on from the code as it is" in " ".join(capsys.readouterr().out.split())

@@ -65,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
     console = Console(soft_wrap=True)
     path = find(arguments.run, arguments.runs)
     run = record.read_run(path.parent)
+    began = enter_snapshot(run["slug"], arguments.runs, argv, console)
     for line in edited(run):
         console.print(f"[yellow]{line}[/]", highlight=False)
     if not same_bits(run.get("engine"), ENGINE_VERSION):
@@ -72,7 +73,22 @@ def main(argv: Sequence[str]) -> int:
         console.print(said, style="yellow", highlight=False)
     found = verify(run, path.parent, arguments.data, arguments.steps, console)
     say(found, run, console)
+    if said := began and began.said():
+        console.print(said, style="yellow", highlight=False, markup=False)
     return 0 if found.identical else 1
+
+
+def enter_snapshot(slug: str, runs: Path, argv: Sequence[str], console: Console) -> snapshot.State | None:
+    """Go on from a snapshot, as every command that runs cells; returns the state of code and pack that reruns start
+    from. They are compared with each other, and an edit between two of them must not look like a cause."""
+    if not (snapshot.ROOT / "papers" / slug).is_dir():
+        return None
+    try:
+        snapshot.enter([slug], runs, "mlintern", ["verify", *argv])
+    except UserError as error:  # records of others, which may be read only
+        said = f"{error}. Going on from the code as it is, which should stay as it is meanwhile."
+        console.print(said, style="yellow", highlight=False, markup=False)
+    return snapshot.State(slug)
 
 
 def edited(run: Mapping[str, Any]) -> list[str]:
