@@ -35,9 +35,14 @@ def composer():
         yield composer
 
 
-def test_the_cells_of_the_bundled_study(composer):
-    plain = plan.study(composer, ["study.seeds=[0,1]"])
-    cells = plan.study(composer, ["study.seeds=[0,1]", "study.controls=true"])
+@pytest.fixture(scope="module")
+def planned(composer):
+    """The cells of the bundled study, without controls and with them."""
+    return [plan.study(composer, ["study.seeds=[0,1]", *more]) for more in ([], ["study.controls=true"])]
+
+
+def test_the_cells_of_the_bundled_study(planned):
+    plain, cells = planned
     assert [(c.variant, c.levels, c.seed) for c in cells[: len(plain)]] == [
         (c.variant, c.levels, c.seed) for c in plain
     ]
@@ -52,11 +57,9 @@ def test_the_cells_of_the_bundled_study(composer):
     )
 
 
-def test_only_control_cells_have_other_ids(composer):
-    cells = plan.study(composer, ["study.seeds=[0]", "study.controls=true"])
-    ids = [record.cell_id(cell.config, ENGINE_VERSION, "code", {}) for cell in cells]
-    without = plan.study(composer, ["study.seeds=[0]"])
-    assert ids[: len(without)] == [record.cell_id(cell.config, ENGINE_VERSION, "code", {}) for cell in without]
+def test_only_control_cells_have_other_ids(planned):
+    without, ids = ([record.cell_id(cell.config, ENGINE_VERSION, "code", {}) for cell in cells] for cells in planned)
+    assert ids[: len(without)] == without
     assert len(set(ids)) == len(ids)
 
 
