@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
 LAUNCHERS_STAMP = "launchers-from-lock"
 STAMP = "installed-from-lock"  # one line: the lock's name and the hash of everything that determines the environment
+WHAT_WORKERS_IMPORT = "from mlintern.study.worker import Setup, preload; preload(Setup())"
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # in order of preference: the CPU build of torch is locked for the first
 
 
@@ -120,12 +121,14 @@ def install(python: Path, venv: Path, lock: str, dev: bool) -> None:
             python, "uninstall", "--quiet", "--yes", "torch"
         )  # both builds satisfy torch==X: pip would keep the old one
     build, *rest = (str(path) for path in lock_files(lock, dev))
-    # Compiling all of torch and its friends ahead takes a third of the time; Python compiles what it imports anyway.
+    # Compiling all of torch and its friends ahead takes a third of the time; Python compiles what it imports anyway,
+    # but for what only a sandboxed worker imports, which may write nothing: that is imported here, once.
     locked = ["install", "--quiet", "--quiet", "--no-compile", "--no-deps", "--require-hashes"]
     pip(python, *locked, "-r", build)
     requirements = [part for path in rest for part in ("-r", path)]
     pip(python, *locked, "--no-build-isolation", "--use-pep517", *requirements)
     pip(python, "install", "--quiet", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    subprocess.run([str(python), "-c", WHAT_WORKERS_IMPORT], cwd=str(ROOT), capture_output=True)  # doctor says why not
     stamp.write_text(wanted_stamp(lock, dev))
 
 

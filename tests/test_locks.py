@@ -177,6 +177,15 @@ def test_the_stamp_follows_every_file_that_determines_the_environment(tmp_path, 
     assert install.wanted_stamp("cpu", dev=True) == before
 
 
+def test_what_sandboxed_workers_import_is_imported_once_outside_so_that_there_is_bytecode(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(install, "pip", lambda python, *arguments: ran.append("pip"))
+    monkeypatch.setattr(install.subprocess, "run", lambda command, **_: ran.append(command[1:]))
+    install.install(Path("python"), tmp_path, "cpu", dev=False)
+    assert ran == ["pip", "pip", "pip", ["-c", install.WHAT_WORKERS_IMPORT]]
+    exec(install.WHAT_WORKERS_IMPORT.partition(";")[0], {})  # the names are there
+
+
 def test_a_folder_that_is_no_environment_is_left_alone(tmp_path, capsys):
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(SystemExit) as stopped:

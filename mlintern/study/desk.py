@@ -56,6 +56,10 @@ class Desk:
         self.close()
 
     @property
+    def started(self) -> bool:
+        return self._channel is not None
+
+    @property
     def channel(self) -> socket.socket:
         """Where answers come from; the process is started where it was not."""
         if self._channel is None:

@@ -407,6 +407,8 @@ class Session:
 
     def _timed(self, stage: str, tasks: Sequence[Task]) -> None:
         began = time.monotonic()
+        if tasks:
+            self.tables.get_ready(self.cells[0].config)
         self.pool.map(tasks)
         self.seconds[stage] = time.monotonic() - began
 

@@ -77,7 +77,13 @@ class Tables:
             self._found[key] = self._made(key, config, prepared)
         return self._found[key]
 
+    def get_ready(self, config: Mapping[str, Any]) -> None:
+        """Start the trusted process, which will be wanted: what it imports takes as long as what a worker does."""
+        if not self.desk.started:
+            self.desk.ask("ready", {"config": config})
+
     def _made(self, key: str, config: Mapping[str, Any], prepared: Path) -> Tabled:
+        self.get_ready(config)
         folder = self._home() / key
         folder.mkdir()
         question = {"key": key, "config": config, "folder": str(prepared), "out": str(folder)}

@@ -28,7 +28,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -312,10 +312,33 @@ def _settle(setup: Setup, job_id: int, job: Mapping[str, Any]) -> None:
 
 def preload(setup: Setup) -> None:
     """Import what jobs will need, so that a fork has it."""
-    for name in imported_by(setup.sources):
-        with contextlib.suppress(ImportError, AttributeError, OSError, RuntimeError, TypeError, ValueError):
-            importlib.import_module(name)  # what cannot be imported is the pack's to say
-    importlib.import_module(setup.jobs).preload()
+    with absent("matplotlib"):  # torchmetrics imports it to plot; in a new home it then reads every font of the system
+        for name in imported_by(setup.sources):
+            with contextlib.suppress(ImportError, AttributeError, OSError, RuntimeError, TypeError, ValueError):
+                importlib.import_module(name)  # what cannot be imported is the pack's to say
+        importlib.import_module(setup.jobs).preload()
+
+
+@contextlib.contextmanager
+def absent(name: str) -> Iterator[None]:
+    """Have a library look as if it were not installed, to those that import it only where it is."""
+    from importlib import metadata
+
+    known = vars(metadata.Distribution)["from_name"]
+
+    def from_name(asked: str) -> metadata.Distribution:
+        if asked == name:
+            raise metadata.PackageNotFoundError(name)
+        found: metadata.Distribution = known.__func__(metadata.Distribution, asked)
+        return found
+
+    setattr(metadata.Distribution, "from_name", staticmethod(from_name))  # noqa: B010 - a method of a class
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        setattr(metadata.Distribution, "from_name", known)  # noqa: B010
+        del sys.modules[name]
 
 
 def imported_by(folders: Iterable[str]) -> list[str]:
@@ -347,6 +370,7 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as control:
         control.set_inheritable(False)
         Parent(control).serve()
+        os._exit(0)  # the host waits, and taking torch apart is for nobody
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ And a cell that another process trains: it is waited for, and never trained when
 
 import contextlib
 import fcntl
+import importlib.metadata
+import importlib.util
 import io
 import json
 import os
@@ -22,7 +24,7 @@ from mlintern.sandbox.policy import Policy
 from mlintern.study import jobs, locks
 from mlintern.study.launch import launcher
 from mlintern.study.pool import Pool, Task
-from mlintern.study.worker import Worker, imported_by
+from mlintern.study.worker import Worker, absent, imported_by
 from tests.study import tiny
 
 
@@ -153,10 +155,11 @@ def called(*_, **__): raise SystemExit("a GPU was asked for, which no fork could
 for name in ("is_available", "device_count", "init", "_lazy_init"): setattr(torch.cuda, name, called)
 state = lambda: (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 before = state()
-from mlintern.study import jobs
-jobs.preload()
+from mlintern.study import worker
+worker.preload(worker.Setup())
 import sys
 assert "torch._dynamo" in sys.modules, "imported at the first step of every cell"
+assert "torchmetrics" in sys.modules and "matplotlib" not in sys.modules, "it reads every font of the system"
 assert state() == before, "a generator has moved"
 print(len(os.listdir("/proc/self/task")))
 """
@@ -165,6 +168,20 @@ print(len(os.listdir("/proc/self/task")))
 @pytest.mark.slow
 def test_the_parent_has_one_thread_no_gpu_and_generators_as_they_were():
     """Else its children could not be forked from it, or would depend on what ran before."""
+    assert printed(WARMED_UP) == "1\n"
+
+
+def printed(code):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", WARMED_UP], env=environment, capture_output=True, text=True)
-    assert done.stdout == "1\n", done.stderr
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_absent_library_looks_as_if_it_were_not_installed_and_is_there_again():
+    with absent("yaml"):
+        assert importlib.util.find_spec("yaml") is None
+        with pytest.raises(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version("yaml")
+        assert importlib.metadata.version("numpy")
+    assert importlib.util.find_spec("yaml") and importlib.import_module("yaml").safe_load("1") == 1
