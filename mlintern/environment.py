@@ -79,8 +79,8 @@ class EnvironmentRecord(TypedDict):
     """{file below site-packages: first digits of its sha256} of imported files that are not as they were installed."""
 
 
-def environment_record() -> EnvironmentRecord:
-    """The facts of DESIGN.md's run record about this process and machine."""
+def environment_record(loaded: frozenset[str] | None = None) -> EnvironmentRecord:
+    """The facts of DESIGN.md's run record about this process and machine; `loaded`: see `installed.modified`."""
     lock = lock_file()
     return {
         "lock": lock.name if lock else None,
@@ -94,7 +94,7 @@ def environment_record() -> EnvironmentRecord:
         "threads": threads(),
         "torch": _torch_build(),
         "determinism": {**pins_in_force(), **_torch_switches()},
-        "modified": dict(installed.modified()),
+        "modified": dict(installed.modified(loaded)),
     }
 
 

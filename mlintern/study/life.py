@@ -95,6 +95,7 @@ class Life:
         """Tasks and questions that it waits for."""
         self._backlog: deque[Event | Question] = deque()
         self._lock: int | None = None
+        self._environment: Question | None = None
         self._steps = self._live()
         self._began = now()
 
@@ -150,6 +151,7 @@ class Life:
         sealed = {"config": work.config, "count": told.steps, "chain": told.loss_chain_sha256, **names}
         checks = self.desk.ask("sealed", sealed)
         self.concerns.add(checks)
+        self._environment = self._ask_environment()
         key = {"key": work.tabled.key, "config": work.config}
         question = {**key, "parts": work.tabled.parts, "cell": str(folder)}
         yield from self._asked("predict", self._predicting(weights, work.tabled.parts, told.step), "score", question)
@@ -343,9 +345,15 @@ class Life:
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
+    def _ask_environment(self) -> Question:
+        """Ask for what takes a moment the first time: every file that was imported is looked at."""
+        asked = self.desk.ask("environment", {"config": self.work.config, "imported": sorted(self.pool.imported)})
+        self.concerns.add(asked)
+        return asked
+
     def _known(self) -> Steps:
         """The record's fields that the host and the trusted process know."""
-        environment = yield from self._wait("environment", config=self.work.config)
+        environment = yield from self._answer(self._environment or self._ask_environment())
         return {"environment": environment, "data": dict(self.work.tabled.data)}
 
     def _task(self, kind: str, job: Mapping[str, Any], attempts: int, outputs: int | None = None) -> Task:

@@ -102,6 +102,8 @@ class Pool:
         self.warned: Callable[[str, str], None] = lambda name, message: None
         """Takes what a task of `map` warns of: (the task's name, message)."""
         self.closed = False
+        self.imported: set[str] = set()
+        """Files of the modules that jobs were forked with, the pack's own code left out."""
 
     def __enter__(self) -> "Pool":
         return self
@@ -257,6 +259,7 @@ class Pool:
 
     def _hear_control(self, slot: Slot) -> list[Event]:
         over = slot.hear_control()
+        self.imported.update(slot.imported)
         if over is None:
             return self._dead(slot)
         found = []

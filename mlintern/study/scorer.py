@@ -64,6 +64,7 @@ class Desk:
     def __init__(self) -> None:
         self.datasets: dict[str, Dataset] = {}
         self.cells: dict[str, Scored] = {}
+        self._imported: frozenset[str] | None = None
         self._torch = threading.Lock()
         self._ready = False
 
@@ -134,11 +135,14 @@ class Desk:
             tables.save(dataset.paths.inputs(part), values[dataset.order] if part == "test" else values)
 
     def ask_environment(self, question: Mapping[str, Any], frames: Iterator[Any]) -> dict[str, Any]:
-        """What this process, which has the cell's pins, finds of its machine and packages."""
+        """What this process, which has the pins, finds of its machine and packages, `imported` by workers included."""
         from mlintern.environment import environment_record
+        from mlintern.installed import imported
 
         self._pinned(question["config"])
-        return dict(environment_record())
+        if self._imported is None:  # as they are now: a look at all of them takes a moment
+            self._imported = imported()
+        return dict(environment_record(self._imported | set(question["imported"])))
 
     def ask_sealed(self, question: Mapping[str, Any], frames: Iterator[Any]) -> dict[str, Any]:
         """Check what a training left, copied to where it is safe: weights, and the losses of every step."""

@@ -165,6 +165,8 @@ class Slot:
     def __init__(self, launcher: Launcher, environment: Mapping[str, str], selector: selectors.BaseSelector):
         self.selector = selector
         self.running: dict[int, Running] = {}
+        self.imported: list[str] = []
+        """The files of the modules that its jobs are forked with."""
         self._numbers = 0
         self._pending = bytearray()
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -234,7 +236,9 @@ class Slot:
         ended = []
         for line in lines:
             message = json.loads(line)
-            if (job := self.running.pop(message["id"], None)) is not None:
+            if "imported" in message:
+                self.imported = message["imported"]
+            elif (job := self.running.pop(message["id"], None)) is not None:
                 ended.append((job, message["ended"]))
         return ended
 

@@ -10,7 +10,8 @@ own and, in a sandbox, holds itself to the paths that its job names before a lin
 ended, everything that it left running is killed, and its files in /tmp and /dev/shm are removed.
 
 Messages on the control socket are JSON lines. From the host: first the set-up (see `Setup`), then `{"id", "outputs"}`
-with the descriptors of a job, and `{"kill": id}`. To the host: `{"id", "ended": code}` (minus a signal's number).
+with the descriptors of a job, and `{"kill": id}`. To the host: `{"imported": [file, ...]}` once jobs can be
+forked, then `{"id", "ended": code}` (minus a signal's number).
 """
 
 import contextlib
@@ -33,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mlintern import installed
 from mlintern.errors import Interrupted
 
 PROGRESS_EVERY_S = 0.5
@@ -140,6 +142,8 @@ class Parent:
             return
         self.setup = Setup(**message)
         preload(self.setup)
+        with contextlib.suppress(OSError):  # the host is gone: the socket's end is heard below
+            self.control.sendall(json.dumps({"imported": sorted(installed.imported())}).encode() + b"\n")
         woken, wakes = os.pipe()
         os.set_blocking(wakes, False)
         os.set_blocking(woken, False)

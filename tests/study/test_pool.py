@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from mlintern.config import ROOT
 from mlintern.errors import UserError
-from mlintern.study import slot
+from mlintern.study import scorer, slot
 from mlintern.study.launch import without_ours
 from mlintern.study.pool import Bare, Pool, Task
 
@@ -178,3 +179,14 @@ def test_closing_lets_a_job_that_waits_end_by_itself(monkeypatch):
         if event.kind == "asked":
             break
     p.close()
+
+
+def test_what_jobs_were_forked_with_is_looked_at_in_the_record_of_the_environment(monkeypatch):
+    with pool(1) as workers:
+        workers.map([Task("a", {"do": "work"})])
+    assert str(ROOT / "tests/study/fake_jobs.py") in workers.imported
+    looked = []
+    monkeypatch.setattr("mlintern.installed.modified", lambda loaded: looked.append(loaded) or ())
+    monkeypatch.setattr(scorer.Desk, "_pinned", lambda *_: None)
+    scorer.Desk().ask_environment({"config": {}, "imported": sorted(workers.imported)}, iter(()))
+    assert looked[0] == looked[0] | workers.imported | {scorer.__file__}
