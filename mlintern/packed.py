@@ -60,6 +60,25 @@ def table(content: bytes, path: Path, mend: str, columns: Mapping[str, str] | No
     return read
 
 
+def check_rows(path: Path, count: int, mend: str) -> None:
+    """Raise Damaged unless a Parquet file has `count` rows, all its columns alike; nothing of them is read.
+
+    A few kilobytes of repeated values may claim to be more than memory holds.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, thrift_string_size_limit=64 << 20, thrift_container_size_limit=1 << 22) as found:
+            about = found.metadata
+            groups = [about.row_group(i) for i in range(about.num_row_groups)]
+            values = [sum(group.column(i).num_values for group in groups) for i in range(about.num_columns)]
+    except (OSError, ValueError, TypeError, OverflowError, pa.ArrowException) as error:
+        raise Damaged(f"{path}: not readable as a table ({_first_line(error)}); {mend}") from None
+    if any(value != count for value in [about.num_rows, *values]):
+        raise Damaged(f"{path}: has {about.num_rows:,} rows, where {count:,} are expected; {mend}")
+
+
 def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 

@@ -206,7 +206,7 @@ def popen_sandboxed(
     if chosen == "bwrap":
         command = bubblewrap.command(bubblewrap.executable() or "bwrap", mounts, limits, command, network)
     if os.geteuid() == 0:  # the kernel exempts root from RLIMIT_NPROC: the watchdog alone stops a fork bomb
-        command = ["nice", "-n", "-20", *command]
+        command = [*_before_all_others(), *command]
     try:
         popen = subprocess.Popen(
             command,
@@ -331,6 +331,18 @@ def _choose(backend: str) -> str:
         f"sandbox: this host offers none ({'; '.join(reasons)}). Install bubblewrap and allow unprivileged user "
         f"namespaces, or {_BARE}"
     )
+
+
+@functools.cache
+def _before_all_others() -> list[str]:
+    """What runs the watchdog before everything that it watches: in real time, where that is allowed, for a thousand
+    runnable processes leave even the nicest of the others a turn a minute. The program itself is an ordinary process.
+    """
+    real_time = ["chrt", "--fifo", "1"]
+    with contextlib.suppress(OSError):
+        if subprocess.run([*real_time, "true"], capture_output=True, check=False).returncode == 0:
+            return real_time
+    return ["nice", "-n", "-20"]
 
 
 def _host_namespaces() -> dict[str, int]:

@@ -1,8 +1,8 @@
 """A seccomp filter: the system calls that training never needs and that an escape would start from.
 
-It denies new namespaces, mounts, tracing, keyrings, io_uring, kernel modules, clocks and, unless there is a network,
-every socket that is not a UNIX one. A denied call fails with an errno, as if the kernel lacked it, so that libraries
-fall back.
+It denies new namespaces, mounts, tracing, keyrings, io_uring, kernel modules, clocks, the scheduling and limits of
+other processes and, unless there is a network, every socket that is not a UNIX one. A denied call fails with an errno,
+as if the kernel lacked it, so that libraries fall back.
 Source: https://docs.kernel.org/userspace-api/seccomp_filter.html; numbers: linux/arch/*/syscall tables.
 """
 
@@ -30,6 +30,7 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "fanotify_init": (300, 262),
     "finit_module": (313, 273),
     "init_module": (175, 105),
+    "ioprio_set": (251, 30),
     "ioperm": (173, None),
     "iopl": (172, None),
     "kcmp": (312, 272),
@@ -56,6 +57,9 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "quotactl": (179, 60),
     "reboot": (169, 142),
     "request_key": (249, 218),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),
@@ -86,6 +90,8 @@ _DENIED_EVERYWHERE = {  # one number on every architecture
     "memfd_secret": 447,
 }
 _CLONE3 = 435
+_PRLIMIT = {"x86_64": 302, "aarch64": 261}
+_SETPRIORITY = {"x86_64": 141, "aarch64": 140}
 _SOCKET = {"x86_64": 41, "aarch64": 198}
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _IOCTL = {"x86_64": 16, "aarch64": 29}
@@ -116,6 +122,15 @@ def _deny(number: int, code: int = errno.EPERM) -> list[bytes]:
     return [_step(_EQUAL, number, 0, 1), _step(_RETURN, _ERRNO | code)]
 
 
+def _own_alone(number: int, *arguments: int) -> list[bytes]:
+    """Deny a call unless these arguments are zero, which mean the calling process: the supervisor, whose user is the
+    same, could else be slowed until a fork bomb outruns it."""
+    steps = [_step(_EQUAL, number, 0, 3 * len(arguments) + 1)]
+    for at in arguments:
+        steps += [_step(_LOAD, at), _step(_EQUAL, 0, 1, 0), _step(_RETURN, _ERRNO | errno.EPERM)]
+    return [*steps, _step(_RETURN, _ALLOW)]
+
+
 def program(machine: str, *, network: bool = False) -> list[bytes]:
     """The filter as BPF instructions for `x86_64` or `aarch64`; `network` allows TCP and UDP sockets."""
     column = 0 if machine == "x86_64" else 1
@@ -134,6 +149,8 @@ def program(machine: str, *, network: bool = False) -> list[bytes]:
     for number in _DENIED_EVERYWHERE.values():
         steps += _deny(number)
     steps += _deny(_CLONE3, errno.ENOSYS)  # its flags stand behind a pointer; libc falls back to clone
+    steps += _own_alone(_PRLIMIT[machine], _FIRST_ARGUMENT)
+    steps += _own_alone(_SETPRIORITY[machine], _FIRST_ARGUMENT, _SECOND_ARGUMENT)
     families = _NETWORK_FAMILIES if network else (_AF_UNIX,)
     steps += [  # a socket of another family
         _step(_EQUAL, _SOCKET[machine], 0, 3 + len(families)),

@@ -120,6 +120,8 @@ def _start(job: dict[str, Any], isolated: bool, control: socket.socket) -> tuple
 
 def _execute(job: dict[str, Any], isolated: bool, report: int) -> NoReturn:
     os.setsid()
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.setpriority(os.PRIO_PROCESS, 0, job["nice"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -45,7 +45,13 @@ class Usage:
         files = self._tmpfs_bytes()
         memory = anonymous + max(shared, files)
         if memory > limits["memory_bytes"]:  # pages shared by forks were counted once per process: look closer
-            anonymous, shared = _proportional(pids)
+            anonymous = shared = 0
+            for pid in pids:  # which takes a while for each, and a fork bomb does not wait
+                if sum(1 for _ in self._pids()) > limits["processes"]:
+                    return "processes"
+                own_anonymous, own_shared = _proportional(pid)
+                anonymous += own_anonymous
+                shared += own_shared
             memory = anonymous + max(shared, files)
         self.peak_memory_bytes = max(self.peak_memory_bytes, memory)
         if memory > limits["memory_bytes"]:
@@ -123,22 +129,16 @@ def _kib(fields: dict[str, str], name: str) -> int:
     return int(fields.get(name, "0 kB").split()[0]) * _KIB
 
 
-def _proportional(pids: list[int]) -> tuple[int, int]:
-    """Anonymous and shared memory in bytes, each shared page counted once in sum."""
-    anonymous = shared = 0
-    for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            fields = dict(line.split(":", 1) for line in text.splitlines()[1:])
-            anonymous += _kib(fields, "Pss_Anon") + _kib(fields, "SwapPss")
-            shared += _kib(fields, "Pss_Shmem")
-        except PermissionError:  # it hides its maps; then its resident memory counts in full
-            own_anonymous, own_shared = _resident(pid)
-            anonymous += own_anonymous
-            shared += own_shared
-        except OSError:
-            continue
-    return anonymous, shared
+def _proportional(pid: int) -> tuple[int, int]:
+    """Anonymous and shared memory of a process in bytes, of each shared page its share."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except PermissionError:  # it hides its maps; then its resident memory counts in full
+        return _resident(pid)
+    except OSError:
+        return 0, 0
+    fields = dict(line.split(":", 1) for line in text.splitlines()[1:])
+    return _kib(fields, "Pss_Anon") + _kib(fields, "SwapPss"), _kib(fields, "Pss_Shmem")
 
 
 def _resident(pid: int) -> tuple[int, int]:

@@ -37,7 +37,8 @@ from mlintern.study.tabled import Tabled, blindness, make_folder, needs_measurin
 WORK_FOLDER = "work"
 """In a cell's folder: all that the process of its training may write."""
 SEALED_FILE = "sealed.json"
-MOST_WEIGHTS, MOST_TRACE = 64 << 30, 4 << 30
+MOST_WEIGHTS, MOST_TRACE = min(64 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2), 4 << 30
+"""Of a file: weights were in this machine's memory, and the trusted process, which no limit holds, reads them."""
 _OLDER = ("checkpoint.safetensors", "checkpoint.live", telling.TOLD_FILE)
 TICK = Event("progress", Task("", {}))
 
@@ -293,6 +294,8 @@ class Life:
         folder, place = self.work.folder, self.work.folder / WORK_FOLDER
         try:
             told = telling.read(place)
+            if told.steps > (most := self.work.config["trainer"]["max_steps"]):
+                raise Failed("failed", f"its training told of {told.steps:,} steps; trainer.max_steps is {most:,}")
             hashes = {
                 record.WEIGHTS_FILE: files.copy_sealed(
                     place / telling.SELECTED_FILE, folder / record.WEIGHTS_FILE, MOST_WEIGHTS

@@ -238,7 +238,7 @@ class Pool:
                 if kind == "progress":
                     found.append(Event("progress", job.task, step=event.get("step", 0)))
                 elif kind == "waiting":
-                    found.append(Event("waiting", job.task, message=event.get("message", "")))
+                    found.append(Event("waiting", job.task, message=one_line(event.get("message", ""))))
                 elif kind == "warning":
                     found.append(Event("warning", job.task, message=one_line(event.get("message", ""))))
                 elif kind == "ask":

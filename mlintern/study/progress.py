@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -35,8 +34,8 @@ class Progress:
         self.finished: set[str] = set()
         self.before = done
         self.running: dict[str, int] = {}
-        self.warnings: dict[str, set[str]] = {}
-        """{cell: what it warned of}."""
+        self.told: dict[str, set[str]] = {}
+        """{cell: what its process told}."""
         self.began = time.monotonic()
         self.last_line = self.began
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
@@ -83,27 +82,31 @@ class Progress:
         self.running.pop(name, None)
         self.finished.add(name)
         count = f"{len(self.finished) + self.before}/{self.total}"
-        self.say(f"[dim]{count:>7}[/]  {name}  [bold]{outcome}[/]")
+        self._print(Text.assemble((f"{count:>7}", "dim"), f"  {name}  ", (outcome, "bold")))
         self.show()
 
     def stopped(self, name: str, message: str) -> None:
         """Note a cell that did not finish."""
         self.running.pop(name, None)
-        self.say(f"[yellow]{name}: {message}[/]")
+        self.say(f"{name}: {message}")
 
     def warned(self, name: str, message: str) -> None:
-        """Show what a cell's code warned of; the same once, and so many of them."""
-        before = self.warnings.setdefault(name, set())
+        """Show what a cell's code warned of; see `noted`."""
+        self.noted(name, f"warning: {message}")
+
+    def noted(self, name: str, message: str) -> None:
+        """Show what a cell's process told: the same once, and so many of them."""
+        before = self.told.setdefault(name, set())
         if message not in before and len(before) < notices.MOST:
             before.add(message)
-            self.say(f"[yellow]{name}: warning: {escape(message)}[/]")
+            self.say(f"{name}: {message}")
 
     def say(self, line: str) -> None:
-        (self.live.console if self.live else self.console).print(line, highlight=False)
+        """Say something that a user should see, as it is written: brackets of a pack's are no markup."""
+        self._print(Text(line, style="yellow"))
 
-    def warn(self, line: str) -> None:
-        """Say something that is as it was written, brackets and all."""
-        self.say(f"[yellow]{escape(line)}[/]")
+    def _print(self, text: Text) -> None:
+        (self.live.console if self.live else self.console).print(text, highlight=False)
 
     def show(self) -> None:
         if self.live:
@@ -112,7 +115,8 @@ class Progress:
             self.last_line = time.monotonic()
             running = ", ".join(f"{name} {self.share(name):.0%}" for name in self.running)
             done = len(self.finished) + self.before
-            self.say(f"{done}/{self.total} cells done; running: {running}; about {duration(self.left_s())} left")
+            left = duration(self.left_s())
+            self._print(Text(f"{done}/{self.total} cells done; running: {running}; about {left} left"))
 
     def _block(self) -> Group:
         grid = Table.grid(padding=(0, 2))

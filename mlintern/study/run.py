@@ -254,7 +254,7 @@ class Session:
             of[item.cell_id] = record.stable_hash(config)
             kinds.setdefault(of[item.cell_id], item)
         tasks = [
-            Task(kind, self._estimate_job(item.cell), attempts=self.pool.retries)  # once is enough for an estimate
+            Task(kind, self._estimate_job(item.cell), attempts=self.pool.retries, tolerant=True)  # once is enough
             for kind, item in kinds.items()
         ]
         costs = {event.task.name: Cost.told(event.result) for event in self.pool.run(tasks) if event.kind == "done"}
@@ -345,7 +345,7 @@ class Session:
                 self.jobs,
                 done,
             ) as progress,
-            contextlib.closing(Logs(lambda name: logged(self, by_name[name], marks), progress.warn)) as logs,
+            contextlib.closing(Logs(lambda name: logged(self, by_name[name], marks), progress.say)) as logs,
         ):
             for event in lives.run(works):
                 name = event.task.name
@@ -355,13 +355,13 @@ class Session:
                 elif event.kind == "progress":
                     progress.step(name, event.step)
                 elif event.kind == "waiting":
-                    progress.say(f"[yellow]{name}: {event.message}[/]")
+                    progress.noted(name, event.message)
                 elif event.kind == "warning":
                     progress.warned(name, event.message)
                 elif event.kind == "done":
                     progress.done(name, outcome(by_name[name].folder))
                     for line in contradicted(event.result.get("differs", [])):
-                        progress.say(f"[yellow]{name}: {line}[/]")
+                        progress.say(f"{name}: {line}")
                 elif event.kind == "retried":
                     progress.stopped(name, f"{event.message}; trying again")
                 elif event.kind == "out_of_memory" and (less := smaller.halved(by_name[name].cell)) is not None:
@@ -397,7 +397,8 @@ class Session:
             "sandbox": self.sandbox,
             **({"out_of_memory": self._story(item)} if item.asked else {}),
         }
-        return Work(cell.name, cell.config, item.folder, self.tabled(cell), self.pack.folder, facts)
+        several = len(self.cells) > 1  # then one that cannot be had takes no other with it
+        return Work(cell.name, cell.config, item.folder, self.tabled(cell), self.pack.folder, facts, tolerant=several)
 
     def _story(self, item: Planned) -> dict[str, Any]:
         """What the record of a smaller cell says of the one that was asked for."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from mlintern import packed
 from mlintern.engine import rows, tables
 from mlintern.engine.columns import write_table
 from mlintern.engine.frames import Receiver
@@ -151,6 +152,7 @@ class Desk:
 
         self._pinned(question["config"])
         state, _ = weights.load_tensors(Path(question["weights"]))
+        packed.check_rows(Path(question["steps"]), question["count"], "delete the cell's folder and run again")
         steps = check_steps(Path(question["steps"]), question["count"], question["chain"])
         return {"weights_sha256": weights.weights_sha256(state), "diverged_at": steps}
 

@@ -233,6 +233,29 @@ print("tried", os.getuid())
     assert done.stdout == b"tried 1000\n", done
 
 
+def test_the_supervisor_cannot_be_slowed_or_limited_from_inside(run: Run) -> None:
+    """Its user is the program's: with the watchdog behind all others, a fork bomb would outrun it."""
+    done = run("""
+import os, resource
+os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+for act in (
+    lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+    lambda: os.setpriority(os.PRIO_USER, os.getuid(), 19),
+    lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)),
+    lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
+    lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (1, 1)),
+):
+    try:
+        act()
+        print("allowed")
+    except PermissionError:
+        pass
+print("tried", os.sched_getscheduler(0) == os.SCHED_OTHER)
+""")
+    assert done.stdout == b"tried True\n", done
+
+
 def test_the_supervisor_cannot_be_stopped_or_killed_from_inside(run: Run) -> None:
     done = run(
         """

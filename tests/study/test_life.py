@@ -142,3 +142,20 @@ def test_what_a_model_warns_of_while_it_predicts_is_told_of_the_cell(tmp_path, m
     with pytest.raises(StopIteration):
         steps.send(Event("done", task))
     assert [(event.kind, event.task, event.message) for event in one.told] == [("warning", one.task, "a broadcast")]
+
+
+def test_losses_are_counted_before_they_are_read(tmp_path: Path):
+    """A small file of repeated values may claim to be more than the trusted process holds."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from mlintern import packed
+
+    path = tmp_path / "steps.parquet"
+    pq.write_table(pa.table({"loss": pa.nulls(1 << 22, pa.float32())}), path)
+    packed.check_rows(path, 1 << 22, "run again")
+    with pytest.raises(UserError, match="has 4,194,304 rows, where 2 are expected"):
+        packed.check_rows(path, 2, "run again")
+    path.write_bytes(b"PAR1" + b"\xff" * 64 + b"PAR1")
+    with pytest.raises(UserError, match="not readable as a table"):
+        packed.check_rows(path, 2, "run again")

@@ -61,3 +61,15 @@ def test_what_is_shown_is_one_line_and_obeyed_by_no_terminal():
     for i in range(50):
         progress.warned("net", f"number {i}")
     assert text.getvalue().count("warning:") == notices.MOST
+
+
+def test_brackets_in_what_a_cell_tells_are_no_markup_and_there_is_an_end_of_them():
+    text = io.StringIO()
+    progress = Progress(Console(file=text, width=400), {"net": 1.0}, {"net": 5}, 1, 0)
+    progress.stopped("net", "failed: [/] [link=file:///x]y[/link]")
+    progress.say("[/]")
+    progress.done("net", "[red]0.5[/red]")
+    assert "failed: [/] [link=file:///x]y[/link]" in text.getvalue() and "[red]0.5[/red]" in text.getvalue()
+    for i in range(50):
+        progress.noted("net", f"waits {i}")
+    assert text.getvalue().count("waits") == notices.MOST
