@@ -1,6 +1,7 @@
 """No test may ask a live model, and none may depend on whoever runs it: not on keys, nor on a number of threads."""
 
 import os
+from collections import Counter
 
 os.environ["MLINTERN_NO_LIVE_REQUESTS"] = "1"
 for name in ("ANTHROPIC_API_KEY", "WANDB_API_KEY", "HF_TOKEN"):
@@ -17,3 +18,15 @@ from mlintern.sandbox import policy  # noqa: E402
 def nothing_said_of_the_sandbox():
     """A command that a test ran in this process may have said which sandbox; the next test has said nothing."""
     policy.say(None)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many attacks the tests that passed held: from their reports, so that it is the same whoever ran them."""
+    reports = terminalreporter.getreports("passed")
+    told = [value for report in reports for name, value in report.user_properties if name == "adversarial"]
+    if told:
+        counts = Counter()
+        for kind, count in told:
+            counts[kind] += count
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        terminalreporter.line(f"adversarial: {counts.total()} hostile packs and files had no effect ({kinds})")

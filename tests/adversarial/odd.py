@@ -9,24 +9,26 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.adversarial.packs import CONF, Project
+from tests.adversarial.packs import CONF as ANY_CONF
+from tests.adversarial.packs import GRID, Project
 
 PAPER = "conf/paper/SLUG.yaml"
+CONF = ANY_CONF.replace("OPTIMIZER", "sgd").replace("GRID", GRID)
 
 
 def more(text: str) -> dict[str, str]:
     """The paper's configuration with `text` at its end."""
-    return {PAPER: CONF.replace("OPTIMIZER", "sgd") + text}
+    return {PAPER: CONF + text}
 
 
 def grid(entry: str) -> dict[str, str]:
     """The paper's configuration with another grid."""
-    return {PAPER: CONF.replace("OPTIMIZER", "sgd").replace("[{model: [net], data: [secret, made]}]", entry)}
+    return {PAPER: CONF.replace(GRID, entry)}
 
 
 def defaults(entry: str) -> dict[str, str]:
     """The paper's configuration with one more default."""
-    return {PAPER: CONF.replace("OPTIMIZER", "sgd").replace("defaults:\n", f"defaults:\n  - {entry}\n")}
+    return {PAPER: CONF.replace("defaults:\n", f"defaults:\n  - {entry}\n")}
 
 
 def model(text: str) -> dict[str, str]:
@@ -69,9 +71,7 @@ CONFIGS = {
     "audit_off": more("audit: {fail_on: never}\n"),
     "determinism_env": more("determinism: {environment: {LD_PRELOAD: OUT/x.so}}\n"),
     "environment_read": more("note: '${oc.env:ANTHROPIC_API_KEY}'\n"),
-    "environment_in_title": {
-        PAPER: CONF.replace("OPTIMIZER", "sgd").replace("A hostile paper", "'${oc.env:HF_TOKEN}'")
-    },
+    "environment_in_title": {PAPER: CONF.replace("A hostile paper", "'${oc.env:HF_TOKEN}'")},
     "environment_decoded": model("_target_: papers.SLUG.modules.Net\nx: \"${oc.decode:'${oc.env:HF_TOKEN}'}\"\n"),
     "target_os_system": model("_target_: os.system\ncommand: touch OUT/os\n"),
     "target_exec": model("_target_: builtins.exec\nsource: open('OUT/exec','w')\n"),
@@ -105,7 +105,7 @@ CONFIGS = {
     ),
     "grid_run_dir": grid("[{model: [net], data: [secret], set: [run.dir=OUT/runs]}]"),
     "grid_two_in_one": grid("[{model: ['net sandbox=none'], data: [secret]}]"),
-    "slug_of_another": {PAPER: CONF.replace("OPTIMIZER", "sgd").replace("slug: SLUG", "slug: ../../outside")},
+    "slug_of_another": {PAPER: CONF.replace("slug: SLUG", "slug: ../../outside")},
 }
 """{name: {file: text}} of what must be refused in one line, exit 2, before anything is run."""
 

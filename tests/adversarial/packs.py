@@ -12,24 +12,25 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import textwrap
-import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mlintern import record
 from mlintern.config import ROOT
+from tests.adversarial import commands
+from tests.adversarial.commands import Done
 
 HERE = Path(__file__).parent
 PAYLOAD = re.compile(r"^#: (\w+) @ (\w+)$", re.MULTILINE)
 KEYS = ("ANTHROPIC_API_KEY", "HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY")
-SHM_KEY = 0x6D6C696E
-LONGEST_S = 240
+Batch = Mapping[str, tuple[str, str]]
+"""{name of a payload: (hook, code)}"""
 
 CONF = """# @package _global_
 defaults:
@@ -38,15 +39,15 @@ defaults:
   - override /optimizer: OPTIMIZER
   - override /loss: mse
   - override /metrics: squared_error
-paper: {slug: SLUG, id: SLUG, title: A hostile paper, seeds: [0], grid: [{model: [net], data: [secret, made]}]}
+paper: {slug: SLUG, id: SLUG, title: A hostile paper, seeds: [0], grid: GRID}
 optimizer: {lr: 0.001}
 trainer: {max_steps: 2, batch_size: 8, eval_every: 2, eval_batch_size: 32}
 protocol: {metric: loss, mode: min}
 """
+GRID = "[{model: [net], data: [secret, made]}]"
 SPEC = {
     "schema_version": 1,
     "datasets": [{"id": "secret", "description": "numbers"}, {"id": "made", "description": "numbers"}],
-    "variants": [{"id": "net", "name": "net", "description": "a line"}],
     "settings": [],
     "tables": [],
     "claims": [],
@@ -65,17 +66,6 @@ def payloads(family: str) -> dict[str, tuple[str, str]]:
 FAMILIES = sorted(path.name.split(".")[0] for path in (HERE / "payloads").glob("*.py.txt"))
 
 
-@dataclass
-class Done:
-    """One run of the command."""
-
-    code: int | None
-    """None where it had to be killed."""
-    said: str
-    seconds: float
-    ran: set[str] = field(default_factory=set)
-
-
 class Project:
     """A project of its own with hostile packs, keys and targets that must not be found, and listeners."""
 
@@ -86,6 +76,9 @@ class Project:
         self.key = f"sk-canary-{secrets.token_hex(12)}"
         self.base = 7_100_000 + secrets.randbelow(600_000)
         self.targets = [self.base + i for i in range(20)]
+        self.shm_key = 1 + secrets.randbelow(1 << 30)
+        self.sleep = f"600.{secrets.randbelow(10**9):09d}"
+        """How payloads' daemons sleep, so that they are known for this project's."""
         self.stack = contextlib.ExitStack()
         for name in ("mlintern", "conf", "hydra_plugins", "locks"):
             shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -134,9 +127,53 @@ class Project:
 
     # ---- packs ----
 
-    def pack(self, slug: str, batch: dict[str, tuple[str, str]], tail: str = "", **conf: str) -> Path:
-        """papers/<slug> with a batch of payloads, and `tail` at the end of its modules; `conf` is {group: text}."""
+    def pack(self, slug: str, batch: Batch, tail: str = "", **files: str) -> Path:
+        """papers/<slug> with one model and a batch of payloads, and `tail` at the end of its module; `files` are
+        {name: text}."""
+        return self.packs(slug, {"net": batch}, tail, **files)
+
+    def packs(
+        self, slug: str, batches: Mapping[str, Batch], tail: str = "", patience_s: float = 2, **files: str
+    ) -> Path:
+        """papers/<slug> with a model, in a module of its own, for each batch: a study of hostile cells.
+
+        No payload has more than `patience_s` seconds; 0: as long as it takes.
+        """
         pack = self.folder / "papers" / slug
+        spec = {**SPEC, "paper": {"id": slug, "slug": slug, "title": "A hostile paper"}}
+        spec["variants"] = [{"id": name, "name": name, "description": "a line"} for name in batches]
+        made, blocks, content = next(iter(batches)), [], {"modules.py": ""}
+        for number, (name, batch) in enumerate(batches.items()):
+            hooks, module = {hook for hook, _ in batch.values()}, module_of(name)
+            made = name if "source" in hooks else made
+            block = {"model": [name], "data": ["made" if "source" in hooks else "secret"]}
+            blocks.append({**block, "set": [f"optimizer=own_{name}"]} if "step" in hooks else block)
+            constants = {"PATIENCE_S": patience_s, "COMM": self.comm(number)}
+            content[f"{module}.py"] = self._module(slug, batch, constants) + tail
+            target = f"_target_: papers.{slug}.{module}"
+            content[f"conf/model/{name}.yaml"] = f"{target}.Net\n"
+            content[f"conf/optimizer/own_{name}.yaml"] = f"{target}.Sgd\n_partial_: true\nlr: 0.001\n"
+        grid = GRID if list(batches) == ["net"] else json.dumps(blocks)
+        npz = f"{{_target_: mlintern.data.sources.Npz, path: {self.source}}}"
+        for name, source in (("secret", npz), ("made", f"{{_target_: papers.{slug}.{module_of(made)}.Made}}")):
+            text = f"name: {name}\nsource: {source}\npreprocess: null\nview: null\nclasses: null\n"
+            content[f"conf/data/{name}.yaml"] = text
+        paper = CONF.replace("GRID", grid).replace("SLUG", slug).replace("model: net", f"model: {next(iter(batches))}")
+        own = "own_net" if "step" in {hook for hook, _ in batches.get("net", {}).values()} else "sgd"
+        content[f"conf/paper/{slug}.yaml"] = paper.replace("OPTIMIZER", own)
+        content["spec.yaml"] = json.dumps(spec)
+        content |= {name.replace("SLUG", slug): text.replace("SLUG", slug) for name, text in files.items()}
+        for name, text in content.items():
+            (pack / name).parent.mkdir(parents=True, exist_ok=True)
+            (pack / name).write_text(text, encoding="utf-8")
+        return pack
+
+    def comm(self, number: int) -> str:
+        """The name that a payload without end of a pack's model gives its process."""
+        return f"{self.mark[:12]}{number:03d}"
+
+    def _module(self, slug: str, batch: Batch, constants: Mapping[str, object]) -> str:
+        """The template with these payloads."""
         constants = {
             "SLUG": slug,
             "MARK": self.mark,
@@ -150,9 +187,10 @@ class Project:
             "UDP": self.listeners.udp,
             "UNIX": str(self.out / "unix"),
             "VICTIM": self.victim.pid,
-            "SHMKEY": SHM_KEY,
-            "COMM": self.mark[:15],
+            "SHMKEY": self.shm_key,
+            "SLEEP": self.sleep,
             "PUBLISHED": sorted(hashlib.sha256(str(t).encode()).hexdigest()[:6] for t in self.targets),
+            **constants,
         }
         functions, hooks = [], {}
         for name, (hook, code) in batch.items():
@@ -161,97 +199,36 @@ class Project:
         table = ", ".join(f"{h!r}: {{{', '.join(f'{n!r}: p_{n}' for n in names)}}}" for h, names in hooks.items())
         text = (HERE / "template.py.txt").read_text(encoding="utf-8")
         text = text.replace("# @CONSTANTS@", "\n".join(f"{k} = {v!r}" for k, v in constants.items()))
-        text = text.replace("# @PAYLOADS@", "\n\n".join(functions) + f"\n\nPAYLOADS = {{{table}}}") + tail
-        optimizer = "own" if "step" in hooks else "sgd"
-        files = {
-            "modules.py": text,
-            "spec.yaml": json.dumps({**SPEC, "paper": {"id": slug, "slug": slug, "title": "A hostile paper"}}),
-            f"conf/paper/{slug}.yaml": CONF.replace("SLUG", slug).replace("OPTIMIZER", optimizer),
-            "conf/model/net.yaml": f"_target_: papers.{slug}.modules.Net\n",
-            "conf/optimizer/own.yaml": f"_target_: papers.{slug}.modules.Sgd\n_partial_: true\nlr: 0.001\n",
-            "conf/data/secret.yaml": (
-                f"name: secret\nsource: {{_target_: mlintern.data.sources.Npz, path: {self.source}}}\n"
-                "preprocess: null\nview: null\nclasses: null\n"
-            ),
-            "conf/data/made.yaml": (
-                f"name: made\nsource: {{_target_: papers.{slug}.modules.Made}}\n"
-                "preprocess: null\nview: null\nclasses: null\n"
-            ),
-            **{name.replace("SLUG", slug): text.replace("SLUG", slug) for name, text in conf.items()},
-        }
-        for name, content in files.items():
-            (pack / name).parent.mkdir(parents=True, exist_ok=True)
-            (pack / name).write_text(content, encoding="utf-8")
-        return pack
+        return text.replace("# @PAYLOADS@", "\n\n".join(functions) + f"\n\nPAYLOADS = {{{table}}}")
 
     # ---- the command ----
 
-    def start(self, *argv: str) -> subprocess.Popen[str]:
-        """Start `python -m mlintern` as a user would, keys in the environment."""
+    @contextlib.contextmanager
+    def started(self, *argv: str) -> Iterator[subprocess.Popen[str]]:
+        """The command as a user starts it, keys in the environment."""
         kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HOME")}
         environment = {**kept, "HOME": str(self.home), "COLUMNS": "160", **dict.fromkeys(KEYS, self.key)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "mlintern", *argv],
-            cwd=self.folder,
-            env={**environment, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        with commands.started(argv, self.folder, environment) as process:
+            yield process
 
-    def run(self, slug: str, *argv: str, seconds: float = LONGEST_S) -> Done:
-        """The cells of a pack, of two steps each, to their end."""
-        return self.command(f"paper={slug}", "seed=0", "trainer.max_steps=2", *argv, seconds=seconds)
+    def command(self, *argv: str) -> Done:
+        """The command to its end."""
+        with self.started(*argv) as process:
+            return commands.finish(process)
 
-    def attack(self, slug: str, batch: dict[str, tuple[str, str]], *argv: str, seconds: float = LONGEST_S) -> Done:
+    def run(self, slug: str, *argv: str) -> Done:
+        """One cell of a pack, of two steps, to its end."""
+        return self.command(f"paper={slug}", "seed=0", "trainer.max_steps=2", *argv)
+
+    def attack(self, slug: str, batch: Batch, *argv: str) -> Done:
         """Write a pack with these payloads and run it."""
         self.pack(slug, batch)
-        done = self.run(slug, *argv, seconds=seconds)
-        hooks = dict.fromkeys(hook for hook, _ in batch.values())
-        done.ran = self.ran(slug, [name for hook in hooks for name, (at, _) in batch.items() if at == hook])
-        return done
+        return self.run(slug, *argv)
 
-    def command(self, *argv: str, seconds: float = LONGEST_S) -> Done:
-        """The command to its end, or killed after `seconds`."""
-        started = time.monotonic()
-        process = self.start(*argv)
-        try:
-            said, _ = process.communicate(timeout=seconds)
-            code: int | None = process.returncode
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            said, _ = process.communicate()
-            code = None
-        return Done(code, said, time.monotonic() - started)
-
-    def interrupted(self, slug: str, how: signal.Signals, *argv: str) -> Done:
-        """The command, signalled once a payload without end says so; the seconds are those since the signal."""
-        process = self.start(f"paper={slug}", "seed=0", "trainer.max_steps=2", *argv)
-        deadline = time.monotonic() + LONGEST_S
-        while time.monotonic() < deadline and process.poll() is None and not self._running(self.mark[:15]):
-            time.sleep(0.1)
-        assert process.poll() is None, process.communicate()[0]
-        started = time.monotonic()
-        process.send_signal(how)
-        try:
-            said, _ = process.communicate(timeout=30)
-            code: int | None = process.returncode
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            said, _ = process.communicate()
-            code = None
-        return Done(code, said, time.monotonic() - started)
-
-    def _running(self, word: str) -> bool:
-        """Does a process of ours wait in a state that its name tells (`prctl`)?"""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    if (entry / "comm").read_text().strip() == word:
-                        return True
-        return False
+    def study(self, slug: str) -> dict[str, dict[str, Any]]:
+        """{variant: row of the study's index} of the study that ran last."""
+        index = max((self.folder / "runs" / slug).glob("study-????????.json"), key=lambda path: path.stat().st_mtime)
+        return {row["variant"]: row for row in json.loads(index.read_text())["cells"]}
 
     # ---- what to look for ----
 
@@ -292,7 +269,7 @@ class Project:
         found = []
         for name in ("shm", "sem", "msg"):
             listing = Path("/proc/sysvipc") / name
-            if listing.exists() and str(SHM_KEY) in listing.read_text():
+            if listing.exists() and str(self.shm_key) in listing.read_text():
                 found.append(f"shared memory of System V: {name}")
         return found
 
@@ -337,11 +314,7 @@ class Project:
                 with contextlib.suppress(OSError):
                     line = (entry / "cmdline").read_bytes().decode(errors="replace")
                     where = os.readlink(entry / "cwd")
-                    if (
-                        str(self.folder) in line
-                        or where.startswith(str(self.folder))
-                        or line.startswith("sleep\x00600")
-                    ):
+                    if str(self.folder) in line or where.startswith(str(self.folder)) or self.sleep in line:
                         found.append(f"still running: {entry.name} {line[:80]!r}")
         return found
 
@@ -351,7 +324,8 @@ class Project:
             return []
         if root in (Path("/tmp"), Path("/var/tmp")):
             return [root / name for name in os.listdir(root)]
-        return [Path(here) / n for here, _, names in os.walk(root) for n in names if (Path(here) / n).is_file()]
+        found = [Path(here) / name for here, _, names in os.walk(root) for name in names]
+        return [path for path in found if path.is_file() and not path.is_symlink()]
 
     def _holds(self, path: Path, text: str) -> bool:
         try:
@@ -363,12 +337,14 @@ class Project:
         files = sorted(p for p in root.rglob("*") if p.is_file())
         return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
-    def ran(self, slug: str, names: list[str]) -> set[str]:
+    def ran(self, slug: str, batch: Batch, cell: str = "*") -> set[str]:
         """Payloads that have run: by the flags in the weights, and by the ids of the data that were made."""
         from safetensors.numpy import load_file
 
+        hooks = dict.fromkeys(hook for hook, _ in batch.values())
+        names = [name for hook in hooks for name, (at, _) in batch.items() if at == hook]
         found: set[str] = set()
-        for path in (self.folder / "runs" / slug).glob("*/weights.safetensors"):
+        for path in (self.folder / "runs" / slug).glob(f"{cell}/{record.WEIGHTS_FILE}"):
             for key, flags in load_file(path).items():
                 if key.endswith("ran"):
                     found |= {name for name, flag in zip(names, flags, strict=False) if flag}
@@ -376,6 +352,11 @@ class Project:
             content = path.read_bytes() if path.stat().st_size < 1 << 24 else b""
             found |= {n for n in names if any(f"ran-{n}".encode(code) in content for code in ("ascii", "utf-32-le"))}
         return found
+
+
+def module_of(variant: str) -> str:
+    """The module of a pack that holds a model and its payloads."""
+    return "modules" if variant == "net" else f"attack_{variant}"
 
 
 class Listeners:

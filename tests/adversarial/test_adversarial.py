@@ -1,7 +1,9 @@
 """Hostile packs through the real command: no effect outside the scratch folder, no target of test, no key, no hang.
 
-A dozen attacks run by default, five families in one run each with the slow tests, and all of them, a command for each
-of those that end their process, with the extended ones; each prints a count.
+By default the plainest attacks run, in one cell of one command. With the slow tests run all payloads, as the cells of a
+few studies (a family that lets its process live is one cell, what ends or exhausts its process has a cell to itself),
+and a configuration or file of each kind; with the extended ones, every configuration and file in a command of its own.
+The run's last lines say how many packs and files had no effect (`tests/conftest.py` counts those of tests that passed).
 """
 
 import signal
@@ -9,38 +11,45 @@ import signal
 import pytest
 
 from mlintern.sandbox import capabilities
+from tests.adversarial import commands
+from tests.adversarial.commands import Done
 from tests.adversarial.odd import CONFIGS, FILES
-from tests.adversarial.packs import FAMILIES, Done, Project, payloads
+from tests.adversarial.packs import FAMILIES, Project, payloads
 
-pytestmark = pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox")
-BATCHED = [family for family in FAMILIES if family not in ("fatal", "endless")]
-SPEED = {family: "extended" if family in ("keys", "targets", "sources") else "slow" for family in BATCHED}
-FATAL, ENDLESS = payloads("fatal"), payloads("endless")
-SOON_S = 15
-"""From a signal to the end of the command, on a busy machine."""
-COUNTS: dict[str, int] = {}
+pytestmark = [
+    pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox"),
+    pytest.mark.timeout(2 * commands.LONGEST_S),
+]
+BATCHED = [family for family in FAMILIES if family not in ("fatal", "mangled", "endless")]
+ENDLESS, FATAL = payloads("endless"), payloads("fatal")
+WORST = (
+    *("fork_bomb", "thread_bomb", "memory_bomb", "disk_bomb", "kill_everything", "stop_parent", "close_everything"),
+    *("line_without_end", "lines_on_every_descriptor", "events_of_another_job", "segfault"),
+)
+"""Of what ends or exhausts its process: one of each kind."""
+ALONE = {"worst": {**payloads("mangled"), **{name: FATAL[name] for name in WORST}}, "fatal": FATAL}
+"""Payloads that have a cell each."""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     with Project(tmp_path_factory.mktemp("adversarial")) as made:
         yield made
-    kinds = ", ".join(f"{count} {kind}" for kind, count in COUNTS.items())
-    print(f"\nadversarial: {sum(COUNTS.values())} packs and files passed ({kinds or 'none'})")
 
 
-def data_of(batch: dict[str, tuple[str, str]]) -> str:
-    """Data with targets that must not be found, or of the pack's own making for what attacks while they are made."""
-    return "data=made" if any(hook == "source" for hook, _ in batch.values()) else "data=secret"
+@pytest.fixture
+def held(record_property):
+    """Call it with the number of packs and files that had no effect."""
+    return lambda kind, count: record_property("adversarial", (kind, count))
 
 
-def check(project: Project, done: Done, kind: str, count: int = 1) -> None:
+def check(project: Project, done: Done) -> None:
     """Nothing happened outside, nothing was found, and the command came to an end by itself, in words."""
     assert done.code is not None, f"it hung:\n{done.said[-3000:]}"
     assert "Traceback" not in done.said, done.said[-3000:]
-    assert project.effects() == []
-    assert project.said_too_much(done.said) == []
-    COUNTS[kind] = COUNTS.get(kind, 0) + count
+    assert "the tool's own process, has ended" not in done.said, done.said[-3000:]
+    assert (effects := project.effects()) == [], "\n".join([*effects, done.said[-3000:]])
+    assert project.finds(done.said.encode()) == []
 
 
 FIRST = {
@@ -57,19 +66,8 @@ FIRST = {
 def test_the_plainest_attacks_have_no_effect(project):
     batch = {name: payloads(family)[name] for family, names in FIRST.items() for name in names}
     done = project.attack("local_first", batch, "data=secret")
-    check(project, done, "first", len(batch))
-    assert done.ran == set(batch), done.said
-
-
-@pytest.mark.parametrize("name", ["sandbox_none", "hydra_callbacks", "environment_in_title"])
-def test_the_plainest_configurations_are_refused(project, name):
-    test_a_configuration_is_refused_in_one_line(project, name)
-
-
-def test_a_pipe_in_a_pack_holds_nobody_up(project):
-    pack = project.pack("local_pipe", {})
-    FILES["fifo_modules"](project, pack)
-    check(project, project.command("approve", pack.name, seconds=60), "files")
+    check(project, done)
+    assert project.ran("local_first", batch) == set(batch), done.said
 
 
 @pytest.mark.slow
@@ -79,59 +77,83 @@ def test_bare_the_same_attacks_succeed(tmp_path):
     batch = {name: payloads(family)[name] for family, name in names.items()}
     with Project(tmp_path) as project:
         done = project.attack("local_bare", batch, "data=secret", "sandbox=none")
-        seen = " ".join([*project.effects(), *project.said_too_much(done.said)])
+        seen = " ".join([*project.effects(), *project.finds(done.said.encode())])
     assert done.code == 0, done.said
     for what in ("outside: import", "home_files: a key", "source_file_forward: a target of test", "tcp was reached"):
         assert what in seen
 
 
-@pytest.mark.parametrize("family", [pytest.param(f, marks=getattr(pytest.mark, SPEED[f])) for f in BATCHED])
-def test_a_batch_has_no_effect(project, family):
-    batch = payloads(family)
-    done = project.attack(f"local_{family}", batch, data_of(batch))
-    check(project, done, family, len(batch))
-    assert done.ran == set(batch), f"{sorted(set(batch) - done.ran)} did not run:\n{done.said[-3000:]}"
+@pytest.mark.slow
+def test_families_that_attack_at_each_others_side_have_no_effect(project, held):
+    batches = {family: payloads(family) for family in BATCHED}
+    project.packs("local_families", batches)
+    done = project.command("paper=local_families", "trainer.max_steps=2")
+    check(project, done)
+    assert done.code == 0, done.said[-3000:]
+    rows = project.study("local_families")
+    for family, batch in batches.items():
+        left = set(batch) - project.ran("local_families", batch, rows[family]["cell_id"])
+        assert not left, f"{family}: {sorted(left)} did not run: {rows[family]}\n{done.said[-3000:]}"
+        held(family, len(batch))
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("name", FATAL)
-def test_what_ends_or_exhausts_its_process_ends_nothing_else(project, name):
-    batch = {name: FATAL[name]}
-    done = project.attack(f"local_{name}", batch, data_of(batch))
-    check(project, done, "fatal")
-    assert done.code or done.ran == {name}, f"it did not run:\n{done.said[-3000:]}"
+@pytest.mark.parametrize(
+    "family", [pytest.param("worst", marks=pytest.mark.slow), pytest.param("fatal", marks=pytest.mark.extended)]
+)
+def test_what_ends_or_exhausts_its_process_ends_nothing_else(project, held, family):
+    """Each has a cell of one study: those of the others, and the study, come to their ends."""
+    slug, batch = f"local_{family}", ALONE[family]
+    project.packs(slug, {name: {name: payload} for name, payload in batch.items()}, patience_s=0)
+    done = project.command(f"paper={slug}", "trainer.max_steps=2", "study.retries=0", "study.jobs=4")
+    check(project, done)
+    assert done.code == 1, done.said[-3000:]
+    rows = project.study(slug)
+    assert rows.keys() == batch.keys(), done.said[-3000:]
+    for name, row in rows.items():
+        failed = row.get("message")  # then its weights may be anything
+        ran = failed or project.ran(slug, {name: batch[name]}, row["cell_id"])
+        assert ran, f"{name} did not run: {row}\n{done.said[-3000:]}"
+    held(family, len(batch))
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("name", ENDLESS)
-def test_what_never_ends_is_ended_by_the_user(project, name):
-    slug = f"local_{name}"
-    project.pack(slug, {name: ENDLESS[name]})
-    how = signal.SIGTERM if sorted(ENDLESS).index(name) % 3 == 0 else signal.SIGINT
-    done = project.interrupted(slug, how, data_of({name: ENDLESS[name]}))
-    check(project, done, "endless")
-    assert done.seconds < SOON_S
-    assert done.code != 0
+def without_end(*names: str, how: signal.Signals, mark: pytest.MarkDecorator) -> object:
+    """Payloads that run at once in one study, and the signal that ends them."""
+    return pytest.param(names, how, marks=mark, id=names[0])
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_configuration_is_refused_in_one_line(project, name):
-    slug = f"local_{name}"
-    conf = {file: text.replace("OUT", str(project.out)) for file, text in CONFIGS[name].items()}
-    project.pack(slug, {}, EFFECT, **conf)
-    done = project.run(slug, seconds=60)
-    check(project, done, "configurations")
-    assert done.code == 2, done.said
-
-
-@pytest.mark.extended
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_neither_hangs_nor_does_anything(project, name):
-    pack = project.pack(f"local_{name}", {})
-    FILES[name](project, pack)
-    check(project, project.command("approve", pack.name, seconds=60), "files")
-    check(project, project.run(pack.name, "data=secret", seconds=90), "files", 0)
+@pytest.mark.parametrize(
+    ("names", "how"),
+    [
+        without_end(
+            *("loop_at_import", "catastrophic_regex", "stopped", "child_that_loops"),
+            how=signal.SIGINT,
+            mark=pytest.mark.slow,
+        ),
+        without_end("loop_in_training", how=signal.SIGTERM, mark=pytest.mark.extended),
+        without_end("loop_in_source", how=signal.SIGTERM, mark=pytest.mark.extended),
+        without_end(
+            *(
+                "sleep_and_ignore",
+                "loop_in_init",
+                "loop_in_forward",
+                "blocked_signals",
+                "waiting_for_a_pipe",
+                "huge_power",
+                "loop_in_c",
+            ),
+            how=signal.SIGTERM,
+            mark=pytest.mark.extended,
+        ),
+    ],
+)
+def test_what_never_ends_is_ended_by_the_user(project, held, names, how):
+    slug = f"local_endless_{names[0]}"
+    project.packs(slug, {name: {name: ENDLESS[name]} for name in names}, patience_s=0)
+    with project.started(f"paper={slug}", "trainer.max_steps=2", f"study.jobs={len(names)}") as process:
+        done = commands.interrupt(process, [project.comm(number) for number in range(len(names))], how)
+    check(project, done)
+    assert done.code == 128 + how, done.said[-3000:]
+    held("endless", len(names))
 
 
 EFFECT = """
@@ -139,3 +161,66 @@ EFFECT = """
 def effect(*_, **__):
     write(OUT + "/effect")
 """
+PLAINEST = ("sandbox_none", "hydra_callbacks", "environment_in_title")
+OF_EACH_KIND = (
+    *("hydra_searchpath", "hydra_at", "run_dir", "target_os_system", "target_through_engine", "python_tag", "anchors"),
+    *("primary_config", "group_of_the_users", "grid_override", "slug_of_another"),
+)
+
+
+def _speed(name: str) -> object:
+    mark = [pytest.mark.slow] if name in OF_EACH_KIND else [] if name in PLAINEST else [pytest.mark.extended]
+    return pytest.param(name, marks=mark)
+
+
+@pytest.mark.parametrize("name", [_speed(name) for name in CONFIGS])
+def test_a_configuration_is_refused_in_one_line(project, held, name):
+    slug = f"local_{name}"
+    conf = {file: text.replace("OUT", str(project.out)) for file, text in CONFIGS[name].items()}
+    project.pack(slug, {}, EFFECT, **conf)
+    cell = [] if name.startswith("grid") else ["seed=0"]
+    done = project.command(f"paper={slug}", "trainer.max_steps=2", *cell)
+    check(project, done)
+    assert done.code == 2, done.said
+    held("configurations", 1)
+
+
+def test_a_pipe_in_a_pack_holds_nobody_up(project, held):
+    pack = project.pack("local_pipe", {})
+    FILES["fifo_modules"](project, pack)
+    check(project, project.command("approve", pack.name))
+    held("files", 1)
+
+
+TOGETHER = (
+    *("sitecustomize", "conftest", "path_file", "bytecode", "init_of_papers", "forged_lock", "lock_tag"),
+    *("record_of_another", "record_is_a_fifo"),
+)
+"""Files that a pack may bring, or that a run finds in its way, and that do nothing: one pack has them all."""
+
+
+@pytest.mark.slow
+def test_files_that_nothing_reads_do_nothing(project, held):
+    pack = project.pack("local_together", {})
+    for name in TOGETHER:
+        FILES[name](project, pack)
+    check(project, project.run(pack.name, "data=secret"))
+    held("files", len(TOGETHER))
+
+
+REFUSED = ("link_modules", "sparse_spec", "socket", "runs_is_a_link")
+"""Of what a run refuses at once: one of each kind."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in REFUSED else pytest.mark.extended) for n in FILES]
+)
+def test_a_file_neither_hangs_nor_does_anything(project, held, name):
+    pack = project.pack(f"local_{name}", {})
+    FILES[name](project, pack)
+    if name not in REFUSED:
+        check(project, project.command("approve", pack.name))
+    done = project.run(pack.name, "data=secret")
+    check(project, done)
+    assert done.code == 2 or name not in REFUSED, done.said
+    held("files", 1)
