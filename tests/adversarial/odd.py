@@ -200,12 +200,7 @@ FILES: dict[str, Callable[[Project, Path], object]] = {
     "lock_tag": lambda p, f: (f / "pack.lock").write_text(
         f"files: !!python/object/apply:os.system ['touch {p.out}/lock']\n"
     ),
-    "runs_is_a_link": lambda p, f: _run_folder(p, f).symlink_to(p.out),
     "runs_is_a_fifo": lambda p, f: os.mkfifo(_run_folder(p, f)),
-    "data_is_a_link": lambda p, f: (
-        (p.folder / "data").mkdir(exist_ok=True),
-        (p.folder / "data" / f.name).symlink_to(p.out),
-    ),
     "record_is_a_fifo": lambda p, f: (
         (_run_folder(p, f) / "c0ffee").mkdir(parents=True),
         os.mkfifo(_run_folder(p, f) / "c0ffee" / "run.json"),

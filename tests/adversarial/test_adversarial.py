@@ -194,7 +194,7 @@ def test_a_pipe_in_a_pack_holds_nobody_up(project, held):
 
 TOGETHER = (
     *("sitecustomize", "conftest", "path_file", "bytecode", "init_of_papers", "forged_lock", "lock_tag"),
-    *("record_of_another", "record_is_a_fifo"),
+    "record_is_a_fifo",
 )
 """Files that a pack may bring, or that a run finds in its way, and that do nothing: one pack has them all."""
 
@@ -208,7 +208,7 @@ def test_files_that_nothing_reads_do_nothing(project, held):
     held("files", len(TOGETHER))
 
 
-REFUSED = ("link_modules", "sparse_spec", "socket", "runs_is_a_link")
+REFUSED = ("link_modules", "sparse_spec", "socket")
 """Of what a run refuses at once: one of each kind."""
 
 
