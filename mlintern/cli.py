@@ -4,9 +4,8 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from mlintern import __version__, places, printing, snapshot
+from mlintern import __version__, entering, places, printing, snapshot
 from mlintern.errors import Terminated, UserError
 
 COMMANDS = {
@@ -118,21 +117,7 @@ def dispatch(argv: list[str]) -> int:
         "-m",
         "--multirun",
     }:  # else Hydra shows something, or it is no flag
-        enter_snapshot(argv)
+        entering.enter_snapshot(argv)
     from mlintern.hydra_run import run
 
     return run(argv)
-
-
-def enter_snapshot(argv: Sequence[str]) -> None:
-    """Go on from a snapshot of the packs that a command line names, where all of them are there.
-
-    This comes before the heavy imports, which would be for nothing.
-    """
-    from mlintern.paper.ids import papers_in
-
-    slugs = [paper.slug for paper in papers_in(list(argv))]
-    given = [a.partition("=")[2] for a in argv if a.startswith("run.dir=")]
-    records = Path(given[-1] if given and not set("$,{") & set(given[-1]) else "runs")
-    if slugs and all((snapshot.ROOT / "papers" / slug).is_dir() for slug in slugs):
-        snapshot.enter(slugs, records, "mlintern", argv)

@@ -17,8 +17,8 @@ from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.study import gate, kept, made, plan, tracking
 from mlintern.study.budget import plan_path, read_plan
+from mlintern.study.cell_plan import CellPlan, dataset_folder, level_names
 from mlintern.study.logged import Logged, log_report
-from mlintern.study.plan import CellPlan, dataset_folder
 from mlintern.study.planned import Planned
 from mlintern.study.run import run_cells
 
@@ -275,7 +275,7 @@ def composed(cells: Sequence[CellPlan]) -> str:
 
     groups: dict[str, Any] = {}
     for cell in cells:
-        group = groups.setdefault("_".join([cell.variant, *plan.level_names(cell.levels)]), {"seeds": []})
+        group = groups.setdefault("_".join([cell.variant, *level_names(cell.levels)]), {"seeds": []})
         group["seeds"].append(cell.seed)
         group["source"] = cell.config["data"]["source"]
         group["audit"] = {k: v for k, v in cell.config["audit"].items() if k != "backend"}  # findings agree

@@ -115,7 +115,8 @@ def _build(place: Path, sources: Mapping[str, Path], contents: Mapping[str, byte
     for folder in {path.parent for name, path in sources.items() if name.startswith("mlintern/")}:
         if (folder / _BYTECODE).is_dir():  # the tool's own; a pack's is neither read nor written
             inside = draft / "mlintern" / folder.relative_to(sources["mlintern/__init__.py"].parent)
-            shutil.copytree(folder / _BYTECODE, inside / _BYTECODE, dirs_exist_ok=True)
+            half_written = shutil.ignore_patterns("*.pyc.*")  # by another process, under a name that vanishes
+            shutil.copytree(folder / _BYTECODE, inside / _BYTECODE, dirs_exist_ok=True, ignore=half_written)
     if place.exists():
         broken = place.with_name(f".{place.name}.{os.getpid()}.broken.tmp")
         place.rename(broken)

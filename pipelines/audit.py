@@ -4,7 +4,7 @@ from rich.console import Console
 
 from mlintern.job import report_folder, write_audits
 from mlintern.pack import Pack
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.run import Session, show_audits
 from pipelines.stage import main
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from mlintern.pack import Pack
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.run import Session
 from pipelines.stage import main
 

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from mlintern.job import index_path, report_folder, report_study
 from mlintern.pack import Pack
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 from pipelines.stage import main
 
 

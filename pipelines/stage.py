@@ -13,7 +13,7 @@ from mlintern.errors import UserError
 from mlintern.job import COMPOSED_FILE, composed
 from mlintern.pack import Pack
 from mlintern.study import plan
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 
 
 def cells_of(slug: str) -> tuple[Pack, list[CellPlan]]:

@@ -9,7 +9,7 @@ from mlintern.job import index_path, write_cost, write_index
 from mlintern.pack import Pack
 from mlintern.study import kept
 from mlintern.study.budget import plan_path
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.run import run_cells
 from pipelines.stage import main
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlintern.spec import PaperSpec
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.claims import MeasuredClaim, Monotone, PairClaim, PeakNear, parse_claim
 from mlintern.study.evidence import Evidence
 from mlintern.study.observation import same
-from mlintern.study.plan import CellPlan
 
 
 def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:

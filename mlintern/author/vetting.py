@@ -16,8 +16,8 @@ from mlintern.sandbox import Backend
 from mlintern.sourced import CodeCount, PaperCount, SettingBase
 from mlintern.spec import PaperSpec, Reduction, Variant, option_name
 from mlintern.study import plan
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.observation import same
-from mlintern.study.plan import CellPlan
 from mlintern.vet.checks import Example, Factor
 from mlintern.vet.checks import Variant as Model
 from mlintern.vet.run import check_models, check_pack, rehearse

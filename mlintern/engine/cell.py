@@ -30,6 +30,7 @@ from mlintern.engine.training import Cell, train
 from mlintern.loggers import open_log
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import wants_steps
+from mlintern.recorded_steps import read_losses
 
 __all__ = ["Cell", "run_cell"]
 
@@ -150,8 +151,6 @@ def write_predictions(folder: Path, test: Evaluation, splits: Splits, probed: Ma
 
 def diverged_at(folder: Path) -> int | None:
     """The first step whose loss is not finite, from the losses of a run folder."""
-    from mlintern.study.bits import read_losses
-
     broken = np.flatnonzero(~np.isfinite(read_losses(folder)))
     return int(broken[0]) if len(broken) else None
 

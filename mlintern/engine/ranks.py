@@ -14,14 +14,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from mlintern.engine.rows import Rows
 from mlintern.errors import Interrupted
 
 HOST = "127.0.0.1"
@@ -32,25 +30,23 @@ STEP_TIMEOUT = datetime.timedelta(days=7)
 WATCH_EVERY_S = 0.5
 
 
-@contextlib.contextmanager
-def started(
-    config: Mapping[str, Any],
-    rows: Mapping[str, Rows],
-    sizes: Mapping[str, Any] | None,
-    checkpoint: Path,
-    until: int | None,
-) -> Iterator[None]:
-    """Start the ranks 1 … trainer.devices-1 of a cell for the block; in it, this process is rank 0 of their group.
+Along = Callable[[int, int], Callable[[], object]]
+"""What a further rank does: given its rank and the number of ranks, it builds the cell and returns its training."""
 
-    With one process nothing is started. Raises RuntimeError naming the rank if one of them ends before its time.
+
+@contextlib.contextmanager
+def started(size: int, accelerator: str, along: Along) -> Iterator[None]:
+    """Start the ranks 1 … size-1 of a cell for the block; in it, this process is rank 0 of their group.
+
+    `along` can be pickled. With one process nothing is started. Raises RuntimeError naming the rank if one of them
+    ends before its time.
     """
-    size = config["trainer"]["devices"]
     if size == 1:
         yield
         return
     store = torch.distributed.TCPStore(HOST, 0, size, is_master=True, wait_for_workers=False)
     spawn = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
-    shared = (dict(config), dict(rows), sizes, checkpoint, until, size, store.port, os.getpid())
+    shared = (size, store.port, os.getpid(), accelerator, along)
     others: list[BaseProcess] = [
         spawn.Process(target=_run_rank, args=(rank, *shared), name=f"rank {rank} of {size}") for rank in range(1, size)
     ]
@@ -59,7 +55,7 @@ def started(
             other.start()
         _await(store, others)
         try:
-            with _group(store, 0, size, config["trainer"]["accelerator"]):
+            with _group(store, 0, size, accelerator):
                 yield
         except RuntimeError as error:
             if isinstance(error, torch.distributed.DistError) or "gloo" in str(error).lower():
@@ -108,28 +104,15 @@ def _group(store: Any, rank: int, size: int, accelerator: str) -> Iterator[None]
         torch.distributed.destroy_process_group()
 
 
-def _run_rank(
-    rank: int,
-    config: Mapping[str, Any],
-    rows: Mapping[str, Rows],
-    sizes: Mapping[str, Any] | None,
-    checkpoint: Path,
-    until: int | None,
-    size: int,
-    port: int,
-    parent: int,
-) -> None:
+def _run_rank(rank: int, size: int, port: int, parent: int, accelerator: str, along: Along) -> None:
     """One further rank, from start to end: it trains along and writes nothing."""
-    from mlintern.engine.training import Cell  # which imports this module
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 decides when to stop
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    cell = Cell(config, rows, sizes, rank, size)
-    loop = cell.loop_type(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan, checkpoint)
+    train = along(rank, size)
     store = torch.distributed.TCPStore(HOST, port, size, is_master=False)
     store.set(f"ready/{rank}", "")
-    with _group(store, rank, size, config["trainer"]["accelerator"]), contextlib.suppress(Interrupted):
-        loop.run(until)
+    with _group(store, rank, size, accelerator), contextlib.suppress(Interrupted):
+        train()
 
 
 def _end_with(parent: int) -> None:

@@ -6,6 +6,7 @@ weights, lets them predict what they have not seen, and scores that (see `mlinte
 `mlintern.engine.score`).
 """
 
+import functools
 import hashlib
 import time
 import warnings
@@ -252,7 +253,8 @@ def train(
         saved,
         say,
     )
-    with ranks.started(config, rows, sizes, folder / CHECKPOINT_FILE, until):
+    along = functools.partial(_along, dict(config), dict(rows), sizes, folder / CHECKPOINT_FILE, until)
+    with ranks.started(config["trainer"]["devices"], config["trainer"]["accelerator"], along):
         state = loop.run(until)
     write_steps(folder, state, loop)
     if until is not None and state.step < cell.plan.max_steps:
@@ -272,6 +274,21 @@ def train(
     )
     told.write(folder)
     return told
+
+
+def _along(
+    config: Mapping[str, Any],
+    rows: Mapping[str, Rows],
+    sizes: Mapping[str, Any] | None,
+    checkpoint: Path,
+    until: int | None,
+    rank: int,
+    size: int,
+) -> Callable[[], object]:
+    """The training of a further rank, which keeps no score and writes nothing."""
+    cell = Cell(config, rows, sizes, rank, size)
+    loop = cell.loop_type(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan, checkpoint)
+    return lambda: loop.run(until)
 
 
 def learning_rates(loop: Loop, start: int, stop: int) -> list[float]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import selectors
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mlintern.sandbox.process import SandboxedProcess
+from typing import IO, Protocol
 
 CHUNK = 1 << 16
 
 
-def communicate(process: SandboxedProcess, input: bytes, most: int) -> tuple[bytes, bytes, bool]:
+class Piped(Protocol):
+    """A running program's three pipes."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+
+
+def communicate(process: Piped, input: bytes, most: int) -> tuple[bytes, bytes, bool]:
     """Feeds stdin and reads both outputs until they end or one grows past the limit (then True)."""
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     collected = {process.stdout: bytearray(), process.stderr: bytearray()}

@@ -15,8 +15,9 @@ from mlintern.report.model import ClaimRow, Verdict
 from mlintern.report.places import place_in_paper
 from mlintern.spec import PaperSpec, ResultCell, ResultTable
 from mlintern.spec import Printed as SpecPrinted
-from mlintern.study.claims import Claim, EqualsPrinted, MeasuredClaim, PairClaim, judge, parse_claims
+from mlintern.study.claims import Claim, EqualsPrinted, MeasuredClaim, PairClaim, parse_claims
 from mlintern.study.evidence import Evidence, Planned
+from mlintern.study.judge import judge
 from mlintern.study.observation import Observation, Outcomes, same
 from mlintern.study.printed_value import PrintedValue
 

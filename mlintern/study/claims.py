@@ -4,8 +4,8 @@ A claim names the runs that it speaks of by *selectors*, dictionaries of coordin
 What both sides share may stand once in `where`. Numbers of a claim are in its `unit`: `percent` when the paper speaks
 in percent and the runs record fractions.
 
-Semantics (`judge`). Every claim says that an effect lies in a region; `region` below. With the 95 % t interval of the
-effect, corrected over the family of claims (Holm):
+Semantics (`mlintern.study.judge`). Every claim says that an effect lies in a region; `region` below. With the 95 % t
+interval of the effect, corrected over the family of claims (Holm):
 
 - **supported**: the whole interval lies inside the region. For "A > B by at least d" this is the one-sided test of
   difference <= d, rejected; for "A within e of B" the two one-sided tests of equivalence.
@@ -34,16 +34,13 @@ counts the choice of test examples too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mlintern.errors import UserError
-from mlintern.study.observation import Observation, Outcomes, Scalar
+from mlintern.study.observation import Scalar
 from mlintern.study.printed_value import PrintedValue
-
-if TYPE_CHECKING:
-    from mlintern.study.judge import Verdict
 
 Selector = dict[str, Scalar]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -235,26 +232,6 @@ def parse_claims(items: Sequence[Claim | BaseModel | Mapping[str, Any]]) -> list
         if ids.count(name) > 1:
             raise UserError(f"claim {name!r} stands twice; give each claim an id of its own")
     return claims
-
-
-def judge(
-    claims: Sequence[Claim | BaseModel | Mapping[str, Any]],
-    runs: Sequence[Observation | Mapping[str, Any]],
-    *,
-    alpha: float = 0.05,
-    level: float = 0.95,
-    outcomes: Outcomes | None = None,
-) -> list[Verdict]:
-    """A verdict on each claim, in the order given, corrected over all that could be tested; see the module's text.
-
-    `runs` are observations or run records; `outcomes` reads a cell's per-example outcomes, which claims over
-    `seeds_and_examples` need.
-    """
-    # Here and not at the top: packs are validated without scipy.
-    from mlintern.study.judge import judge_claims
-
-    observed = [run if isinstance(run, Observation) else Observation.from_record(run) for run in runs]
-    return judge_claims(parse_claims(claims), observed, alpha=alpha, level=level, outcomes=outcomes)
 
 
 def _name(selector: Mapping[str, Scalar]) -> str:

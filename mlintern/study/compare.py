@@ -15,7 +15,7 @@ from mlintern import record
 from mlintern.errors import UserError
 from mlintern.places import place
 from mlintern.study.bits import find
-from mlintern.study.plan import level_names
+from mlintern.study.cell_plan import level_names
 
 Run = Mapping[str, Any]
 """A run record."""

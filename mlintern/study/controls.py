@@ -7,7 +7,7 @@ the paper's claims; `smell_controls` says what they give away.
 
 from collections.abc import Iterator, Sequence
 
-from mlintern.study.plan import CellPlan, Composes
+from mlintern.study.cell_plan import CellPlan, Composes
 
 LEVEL = "control"
 """The coordinate of a control cell: `shuffled_labels`, `linear` or `constant`."""

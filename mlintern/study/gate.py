@@ -12,7 +12,7 @@ from mlintern.pack import Pack
 from mlintern.pack_files import joined
 from mlintern.record import stable_hash
 from mlintern.study.audit_names import name_for
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 
 AUDIT_VERSION = 6
 """Raise when a check changes what it finds, so that audits on disk are made anew."""

@@ -5,21 +5,15 @@ Everything that takes torch, or code of a pack, happens here, in a process that 
 (`network`: processes of one cell that talk to each other), and in `kind` which of the functions below does it.
 """
 
-import contextlib
-import fcntl
 import os
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlintern.errors import Interrupted, UserError
 from mlintern.study import notices, stages
-from mlintern.study.locks import open_lock
 from mlintern.study.worker import Worker
-
-LOCK_POLL_S = 0.2
 
 
 def serve(worker: Worker, job: Mapping[str, Any]) -> None:
@@ -117,32 +111,6 @@ def estimate(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     rows = tables.read_rows(tables.Paths(Path(job["tables"])), job["parts"], job["top"])
     seconds = seconds_per_step(job["config"], rows, job["sizes"], job["unseen"])
     return {**seconds, "peak_memory_bytes": memory.peak_bytes()}
-
-
-@contextlib.contextmanager
-def lock(worker: Worker, out: Path) -> Iterator[None]:
-    """Hold a cell's folder for the block, so that no two processes train it; the system frees it at any death."""
-    from mlintern.files import write_problem
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = os.fdopen(open_lock(out), "w")
-    except OSError as error:
-        raise write_problem(out, error) from None
-    with lock:
-        said = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if worker.stopping:
-                    raise Interrupted from None
-            if not said:
-                worker.tell(event="waiting", message="another process is training this cell; waiting for it")
-                said = True
-            time.sleep(LOCK_POLL_S)
-        yield
 
 
 KINDS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,7 @@ from mlintern.study.claims import (
     PairClaim,
     PeakNear,
     Selector,
+    parse_claims,
 )
 from mlintern.study.correction import holm
 from mlintern.study.estimates import Estimate, RegionTest, mean_estimate, paired_estimate, region_test, welch_estimate
@@ -101,28 +103,34 @@ class Examined:
     effect_size: EffectSize | None = None
 
 
-def judge_claims(
-    claims: Sequence[Claim],
-    runs: Sequence[Observation],
+def judge(
+    claims: Sequence[Claim | BaseModel | Mapping[str, Any]],
+    runs: Sequence[Observation | Mapping[str, Any]],
     *,
     alpha: float = 0.05,
     level: float = 0.95,
     outcomes: Outcomes | None = None,
 ) -> list[Verdict]:
-    """Verdicts in the claims' order; Holm's correction runs over the claims that could be tested."""
+    """Verdicts in the claims' order; Holm's correction runs over the claims that could be tested.
+
+    `runs` are observations or run records; `outcomes` reads a cell's per-example outcomes, which claims over
+    `seeds_and_examples` need.
+    """
+    parsed = parse_claims(claims)
+    observed = [run if isinstance(run, Observation) else Observation.from_record(run) for run in runs]
     examined: dict[int, Examined] = {}
     verdicts: dict[int, Verdict] = {}
-    for i, claim in enumerate(claims):
+    for i, claim in enumerate(parsed):
         try:
-            examined[i] = _examine(claim, runs, level, outcomes)
+            examined[i] = _examine(claim, observed, level, outcomes)
         except Missing as missing:
             verdicts[i] = _without_test(claim, "not_tested", str(missing))
         except _Diverged as diverged:
             verdicts[i] = _without_test(claim, "inconclusive", str(diverged))
     adjusted = holm([found.test.p for found in examined.values()])
     for (i, found), p in zip(examined.items(), adjusted, strict=True):
-        verdicts[i] = _verdict(claims[i], found, p, family=len(examined), alpha=alpha, level=level)
-    return [verdicts[i] for i in range(len(claims))]
+        verdicts[i] = _verdict(parsed[i], found, p, family=len(examined), alpha=alpha, level=level)
+    return [verdicts[i] for i in range(len(parsed))]
 
 
 class _Diverged(Exception):

@@ -6,10 +6,15 @@ The system frees them at any death.
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlintern.errors import Interrupted
+from mlintern.files import write_problem
+
 LOCK_FILE = ".lock"
+POLL_S = 0.2
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -33,6 +38,33 @@ def alone(folder: Path, say: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def holding(folder: Path, should_stop: Callable[[], bool], say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a cell's folder for the block, once nobody else does, so that no two processes train it.
+
+    Raises Interrupted when asked to stop while it waits, UserError where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.fdopen(open_lock(folder), "w")
+    except OSError as error:
+        raise write_problem(folder, error) from None
+    with lock:
+        said = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if should_stop():
+                    raise Interrupted from None
+            if not said:
+                say("another process is training this cell; waiting for it")
+                said = True
+            time.sleep(POLL_S)
+        yield
 
 
 @contextlib.contextmanager

@@ -4,17 +4,12 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlintern import record
 from mlintern.loggers import CellLog, open_log
 from mlintern.loggers.log import Artifact, Finished
-from mlintern.study import gate
-from mlintern.study.planned import Planned
 from mlintern.study.pool import Event
-
-if TYPE_CHECKING:
-    from mlintern.study.run import Session
 
 REPORT_FILES = ("report.json", "report.html")
 
@@ -60,14 +55,6 @@ class Logs:
         for log, _ in self.open.values():
             log.close()
         self.open.clear()
-
-
-def logged(session: "Session", item: Planned, marks: Mapping[str, Mapping[str, Any]]) -> Logged:
-    """A cell of a session; `marks` are what records say of its audits."""
-    cell, slug = item.cell, session.pack.slug
-    audit = gate.audit_path(session.runs, gate.audit_key(cell, session.fingerprints(cell), session.pack))
-    facts = {"cell_id": item.cell_id, "slug": slug, "variant": cell.variant, "levels": dict(cell.levels)}
-    return Logged(cell.config, item.folder, {**facts, "audit": marks[gate.audit_name(marks, cell)]}, audit)
 
 
 def finished(run: Mapping[str, Any], folder: Path, audit: Path, report: Path | None = None) -> Finished:

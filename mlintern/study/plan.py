@@ -1,92 +1,19 @@
 """The plan of a study: which cells, and the composed configuration of each."""
 
-import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mlintern.config import CONF, COORDINATES
 from mlintern.config.keys import check_override
 from mlintern.errors import UserError
-from mlintern.pack import Pack
-from mlintern.spec import Factor, PaperSpec, load_spec, option_name
+from mlintern.spec import Factor, option_name
+from mlintern.study.cell_plan import LEVELS, CellPlan, Composes, read_spec
+from mlintern.study.controls import controls
 from mlintern.study.design import claimed_interactions, points
-
-
-class Composes(Protocol):
-    """What composes configurations of one pack: `mlintern.config.Composer`, or one for a draft."""
-
-    slug: str
-
-    @property
-    def folder(self) -> Path:
-        """The pack's folder."""
-        ...
-
-    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]: ...
-
-
-LEVELS: tuple[str, ...] = ("data", "protocol", "ablation")
-"""Coordinates beside variant and seed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class CellPlan:
-    """One cell to run: variant x levels x seed."""
-
-    variant: str
-    levels: Mapping[str, str]
-    """{"data", "protocol", and the level of every factor that an ablation varies}."""
-    seed: int
-    config: Mapping[str, Any]
-    overrides: tuple[str, ...]
-    """What reproduces the cell on the command line, beside `paper=`."""
-    section: str = ""
-    """The section of the paper that it belongs to; empty for the main study."""
-
-    @property
-    def name(self) -> str:
-        """How messages call it: `cnn · mnist1d · clean · seed 0`."""
-        return f"{self.place} · seed {self.seed}"
-
-    @property
-    def place(self) -> str:
-        """What a cell shares with its other seeds: `cnn · mnist1d · clean`, `cnn · mnist1d · clean · norm=none`."""
-        return " · ".join([self.variant, *level_names(self.levels)])
-
-    @property
-    def acknowledged(self) -> tuple[str, ...]:
-        return tuple(self.config["audit"]["acknowledge"])
-
-
-def level_names(levels: Mapping[str, str]) -> list[str]:
-    """A cell's levels in words: datasets, protocols and options by name, levels of other factors with the factor."""
-    names = [*(name for name in LEVELS if name in levels), *sorted(set(levels) - set(LEVELS))]
-    return [str(levels[name]) if name in LEVELS else f"{name}={levels[name]}" for name in names]
-
-
-def dataset_name(config: Mapping[str, Any], code: str) -> str:
-    """A prepared dataset is named after what it was built from, so that views of it share one copy: its source, the
-    hash of the pack's `code` behind that, and the engine's version."""
-    from mlintern.engine import ENGINE_VERSION
-    from mlintern.record import stable_hash
-
-    source = config["data"].get("source")
-    if not isinstance(source, Mapping) or "_target_" not in source:
-        raise UserError(f"data.source: the dataset {config['data'].get('name')!r} does not say what it is built from")
-    key = stable_hash({"source": source, "code": code, "engine": ENGINE_VERSION}, "data.source")
-    return f"{str(source['_target_']).rsplit('.', 1)[-1].lower()}-{key[:8]}"
-
-
-def dataset_folder(data_dir: Path, pack: Pack, config: Mapping[str, Any], overrides: Sequence[str]) -> Path:
-    """Where a cell's prepared data are: data/<slug>/ is what the pack's own study uses and what DVC tracks; data built
-    from an overridden source go beside it, so that trying something leaves the tracked folder as it was.
-    """
-    own = not any(override.lstrip("+~").startswith("data.source") for override in overrides)
-    name = dataset_name(config, pack.code_for(config["data"].get("source")))
-    return data_dir.absolute() / (pack.slug if own else f"{pack.slug}.overridden") / name
+from mlintern.study.probes import probes
 
 
 def option_of(overrides: Sequence[str], group: str) -> str | None:
@@ -163,12 +90,6 @@ def factors_of(pack: Path) -> tuple[Factor, ...]:
     return tuple(read_spec(pack).ablations)
 
 
-@functools.cache
-def read_spec(pack: Path) -> PaperSpec:
-    """The pack's spec, read once."""
-    return load_spec(pack / "spec.yaml")
-
-
 BLOCK = {"model", "data", "protocol", "ablation", "acknowledge", "factors", "design", "fraction", "interactions", "set"}
 """What a block of `paper.grid` may name."""
 
@@ -205,12 +126,8 @@ def study(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
     planned = list(cells.values())
     beside: list[CellPlan] = []
     if base["study"]["probe_assumptions"]:
-        from mlintern.study.probes import probes
-
         beside += probes(composer, planned)
     if base["study"]["controls"]:
-        from mlintern.study.controls import controls
-
         beside += controls(composer, planned)
     return [*planned, *beside]
 

@@ -10,8 +10,8 @@ from typing import Any
 from mlintern.config.keys import check_override
 from mlintern.errors import UserError
 from mlintern.sourced import AssumedSetting
+from mlintern.study.cell_plan import CellPlan, Composes, read_spec
 from mlintern.study.observation import same
-from mlintern.study.plan import CellPlan, Composes, read_spec
 
 LEVEL = "probe"
 """The coordinate of a sensitivity cell: `optimizer.lr=0.003`."""

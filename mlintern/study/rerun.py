@@ -14,12 +14,12 @@ from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import policy
 from mlintern.study import made
+from mlintern.study.cell_plan import dataset_folder
 from mlintern.study.differences import ABSENT, Difference
 from mlintern.study.launch import launcher, needs_network
 from mlintern.study.life import Work
 from mlintern.study.lives import ENDS, Lives
 from mlintern.study.parting import Parting, parting, passed
-from mlintern.study.plan import dataset_folder
 from mlintern.study.pool import Pool, Task
 from mlintern.study.source_files import made_from, source_files
 from mlintern.study.tabled import make_folder, tables_of

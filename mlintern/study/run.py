@@ -26,12 +26,12 @@ from mlintern.pack import Pack
 from mlintern.sandbox import policy
 from mlintern.study import budget, failures, gate, kept, made, notices, smaller, standing
 from mlintern.study.audit_names import names_of, parts_of
+from mlintern.study.cell_plan import CellPlan, dataset_folder
 from mlintern.study.launch import launcher, needs_network, standing_pool
 from mlintern.study.life import Work
 from mlintern.study.lives import Lives
 from mlintern.study.locks import alone
-from mlintern.study.logged import Logs, logged
-from mlintern.study.plan import CellPlan, dataset_folder
+from mlintern.study.logged import Logged, Logs
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress, duration
@@ -345,7 +345,7 @@ class Session:
                 self.jobs,
                 done,
             ) as progress,
-            contextlib.closing(Logs(lambda name: logged(self, by_name[name], marks), progress.say)) as logs,
+            contextlib.closing(Logs(lambda name: self._logged(by_name[name], marks), progress.say)) as logs,
         ):
             for event in lives.run(works):
                 name = event.task.name
@@ -380,6 +380,13 @@ class Session:
                     self.failed.append({**item.row(), "message": event.message})
         self.seconds["train"] = time.monotonic() - began
         return [by_name[item.cell.name] if item.cell_id in todo else item for item in planned]
+
+    def _logged(self, item: Planned, marks: Mapping[str, Mapping[str, Any]]) -> Logged:
+        """What a cell's log says of it before it is trained; `marks` are what records say of its audits."""
+        cell = item.cell
+        audit = gate.audit_path(self.runs, gate.audit_key(cell, self.fingerprints(cell), self.pack))
+        facts = {"cell_id": item.cell_id, "slug": self.pack.slug, "variant": cell.variant, "levels": dict(cell.levels)}
+        return Logged(cell.config, item.folder, {**facts, "audit": marks[gate.audit_name(marks, cell)]}, audit)
 
     def _work(self, item: Planned, marks: Mapping[str, Mapping[str, Any]], git: dict[str, Any]) -> Work:
         cell = item.cell

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlintern import sealed
 from mlintern.errors import Damaged
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 
 NOTE_FILE = "out_of_memory.json"
 """In the folder of the cell that was asked for; while it is there, the same command runs the smaller one."""

@@ -21,8 +21,8 @@ from mlintern.report.model import OtherProtocol, Smell, TableCell
 from mlintern.spec import PaperSpec
 from mlintern.study import smell_controls, smell_curves, smell_examples, smell_scores
 from mlintern.study.audit_names import name_for
+from mlintern.study.cell_plan import level_names
 from mlintern.study.controls import LEVEL, SHUFFLED
-from mlintern.study.plan import level_names
 from mlintern.study.smell_curves import Curve
 from mlintern.study.smell_examples import Predicted
 

@@ -22,7 +22,7 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     from mlintern.engine.training import train
     from mlintern.files import remove_drafts
     from mlintern.loggers.rows import Telling, wants_steps
-    from mlintern.study.jobs import lock
+    from mlintern.study.locks import holding
 
     work, config = Path(job["out"]), job["config"]
 
@@ -30,8 +30,11 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
         saving.save_tensors(work / READING_FILE, state, {"selected_step": step})
         return float(worker.ask(step=step)["value"])
 
+    def say(line: str) -> None:
+        worker.tell(event="waiting", message=line)
+
     telling = Telling(worker.tell)
-    with lock(worker, work):
+    with holding(work, lambda: worker.stopping, say):
         remove_drafts(work)
         told = train(
             config,
@@ -42,7 +45,7 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
             on_evaluated=telling.evaluated,
             on_saved=telling.saved if wants_steps(config["logger"]) else None,
             read_test=read_test,
-            say=lambda line: worker.tell(event="waiting", message=line),
+            say=say,
             should_stop=lambda: worker.stopping,
             until=job.get("until"),
             inside=Inside(job.get("whole")),

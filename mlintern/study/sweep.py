@@ -25,7 +25,7 @@ from mlintern.pack import Pack
 from mlintern.study import failures, gate, plan, sweep_summary
 from mlintern.study.budget import plan_path
 from mlintern.study.cell_job import CellJob
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.planned import Planned
 from mlintern.study.run import Session, outcome, show_audits
 

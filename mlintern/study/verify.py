@@ -22,11 +22,12 @@ from mlintern.engine.source import same_bits
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.places import place
+from mlintern.recorded_steps import read_losses
 from mlintern.study import causes, differences, standing
-from mlintern.study.bits import Losses, compare_losses, find, read_losses
+from mlintern.study.bits import Losses, compare_losses, find
+from mlintern.study.cell_plan import dataset_folder
 from mlintern.study.differences import Difference
 from mlintern.study.parting import Parting, first_parting
-from mlintern.study.plan import dataset_folder
 from mlintern.study.rerun import Rerun, Setting
 
 

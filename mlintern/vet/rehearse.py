@@ -32,10 +32,10 @@ from mlintern.engine import rows
 from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
+from mlintern.engine.tables import load_splits
 from mlintern.engine.training import Cell
 from mlintern.record import stable_hash
-from mlintern.study.jobs import load_splits
-from mlintern.study.plan import dataset_name
+from mlintern.study.cell_plan import dataset_name
 from mlintern.vet.checks import Check
 from mlintern.vet.dynamic import Outcome, run_check, some
 from mlintern.vet.targets import check_targets
@@ -130,7 +130,8 @@ class Rehearsal:
         if key not in self.splits:
             if len(self.splits) >= 4:
                 self.splits.pop(next(iter(self.splits)))
-            self.splits[key] = load_splits(config, str(folder))
+            check_targets({"data": config["data"]}, allowed_prefixes(config["paper"]["slug"]))
+            self.splits[key] = load_splits(config, folder)
         return self.splits[key]
 
     def _train(self, config: dict[str, Any], folder: Path, name: str) -> Outcome:

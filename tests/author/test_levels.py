@@ -8,7 +8,7 @@ from mlintern.author.vetting import levels_that_differ, model_of, one_of_each, s
 from mlintern.config import PACKS
 from mlintern.spec import Factor, Level, Reduction, load_spec, option_name, text_of
 from mlintern.strict_yaml import parse, validate
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 
 SPEC = load_spec(PACKS / "arxiv_2011_14439" / "spec.yaml")
 BASE = {"optimizer": {"lr": 0.1, "m": 1}, "model": {"width": 8}}

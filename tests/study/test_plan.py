@@ -6,7 +6,7 @@ from mlintern import config
 from mlintern.config import Composer
 from mlintern.errors import UserError
 from mlintern.report.commands import reproduce
-from mlintern.study import plan
+from mlintern.study import cell_plan, plan
 from mlintern.study.sweep import combinations
 from tests.study import tiny
 
@@ -19,13 +19,13 @@ def cells_of(tmp_path, monkeypatch):
         folder = tmp_path / "project"
         tiny.write_pack(folder, grid, claims)
         monkeypatch.setattr(config, "PACKS", folder / "papers")
-        plan.read_spec.cache_clear()
+        cell_plan.read_spec.cache_clear()
         plan.factors_of.cache_clear()
         with Composer(tiny.SLUG) as composer:
             return plan.study(composer, list(overrides))
 
     yield make
-    plan.read_spec.cache_clear()
+    cell_plan.read_spec.cache_clear()
     plan.factors_of.cache_clear()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from mlintern.config import Composer
 from mlintern.errors import UserError
-from mlintern.study import plan
+from mlintern.study import cell_plan, plan
 
 SLUG = "arxiv_2011_14439"
 
@@ -69,7 +69,7 @@ def test_assumptions_become_sensitivity_cells(composer):
     plain = plan.study(composer, ["study.seeds=[0]"])
     probed = plan.study(composer, ["study.seeds=[0]", "study.probe_assumptions=true"])
     assert probed[: len(plain)] == [
-        plan.CellPlan(c.variant, c.levels, c.seed, {**c.config, "study": probed[0].config["study"]},
+        cell_plan.CellPlan(c.variant, c.levels, c.seed, {**c.config, "study": probed[0].config["study"]},
                       (*c.overrides, "study.probe_assumptions=true")) for c in plain
     ]  # fmt: skip
     levels = [cell.levels["probe"] for cell in probed[len(plain) :]]

@@ -1,7 +1,7 @@
 """Out of memory: halves of halves down to one example, and what the notes say."""
 
 from mlintern.study import smaller
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 
 
 def cell(shards=1, batch=4, eval_batch=10):

@@ -21,7 +21,7 @@ from mlintern.errors import Interrupted, UserError
 from mlintern.pack import Pack
 from mlintern.sandbox import capabilities
 from mlintern.sandbox.policy import Policy
-from mlintern.study import jobs, locks
+from mlintern.study import locks
 from mlintern.study.launch import launcher
 from mlintern.study.pool import Pool, Task
 from mlintern.study.worker import Worker, absent, imported_by
@@ -145,7 +145,7 @@ def worker():
 def test_waiting_ends_when_the_sweep_does(held, worker):
     (cell, _), (side, _) = held, worker
     side.stopping = True
-    with pytest.raises(Interrupted), jobs.lock(side, cell):
+    with pytest.raises(Interrupted), locks.holding(cell, lambda: side.stopping, lambda line: None):
         pytest.fail("the lock is held")
 
 
