@@ -9,11 +9,12 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from rich.console import Console
 
 from mlintern import snapshot
-from mlintern.config import CONF, PACKS, Composer, no_environment, search_path
+from mlintern.config import Composer, no_environment, search_path
 from mlintern.entering import enter_snapshot
 from mlintern.errors import UserError
 from mlintern.pack import Pack
 from mlintern.paper.ids import PaperId, papers_in, rewrite_paper_override
+from mlintern.roots import CONF, PACKS
 from mlintern.sandbox import policy
 
 MULTIRUN = {"-m", "--multirun"}

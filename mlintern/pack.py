@@ -4,10 +4,10 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from mlintern.config import PACKS
 from mlintern.errors import UserError
 from mlintern.pack_code import needed
 from mlintern.pack_files import content_sha256, counted_files, is_code, joined
+from mlintern.roots import PACKS
 
 NOT_PART = {"composed.yaml"}
 """Files of the folder that are made from the others."""

@@ -1,4 +1,4 @@
-"""What every entry point does first: a character that the terminal's encoding lacks is printed as `?`."""
+"""Printing: text that no terminal refuses, and how long a time is said to be."""
 
 import io
 import sys
@@ -9,3 +9,13 @@ def never_fail() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

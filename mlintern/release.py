@@ -35,7 +35,7 @@ def kept(folder: Path) -> dict[str, str]:
 
 def main() -> None:
     """Write the hashes of the packs in papers/."""
-    from mlintern.config import PACKS
+    from mlintern.roots import PACKS
 
     files.write_json(PACKS_FILE, {slug: kept(PACKS / slug) for slug in SLUGS})
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from mlintern import files
-from mlintern.config import ROOT
 from mlintern.errors import UserError
+from mlintern.roots import ROOT
 
 SLUG = "arxiv_2011_14439"
 STEPS = 20

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from mlintern import approval, approve
-from mlintern.config import PACKS, ROOT
 from mlintern.errors import UserError
+from mlintern.roots import PACKS, ROOT
 
 SLUG = "local_lesion_attention"
 

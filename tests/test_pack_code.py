@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from mlintern.config import PACKS
 from mlintern.errors import UserError
 from mlintern.pack import Pack
+from mlintern.roots import PACKS
 
 TARGET = {"_target_": "papers.local_x.modules.data.Blobs"}
 

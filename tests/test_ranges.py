@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from hydra_plugins.mlintern.joblib_launcher import JoblibLauncher
-from mlintern import config
+from mlintern import roots
 from mlintern.config import Composer, ranges
 from mlintern.engine import schedules
 from mlintern.errors import UserError
@@ -169,7 +169,7 @@ def test_a_range_in_words():
 
 OPTIONS = {
     group.name: sorted(path.stem for path in group.glob("*.yaml"))
-    for group in config.CONF.iterdir()
+    for group in roots.CONF.iterdir()
     if group.is_dir() and group.name not in ("hydra", "model", "probe", "sandbox")
 }
 

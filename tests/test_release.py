@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from mlintern.config import PACKS
 from mlintern.release import PACKS_FILE, SLUGS, is_of_the_release, kept
+from mlintern.roots import PACKS
 
 SLUG = SLUGS[0]
 

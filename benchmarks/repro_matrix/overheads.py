@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from mlintern.config import ROOT
+from mlintern.roots import ROOT
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.repro_matrix import forks, subjects
-from mlintern.config import ROOT
 from mlintern.engine.determinism import Determinism
+from mlintern.roots import ROOT
 
 Task = Callable[[], Any]
 KILLS = 20

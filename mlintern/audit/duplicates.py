@@ -12,7 +12,7 @@ from mlintern.audit.canonical import canonical_rows, common_type, row_hashes, te
 from mlintern.audit.chance import equal_texts_by_chance, expected_by_chance, matches
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.report import Finding, Kind, Severity, Status
-from mlintern.audit.subject import Outcome, Subject, pair_examples, pair_numbers, row_numbers
+from mlintern.audit.subject import Outcome, Subject, id_like, pair_examples, pair_numbers, row_numbers
 
 _CHANCE_P = 1e-3
 _SHARD = 100_000  # rows that are hashed at a time: whatever hashes them, they are the same
@@ -26,24 +26,6 @@ def severity_of_share(count: int, fraction: float) -> Severity:
     if fraction >= 0.01 and count > 2:
         return Severity.HIGH
     return Severity.MEDIUM if fraction >= 0.001 else Severity.LOW
-
-
-def id_like(subject: Subject) -> np.ndarray:
-    """[d] bool: integer-valued columns that never repeat over all parts; a copied row gets a new number there."""
-    blocks = [subject.flat(part) for part in subject.parts()]
-    width = blocks[0].shape[1]
-    found = np.zeros(width, bool)
-    if width < 3 or width > 10_000:
-        return found
-    for column in range(width):
-        head = blocks[0][:200, column]
-        if not np.all(np.isfinite(head)) or np.any(head != np.floor(head)) or len(np.unique(head)) < len(head):
-            continue
-        values = np.concatenate([block[:, column] for block in blocks])
-        if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
-            continue
-        found[column] = len(np.unique(values)) == len(values) and np.ptp(values) <= 100 * len(values)
-    return found if found.sum() <= width - 2 else np.zeros(width, bool)
 
 
 def _repeats(subject: Subject, hashes: np.ndarray) -> float:

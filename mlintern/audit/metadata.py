@@ -10,12 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlintern.audit.columns import as_numbers
-from mlintern.audit.duplicates import id_like
 from mlintern.audit.latent import places
 from mlintern.audit.probe import fitted_trees
 from mlintern.audit.randomness import generator
 from mlintern.audit.report import Finding, Kind, Severity, Status
-from mlintern.audit.subject import Outcome, Subject, not_applicable
+from mlintern.audit.subject import Outcome, Subject, id_like, not_applicable
 
 _ROWS = 3000
 _TELLS = 0.5  # share of the errors of guessing that the metadata alone removes

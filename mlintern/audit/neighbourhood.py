@@ -5,12 +5,11 @@ import functools
 
 import numpy as np
 
-from mlintern.audit.duplicates import id_like
 from mlintern.audit.index import index_of
 from mlintern.audit.neighbours import nearest, quantile_space
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.randomness import drawn
-from mlintern.audit.subject import Subject
+from mlintern.audit.subject import Subject, id_like
 
 _NEIGHBOURS = 30
 

@@ -209,3 +209,21 @@ def row_numbers(rows: np.ndarray, limit: int = 100_000) -> list[int]:
 def pair_numbers(rows_a: np.ndarray, rows_b: np.ndarray, limit: int = 100_000) -> list[list[int]]:
     """Pairs of row numbers (first part, last part) for a finding's evidence; pricing and repair read them."""
     return [[int(a), int(b)] for a, b in zip(rows_a[:limit], rows_b[:limit], strict=True)]
+
+
+def id_like(subject: Subject) -> np.ndarray:
+    """[d] bool: integer-valued columns that never repeat over all parts; a copied row gets a new number there."""
+    blocks = [subject.flat(part) for part in subject.parts()]
+    width = blocks[0].shape[1]
+    found = np.zeros(width, bool)
+    if width < 3 or width > 10_000:
+        return found
+    for column in range(width):
+        head = blocks[0][:200, column]
+        if not np.all(np.isfinite(head)) or np.any(head != np.floor(head)) or len(np.unique(head)) < len(head):
+            continue
+        values = np.concatenate([block[:, column] for block in blocks])
+        if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+            continue
+        found[column] = len(np.unique(values)) == len(values) and np.ptp(values) <= 100 * len(values)
+    return found if found.sum() <= width - 2 else np.zeros(width, bool)

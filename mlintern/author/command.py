@@ -86,7 +86,7 @@ def author_paper(
     """
     from mlintern.author.probing import without_dead_probes
     from mlintern.author.vetting import vet_pack
-    from mlintern.config import PACKS
+    from mlintern.roots import PACKS
 
     packs, folder = packs or PACKS, work / paper.slug
     llm = LlmSettings.from_mapping(settings["llm"])

@@ -6,7 +6,8 @@ Nothing is copied into a prompt by hand, so a request never describes an engine 
 from importlib import resources
 
 from mlintern.audit.report import Kind
-from mlintern.config import CONF, definitions
+from mlintern.config import definitions
+from mlintern.roots import CONF
 from mlintern.vet import rules
 
 GROUPS = ("optimizer", "scheduler", "loss", "augment", "method", "metrics", "probe", "protocol", "trainer")

@@ -18,7 +18,7 @@ from mlintern.spec import PaperSpec, load_spec
 
 def main(argv: Sequence[str]) -> int:
     """Print the review of one pack; returns the exit code. Raises UserError if there is no such pack."""
-    from mlintern.config import PACKS
+    from mlintern.roots import PACKS
 
     parser = argparse.ArgumentParser(prog="mlintern review", description=__doc__)
     parser.add_argument("slug", help="the pack's folder below papers/, such as arxiv_2011_14439")

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlintern import config
+from mlintern import roots
 from mlintern.config.keys import OF_USERS, root_of
 from mlintern.config.targets import TARGET
 from mlintern.errors import UserError
@@ -38,7 +38,7 @@ def users_part(raw: Mapping[str, Any]) -> dict[str, Any]:
 def chooses_an_option(override: str) -> bool:
     """Does an override choose an option of a group (`logger=csv`), rather than set a value (`run.dir=x`)?"""
     key = override.lstrip("+~").partition("=")[0]
-    return "/" in key or ("." not in key and (config.CONF / key).is_dir())
+    return "/" in key or ("." not in key and (roots.CONF / key).is_dir())
 
 
 def with_values(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mlintern import config, strict_yaml
+from mlintern import roots, strict_yaml
 from mlintern.config import arguments
 from mlintern.config.boundary import (
     PROMISED,
@@ -75,7 +75,7 @@ class Composer:
     """
 
     def __init__(self, slug: str, packs: Path | None = None):
-        self.slug, self.packs = slug, (config.PACKS if packs is None else packs).resolve()
+        self.slug, self.packs = slug, (roots.PACKS if packs is None else packs).resolve()
         self._stack = contextlib.ExitStack()
         self._alone: dict[tuple[str, ...], DictConfig] = {}
         """{options that the user chose: what conf/ comes to with them, without the pack}."""
@@ -93,7 +93,7 @@ class Composer:
         self._stack.callback(setattr, hydra, "hydra", hydra.hydra)  # a multirun's own instance, put back at the end
         hydra.clear()
         self._stack.enter_context(no_environment())
-        self._stack.enter_context(initialize_config_dir(str(config.CONF), version_base="1.3"))
+        self._stack.enter_context(initialize_config_dir(str(roots.CONF), version_base="1.3"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +123,7 @@ class Composer:
 
     @property
     def _roots(self) -> list[Path]:
-        return [self.packs.parent, config.ROOT]
+        return [self.packs.parent, roots.ROOT]
 
     def _leave_out_arguments(self, composed: DictConfig, raw: Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Leave out what the pack says of its own optimizer (loss, …) where the user chose another that does not take

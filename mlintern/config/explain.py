@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlintern import config
+from mlintern import roots
 from mlintern.config import arguments
 from mlintern.errors import UserError
 
@@ -37,7 +37,7 @@ def explain(error: BaseException, slug: str, packs: Path, overrides: Sequence[st
             return UserError(f"{group}={name}: no such group; see conf/ and papers/{slug}/conf/ for those that exist")
         return UserError(f"{group}={name}: no such option;{_nearest(name, options)} choose {', '.join(options)}")
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        if unknown[1] in config.COORDINATES:
+        if unknown[1] in roots.COORDINATES:
             return UserError(f"{unknown[1]}: the pack has no options for it; see papers/{slug}/conf/ for what it has")
         if options := options_of(unknown[1], packs / slug):
             given = next((o for o in overrides if o.startswith(f"{unknown[1]}=")), f"{unknown[1]}={options[0]}")
@@ -77,7 +77,7 @@ def no_option(error: ValueError | AssertionError, overrides: Sequence[str]) -> U
 
 def options_of(group: str, pack: Path) -> list[str]:
     """Names of a group's options, in conf/ and in the pack."""
-    return sorted({path.stem for root in (config.CONF, pack / "conf") for path in (root / group).glob("*.yaml")})
+    return sorted({path.stem for root in (roots.CONF, pack / "conf") for path in (root / group).glob("*.yaml")})
 
 
 def unknown_key(key: str, pack: Path, overrides: Sequence[str]) -> UserError:
@@ -109,7 +109,7 @@ def _keys(pack: Path, choices: Sequence[str]) -> tuple[list[str], dict[str, tupl
         break
     known: list[str] = []
     taken: dict[str, tuple[str, str | None]] = {}
-    roots = [pack.parent.parent, config.ROOT]
+    folders = [pack.parent.parent, roots.ROOT]
 
     def walk(value: Any, prefix: str) -> None:
         for name, item in value.items():
@@ -117,7 +117,7 @@ def _keys(pack: Path, choices: Sequence[str]) -> tuple[list[str], dict[str, tupl
             if isinstance(item, dict):
                 walk(item, f"{prefix}{name}.")
         if isinstance(target := value.get("_target_"), str):
-            for name, default in (arguments.taken(target, roots) or {}).items():
+            for name, default in (arguments.taken(target, folders) or {}).items():
                 if name not in value:
                     taken[prefix + name] = (target.rpartition(".")[2], default)
 

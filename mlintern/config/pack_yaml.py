@@ -14,7 +14,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlintern import config, strict_yaml
+from mlintern import roots, strict_yaml
 from mlintern.config.keys import OF_USERS
 from mlintern.config.pack_rules import Problem, Source, problems_of, read_source
 from mlintern.errors import UserError
@@ -116,7 +116,7 @@ def _judge(
             problems += found
             sources += [source] if source is not None else []
     own = {f"{source.group}/{source.option}": source for source in sources}
-    packages = {**_own_options(config.CONF), **{name: source.package for name, source in own.items()}}
+    packages = {**_own_options(roots.CONF), **{name: source.package for name, source in own.items()}}
     prefixes = allowed_prefixes(slug)
     for source in sources:
         problems += problems_of(
@@ -127,7 +127,7 @@ def _judge(
 
 def _roots(pack: Path) -> list[Path]:
     """Where the modules of targets are looked for: the project of the pack, and the one that holds mlintern."""
-    return [pack.parent.parent, config.ROOT]
+    return [pack.parent.parent, roots.ROOT]
 
 
 def _shown(pack: Path, name: str) -> str:
@@ -152,7 +152,7 @@ def _misplaced(name: str, facts: os.stat_result) -> str | None:
             return "lies in no group; put it into a folder named after the group, like conf/model/"
         if not all(_NAME.fullmatch(part) for part in parts):
             return "has a name that no override can give; use letters, digits and _"
-        if (config.CONF / name.removeprefix("conf/")).exists():
+        if (roots.CONF / name.removeprefix("conf/")).exists():
             return "has the name of an option of this tool's own, which hides it; give it another name"
     return None
 

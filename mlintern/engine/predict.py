@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mlintern.config.targets import check_targets
 from mlintern.engine import guard, initialise, seeding, weights
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import outputs_of
@@ -18,7 +19,6 @@ from mlintern.engine.frames import Sender
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import Precision
 from mlintern.errors import UserError
-from mlintern.vet.targets import check_targets
 
 
 class Sealed:

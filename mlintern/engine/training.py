@@ -19,6 +19,7 @@ import torch
 from lightning.fabric import Fabric
 
 from mlintern import record
+from mlintern.config.targets import check_targets
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.engine import (
     ENGINE_VERSION,
@@ -47,7 +48,6 @@ from mlintern.engine.shards import Shards
 from mlintern.engine.told import SELECTED_FILE, Told
 from mlintern.engine.trial import Trial
 from mlintern.errors import UserError
-from mlintern.vet.targets import check_targets
 
 Log = Callable[[int, str, Mapping[str, float]], None]
 """Takes (step, part, {name: value}) of an evaluation."""

@@ -36,7 +36,7 @@ def _cost(key: str, value: Any) -> str:
         return ", ".join(f"{name} {_cost(key.removesuffix('_by_variant'), item)}" for name, item in value.items())
     if isinstance(value, int | float) and not isinstance(value, bool):
         if key.endswith("_s"):
-            return numbers.duration(float(value))
+            return numbers.measured(float(value))
         if key.endswith("_bytes"):
             return numbers.size(float(value))
     return numbers.setting(value)

@@ -4,6 +4,8 @@ import math
 import unicodedata
 from typing import Any
 
+from mlintern.printing import duration
+
 MINUS = "−"
 _POINTS = ("percent", "points")
 _SUFFIX = {"percent": " %", "points": " points", "seconds": " s", "nats": " nats", "bits": " bits"}
@@ -48,16 +50,9 @@ def p_value(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `41 s`, `9 min 12 s`, `2 h 05 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+def measured(seconds: float) -> str:
+    """A duration that was measured: tenths where they say something."""
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
 def size(count: float) -> str:

@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Mapping
 from typing import IO, Any
 
-from mlintern.config import ROOT
 from mlintern.errors import UserError
+from mlintern.roots import ROOT
 
 _CHUNK = 1 << 16
 

@@ -65,9 +65,9 @@ def preload() -> None:
 
 def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Build a dataset into its folder."""
+    from mlintern.config.targets import check_targets
     from mlintern.data.prepare import prepare
     from mlintern.engine.instantiate import allowed_prefixes, build
-    from mlintern.vet.targets import check_targets
 
     source = job["config"]["data"]["source"]
     check_targets({"data": {"source": source}}, allowed_prefixes(job["config"]["paper"]["slug"]))
@@ -78,9 +78,9 @@ def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_splits(config: Mapping[str, Any], folder: str) -> Any:
     """The splits of a config, from its prepared data."""
+    from mlintern.config.targets import check_targets
     from mlintern.engine.instantiate import allowed_prefixes
     from mlintern.engine.tables import load_splits
-    from mlintern.vet.targets import check_targets
 
     check_targets({"data": config["data"]}, allowed_prefixes(config["paper"]["slug"]))
     return load_splits(config, Path(folder))

@@ -15,12 +15,12 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from mlintern.config import PACKS, ROOT
 from mlintern.errors import UserError
 from mlintern.files import write_problem
 from mlintern.pack import Pack
 from mlintern.record import stable_hash
 from mlintern.release import is_of_the_release
+from mlintern.roots import PACKS, ROOT
 from mlintern.sandbox import Limits, Network, offered, popen_sandboxed, view
 from mlintern.sandbox.policy import Policy
 from mlintern.study.pool import Bare, Pool

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern.config import CONF, COORDINATES
 from mlintern.config.keys import check_override
 from mlintern.errors import UserError
+from mlintern.roots import CONF, COORDINATES
 from mlintern.spec import Factor, option_name
 from mlintern.study.cell_plan import LEVELS, CellPlan, Composes, read_spec
 from mlintern.study.controls import controls

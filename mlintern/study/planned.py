@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mlintern.printing import duration
 from mlintern.study.cell_plan import CellPlan
-from mlintern.study.progress import duration
 from mlintern.study.standing import is_finished
 
 

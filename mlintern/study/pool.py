@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from mlintern import snapshot
-from mlintern.config import ROOT
 from mlintern.errors import UserError
+from mlintern.roots import ROOT
 from mlintern.sandbox.policy import BARE
 from mlintern.study.notices import one_line
 from mlintern.study.slot import Launcher, NotAnEvent, Running, Slot, WorkerProcess, ended

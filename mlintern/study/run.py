@@ -23,6 +23,7 @@ from mlintern.engine.rows import is_control
 from mlintern.errors import UserError
 from mlintern.loggers import tracker
 from mlintern.pack import Pack
+from mlintern.printing import duration
 from mlintern.sandbox import policy
 from mlintern.study import budget, failures, gate, kept, made, notices, smaller, standing
 from mlintern.study.audit_names import names_of, parts_of
@@ -34,7 +35,7 @@ from mlintern.study.locks import alone
 from mlintern.study.logged import Logged, Logs
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
-from mlintern.study.progress import Progress, duration
+from mlintern.study.progress import Progress
 from mlintern.study.source_files import made_from, source_files
 from mlintern.study.tabled import Tabled, make_folder, tables_of
 

@@ -55,12 +55,12 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def transform(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Have the pack's own view and preprocessing make inputs of raw features; nobody's targets are here."""
+    from mlintern.config.targets import check_targets
     from mlintern.data.splits import applied, fit
     from mlintern.engine import tables
     from mlintern.engine.frames import Sender
     from mlintern.engine.instantiate import allowed_prefixes, build
     from mlintern.engine.rows import to_inputs
-    from mlintern.vet.targets import check_targets
 
     data, paths = job["config"]["data"], tables.Paths(Path(job["tables"]))
     check_targets({"data": data}, allowed_prefixes(job["config"]["paper"]["slug"]))

@@ -15,10 +15,10 @@ from mlintern.errors import UserError
 from mlintern.job import INDEX_FILE, read_index
 from mlintern.paper.ids import PaperId
 from mlintern.places import place
+from mlintern.printing import duration
 from mlintern.study import budget, failures, kept, smaller, standing
 from mlintern.study.cell_plan import level_names
 from mlintern.study.locks import is_locked
-from mlintern.study.progress import duration
 
 STATES = ("finished", "diverged", "damaged", "running", "failed", "waiting")
 

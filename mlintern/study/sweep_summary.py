@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlintern import files, record
-from mlintern.config import COORDINATES
+from mlintern.roots import COORDINATES
 from mlintern.study.estimates import Estimate, mean_estimate
 from mlintern.study.paired import crossed_estimate
 from mlintern.study.planned import Planned

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlintern import config
+from mlintern import roots
 from mlintern.config import definitions
 from mlintern.vet import rules
 
@@ -69,6 +69,6 @@ def _is_part(dotted: str) -> bool:
     if not dotted.startswith(("mlintern.engine.", "mlintern.data.")):
         return False
     try:
-        return definitions.find(dotted, [config.ROOT]).node is not None
+        return definitions.find(dotted, [roots.ROOT]).node is not None
     except definitions.NotFound:
         return False

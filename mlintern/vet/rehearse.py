@@ -25,6 +25,7 @@ from torch import nn
 
 from mlintern.audit.options import AuditOptions
 from mlintern.audit.run import audit
+from mlintern.config.targets import check_targets
 from mlintern.data.prepare import prepare
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
@@ -35,10 +36,8 @@ from mlintern.engine.precision import readable
 from mlintern.engine.tables import load_splits
 from mlintern.engine.training import Cell
 from mlintern.record import stable_hash
-from mlintern.study.cell_plan import dataset_name
 from mlintern.vet.checks import Check
 from mlintern.vet.dynamic import Outcome, run_check, some
-from mlintern.vet.targets import check_targets
 
 STEPS = 3
 ROWS = 64
@@ -83,7 +82,7 @@ class Rehearsal:
 
         What is wrong with a dataset is said once, of the dataset; of a cell that stands `alone` it is said again.
         """
-        folder = self.scratch / dataset_name(config, "")
+        folder = self.scratch / stable_hash(config["data"]["source"], "data.source")[:8]
         data, protocol = config["data"].get("name"), config["protocol"].get("name")
         audited = {group: config[group] for group in ("data", "protocol", "audit")}
         if not self._once(name, alone, f"data {data}", folder.name, "prepare", lambda: _prepare(config, folder)):

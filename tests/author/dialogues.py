@@ -75,7 +75,7 @@ def authoring(paper, provider, work, packs, vet, played):
     document = dataclasses.replace(document, title=played["title"], authors=tuple(played["authors"]))
     asker = Asker(provider, Dialogue(work / "dialogue"), Ledger(work / "spent.json", 100.0))
     from mlintern.author.command import example_pack
-    from mlintern.config import PACKS
+    from mlintern.roots import PACKS
 
     repairs = played.get("max_repairs", 3)
     id = PaperId.parse(f"{paper}v{played.get('version', 1)}")

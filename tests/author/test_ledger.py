@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from mlintern.author.ledger import values_near, with_unlisted
-from mlintern.config import PACKS
+from mlintern.roots import PACKS
 from mlintern.spec import load_spec
 
 SLUG = "arxiv_2011_14439"

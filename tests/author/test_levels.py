@@ -5,7 +5,7 @@ import pytest
 from mlintern.author import planned
 from mlintern.author.forms import ModelInput
 from mlintern.author.vetting import levels_that_differ, model_of, one_of_each, settings_that_differ
-from mlintern.config import PACKS
+from mlintern.roots import PACKS
 from mlintern.spec import Factor, Level, Reduction, load_spec, option_name, text_of
 from mlintern.strict_yaml import parse, validate
 from mlintern.study.cell_plan import CellPlan

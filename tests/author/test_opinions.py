@@ -6,10 +6,10 @@ import pytest
 
 from mlintern.author import opinions
 from mlintern.author.command import read_with_figures
-from mlintern.config import PACKS, ROOT
 from mlintern.errors import UserError
 from mlintern.paper.ids import PaperId
 from mlintern.report.opinions import OPINIONS_FILE, with_opinions
+from mlintern.roots import PACKS, ROOT
 from mlintern.spec import load_spec
 from tests.author.messages_server import Reply, Server
 from tests.report import fake_runs

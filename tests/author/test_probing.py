@@ -6,7 +6,7 @@ import pytest
 
 from mlintern.author.probing import without_dead_probes
 from mlintern.author.provenance import load_provenance
-from mlintern.config import PACKS
+from mlintern.roots import PACKS
 from mlintern.spec import load_spec, text_of
 from tests.author.scripted import Scripted
 from tests.author.test_authoring import answers, authoring

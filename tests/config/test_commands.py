@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlintern.config import ROOT
+from mlintern.roots import ROOT
 from tests.config.packs import NET, PAPER, SLUG, pipe, write
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.config import PACKS, Composer
+from mlintern.config import Composer
 from mlintern.config.pack_yaml import pack_problems
+from mlintern.roots import PACKS
 from tests.config.packs import NET, PAPER, SLUG, write
 
 TOP = "# @package _global_\n"

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlintern.config import ROOT
+from mlintern.roots import ROOT
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "somebody/rows"

@@ -6,9 +6,10 @@ import pytest
 
 from mlintern.author.ground import reground
 from mlintern.author.vetting import settings_that_differ
-from mlintern.config import PACKS, ROOT, Composer
+from mlintern.config import Composer
 from mlintern.paper.read import read
 from mlintern.report.model import read_report
+from mlintern.roots import PACKS, ROOT
 from mlintern.spec import load_spec
 from tests.end_to_end.runs import run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern import config, pack
+from mlintern import config, pack, roots
 from mlintern.cli import main
 
 PAPER = "paper=2011.14439"
@@ -97,7 +97,7 @@ def test_a_file_in_the_way(capsys, tmp_path):
 @pytest.fixture
 def damaged(tmp_path, monkeypatch):
     """A copy of the bundled packs that a test may damage."""
-    shutil.copytree(config.PACKS, tmp_path / "papers")
+    shutil.copytree(roots.PACKS, tmp_path / "papers")
     monkeypatch.setattr(config, "PACKS", tmp_path / "papers")
     monkeypatch.setattr(pack, "PACKS", tmp_path / "papers")
     monkeypatch.setattr(pack.Pack.__init__, "__defaults__", (tmp_path / "papers",))

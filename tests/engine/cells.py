@@ -11,7 +11,7 @@ import pytest
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from mlintern.config import CONF, Composer, check, search_path
+from mlintern.config import Composer, check, search_path
 from mlintern.data.prepare import as_examples, make_splits
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
@@ -20,6 +20,7 @@ from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import build
 from mlintern.engine.training import Cell
 from mlintern.errors import UserError
+from mlintern.roots import CONF
 
 PACKS = Path(__file__).parent / "papers"
 if str(PACKS.parent) not in sys.path:

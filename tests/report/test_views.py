@@ -37,7 +37,7 @@ def test_signs_intervals_and_p() -> None:
     ("seconds", "text"), [(0.42, "0.4 s"), (59.7, "1 min 00 s"), (552, "9 min 12 s"), (7500, "2 h 05 min")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert numbers.duration(seconds) == text
+    assert numbers.measured(seconds) == text
 
 
 def test_control_characters_are_dropped() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from mlintern.engine.source import source_hash
 from mlintern.pack import Pack
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.gate import audit_key
-from mlintern.study.plan import CellPlan
 from tests.study import tiny
 
 CELL = [tiny.PAPER, "model=net", "data=blobs", "seed=0"]

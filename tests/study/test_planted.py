@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlintern.config import ROOT
 from mlintern.record import seal
+from mlintern.roots import ROOT
 from tests.end_to_end.runs import PAPER, SLUG
 
 pytestmark = pytest.mark.extended

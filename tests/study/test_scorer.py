@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlintern.config import ROOT
+from mlintern.roots import ROOT
 
 FIRST = "mlintern.study.scorer"
 

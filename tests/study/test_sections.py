@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from mlintern.config import PACKS, Composer
+from mlintern.config import Composer
 from mlintern.errors import UserError
+from mlintern.roots import PACKS
 from mlintern.spec import load_spec
 from mlintern.study import plan
 from tests.end_to_end.runs import PAPER, SLUG, run

@@ -16,9 +16,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from mlintern.config import ROOT
 from mlintern.errors import Interrupted, UserError
 from mlintern.pack import Pack
+from mlintern.roots import ROOT
 from mlintern.sandbox import capabilities
 from mlintern.sandbox.policy import Policy
 from mlintern.study import locks

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from mlintern.config import PACKS, Composer
+from mlintern.config import Composer
+from mlintern.roots import PACKS
 from mlintern.study import plan
 from mlintern.vet.run import rehearse
 
