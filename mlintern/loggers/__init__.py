@@ -6,6 +6,7 @@ written anew from what is recorded, and what cannot be written anew (a run at W&
 them, under a number that the tracker itself takes once.
 
     log.py          one cell's log: checks what a training tells, hands it on, never fails
+    kinds.py        the kinds of logs that a configuration can name
     rows.py         what is logged: rows of the learning curve, and of every step
     csv_files.py    curve.csv, steps.csv
     tensorboard.py  one event file
@@ -13,6 +14,7 @@ them, under a number that the tracker itself takes once.
     wandb_process.py  that process
 """
 
-from mlintern.loggers.log import CellLog, check, open_log
+from mlintern.loggers.kinds import check, open_log
+from mlintern.loggers.log import CellLog
 
 __all__ = ["CellLog", "check", "open_log"]
