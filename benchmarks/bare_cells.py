@@ -18,7 +18,7 @@ from mlintern import snapshot
 from mlintern.job import run_paper
 from mlintern.sandbox import policy
 from mlintern.study import run
-from mlintern.study.plan import CellPlan
+from mlintern.study.cell_plan import CellPlan
 from mlintern.study.planned import Cost, Planned
 from mlintern.study.pool import Event, Task
 

@@ -33,7 +33,6 @@ from mlintern.study.life import Work
 from mlintern.study.lives import Lives
 from mlintern.study.locks import alone
 from mlintern.study.logged import Logged, Logs
-from mlintern.study.notices import one_line
 from mlintern.study.planned import Cost, Planned, show_plan
 from mlintern.study.pool import Pool, Task
 from mlintern.study.progress import Progress

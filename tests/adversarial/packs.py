@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from mlintern import record
-from mlintern.config import ROOT
+from mlintern.roots import ROOT
 from tests.adversarial import commands
 from tests.adversarial.commands import Done
 

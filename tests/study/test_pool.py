@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mlintern.config import ROOT
 from mlintern.errors import UserError
+from mlintern.roots import ROOT
 from mlintern.study import scorer, slot
 from mlintern.study.launch import without_ours
 from mlintern.study.pool import Bare, Pool, Task
