@@ -8,9 +8,9 @@ import pandas as pd
 from scipy import ndimage
 from sklearn import datasets
 
-from mlintern.audit.frames import subject_from_arrays, subject_from_frames
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.subject import Subject
+from mlintern.audit.inputs.frames import subject_from_arrays, subject_from_frames
+from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.report.options import AuditOptions
 
 Case = tuple[Subject, str | None, np.ndarray | None]  # subject, kind or None, planted test rows if rows were planted
 OPTIONS = AuditOptions(price="none", canaries=False)  # neither changes what is found

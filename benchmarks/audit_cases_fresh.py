@@ -8,7 +8,7 @@ import pandas as pd
 from audit_cases import OPTIONS, Case, halves, subject
 from sklearn import datasets
 
-from mlintern.audit.frames import subject_from_frames
+from mlintern.audit.inputs.frames import subject_from_frames
 
 
 def mixed(plant: str | None, rows: int = 700) -> Any:

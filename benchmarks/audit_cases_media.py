@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 from sklearn import datasets
 
-from mlintern.audit.frames import subject_from_anything, subject_from_arrays
+from mlintern.audit.inputs.frames import subject_from_anything, subject_from_arrays
 from mlintern.data.protocol import EvaluationProtocol
 
 _PLANTED = np.arange(12)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlintern.audit.subject import Subject
+from mlintern.audit.inputs.subject import Subject
 
 PEERS = {
     "deepchecks": ["deepchecks==0.19.1", "pandas<2.2", "scikit-learn<1.4", "numpy<2", "setuptools<81"],

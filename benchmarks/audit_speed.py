@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 import scipy.stats  # noqa: F401  imported before clocks start
 
-from mlintern.audit.canonical import row_hashes
-from mlintern.audit.duplicates import exact_duplicates
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.near import near_duplicates
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.read import subject_from_tables
+from mlintern.audit.checks.duplicates import exact_duplicates
+from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.inputs.canonical import row_hashes
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.inputs.read import subject_from_tables
+from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.run import audit_subject
-from mlintern.audit.subject import Subject
 
 _RENSA = """
 import sys, time

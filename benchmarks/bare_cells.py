@@ -14,13 +14,13 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import snapshot
-from mlintern.job import run_paper
+from mlintern.packs import snapshot
 from mlintern.sandbox import policy
-from mlintern.study import run
-from mlintern.study.cell_plan import CellPlan
-from mlintern.study.planned import Cost, Planned
-from mlintern.study.pool import Event, Task
+from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.study.plan.planned import Cost, Planned
+from mlintern.study.run import session
+from mlintern.study.run.job import run_paper
+from mlintern.study.workers.pool import Event, Task
 
 
 class Here:
@@ -30,7 +30,7 @@ class Here:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Do the tasks; each gives one event, its end."""
-        from mlintern.study.jobs import KINDS
+        from mlintern.study.workers.jobs import KINDS
 
         for task in tasks:
             alone: Any = None  # a worker's side of the conversation, which preparing and auditing have no use for
@@ -45,7 +45,7 @@ class Here:
         """Nothing is open."""
 
 
-class Bare(run.Session):
+class Bare(session.Session):
     """A session that does everything itself."""
 
     def __init__(self, pack: Any, cells: Sequence[CellPlan], console: Console, standing: bool = False):
@@ -61,7 +61,7 @@ class Bare(run.Session):
         """No tables: the code that trains has the splits."""
 
     def _splits(self, cell: CellPlan) -> Any:
-        from mlintern.study.jobs import load_splits
+        from mlintern.study.workers.jobs import load_splits
 
         return load_splits(cell.config, str(self.prepared(cell)))
 
@@ -92,7 +92,7 @@ def main(slug: str, overrides: Sequence[str]) -> int:
     """Run one cell, or the study."""
     sys.path.insert(0, str(Path.cwd()))
     policy.say(policy.from_overrides(["sandbox=none"]))
-    run.Session = Bare
+    session.Session = Bare
     return run_paper(slug, overrides, Console())
 
 

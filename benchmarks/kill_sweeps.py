@@ -44,7 +44,7 @@ def processes(folder: Path) -> dict[int, list[str]]:
 def kill(kind: str, command: int | None, folder: Path, draw: random.Random) -> None:
     """Kill what `kind` says, with kill -9."""
     everyone = processes(folder)
-    workers = [pid for pid, argv in everyone.items() if "mlintern.study.worker" in argv]
+    workers = [pid for pid, argv in everyone.items() if "mlintern.study.workers.worker" in argv]
     if kind == "worker" and workers:
         victims = [draw.choice(workers)]
     elif kind == "everything":

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from scipy import stats
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from mlintern.sandbox.usage import descendants
 from tests.study import tiny
 

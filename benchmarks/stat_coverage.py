@@ -14,11 +14,18 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mlintern.study.correction import holm
-from mlintern.study.estimates import Estimate, RegionTest, mean_estimate, paired_estimate, region_test, welch_estimate
-from mlintern.study.paired import crossed_estimate
-from mlintern.study.printed import printed_test, word
-from mlintern.study.printed_value import PrintedValue
+from mlintern.study.statistics.correction import holm
+from mlintern.study.statistics.estimates import (
+    Estimate,
+    RegionTest,
+    mean_estimate,
+    paired_estimate,
+    region_test,
+    welch_estimate,
+)
+from mlintern.study.statistics.paired import crossed_estimate
+from mlintern.study.statistics.printed import printed_test, word
+from mlintern.study.statistics.printed_value import PrintedValue
 
 SEEDS = (3, 5, 10)
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]

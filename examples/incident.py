@@ -44,10 +44,10 @@ def accuracy(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.nd
 
 def replay(seed: int = 0) -> dict[str, float | bool | str]:
     """The whole story; prints it and returns its numbers."""
-    from mlintern.audit.frames import subject_from_arrays
-    from mlintern.audit.options import AuditOptions
-    from mlintern.audit.repair import reassigned, repaired_subject
-    from mlintern.audit.report import Kind
+    from mlintern.audit.inputs.frames import subject_from_arrays
+    from mlintern.audit.price.repair import reassigned, repaired_subject
+    from mlintern.audit.report.options import AuditOptions
+    from mlintern.audit.report.report import Kind
     from mlintern.audit.run import audit_subject
 
     x, y, patient = patients(seed)

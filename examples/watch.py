@@ -58,10 +58,10 @@ def accuracy(x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) 
 
 def replay(x: np.ndarray, y: np.ndarray, people: np.ndarray, seed: int = 0) -> dict[str, float | bool]:
     """The whole story; prints it and returns its numbers."""
-    from mlintern.audit.frames import subject_from_arrays
-    from mlintern.audit.options import AuditOptions
-    from mlintern.audit.repair import pooled_examples, reassigned
-    from mlintern.audit.report import Kind
+    from mlintern.audit.inputs.frames import subject_from_arrays
+    from mlintern.audit.price.repair import pooled_examples, reassigned
+    from mlintern.audit.report.options import AuditOptions
+    from mlintern.audit.report.report import Kind
     from mlintern.audit.run import audit_subject
 
     order = np.random.default_rng(seed).permutation(len(x))

@@ -5,25 +5,27 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from mlintern import __version__, entering, places, printing, snapshot
-from mlintern.errors import Terminated, UserError
+from mlintern import __version__
+from mlintern.core import printing
+from mlintern.core.errors import Terminated, UserError
+from mlintern.packs import entering, places, snapshot
 
 COMMANDS = {
     "read": ("mlintern.paper.command", "read a paper into a document: sections, tables, figures"),
     "author": ("mlintern.author.command", "have a language model write a paper's pack; grounded, vetted, sandboxed"),
     "review": ("mlintern.author.review", "what a pack says, from where, and what was assumed"),
     "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
-    "verify": ("mlintern.study.verify", "train a recorded cell again and compare it step by step"),
-    "diff": ("mlintern.study.diff", "what differs between two recorded runs, and where it first showed"),
+    "verify": ("mlintern.study.verify.verify", "train a recorded cell again and compare it step by step"),
+    "diff": ("mlintern.study.verify.diff", "what differs between two recorded runs, and where it first showed"),
     "compare": (
-        "mlintern.study.compare",
+        "mlintern.study.verify.compare",
         "two cells: paired differences over shared seeds and shared test examples",
     ),
-    "status": ("mlintern.study.status", "how far a paper's studies are: finished, running, failed, time left"),
-    "report": ("mlintern.report.command", "write a paper's report again from its records"),
+    "status": ("mlintern.study.run.status", "how far a paper's studies are: finished, running, failed, time left"),
+    "report": ("mlintern.commands.report", "write a paper's report again from its records"),
     "opinions": ("mlintern.author.opinions", "have a model look at the paper's own figures; marked as opinion"),
-    "approve": ("mlintern.approve", "say that you read a pack as it is now; kept in your state folder"),
-    "doctor": ("mlintern.doctor", "what this machine and environment are, and whether they match the lock"),
+    "approve": ("mlintern.commands.approve", "say that you read a pack as it is now; kept in your state folder"),
+    "doctor": ("mlintern.commands.doctor", "what this machine and environment are, and whether they match the lock"),
 }
 
 INTERRUPTED = "interrupted; the same command continues where it stopped"
@@ -103,7 +105,7 @@ def dispatch(argv: list[str]) -> int:
     if argv[0] == "--version":
         print(f"mlintern {__version__}")
         return 0
-    from mlintern import environment
+    from mlintern.core import environment
 
     environment.refuse_known_bad()
     if argv[0] in COMMANDS:
@@ -118,6 +120,6 @@ def dispatch(argv: list[str]) -> int:
         "--multirun",
     }:  # else Hydra shows something, or it is no flag
         entering.enter_snapshot(argv)
-    from mlintern.hydra_run import run
+    from mlintern.commands.hydra_run import run
 
     return run(argv)

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from mlintern.pack import Pack
-from mlintern.study.cell_plan import CellPlan
-from mlintern.study.run import Session
+from mlintern.packs.pack import Pack
+from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.study.run.session import Session
 from pipelines.stage import main
 
 

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from mlintern.job import index_path, report_folder, report_study
-from mlintern.pack import Pack
-from mlintern.study.cell_plan import CellPlan
+from mlintern.packs.pack import Pack
+from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.study.run.job import index_path, report_folder, report_study
 from pipelines.stage import main
 
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mlintern import printing, snapshot
 from mlintern.cli import INTERRUPTED, end_on_signals, interrupted_code
 from mlintern.config import Composer
-from mlintern.errors import UserError
-from mlintern.job import COMPOSED_FILE, composed
-from mlintern.pack import Pack
-from mlintern.study import plan
-from mlintern.study.cell_plan import CellPlan
+from mlintern.core import printing
+from mlintern.core.errors import UserError
+from mlintern.packs import snapshot
+from mlintern.packs.pack import Pack
+from mlintern.study.plan import plan
+from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.study.run.job import COMPOSED_FILE, composed
 
 
 def cells_of(slug: str) -> tuple[Pack, list[CellPlan]]:

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlintern.errors import UserError
-from mlintern.roots import ROOT
+from mlintern.core.errors import UserError
+from mlintern.core.roots import ROOT
 from portability import emulation
 from portability.circumstances import Elsewhere
 from portability.clone import SLUG, clone, shorten

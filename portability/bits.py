@@ -13,8 +13,8 @@ import sys
 
 import yaml
 
+from mlintern.core.roots import ROOT
 from mlintern.engine.determinism import Determinism
-from mlintern.roots import ROOT
 from portability import operations
 
 

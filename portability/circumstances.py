@@ -18,7 +18,7 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

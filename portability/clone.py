@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from mlintern import files
-from mlintern.errors import UserError
-from mlintern.roots import ROOT
+from mlintern.core import files
+from mlintern.core.errors import UserError
+from mlintern.core.roots import ROOT
 
 SLUG = "arxiv_2011_14439"
 STEPS = 20
@@ -21,8 +21,8 @@ STEPS = 20
 _COMPOSE = """
 import sys
 from mlintern.config import Composer
-from mlintern.job import write_composed
-from mlintern.pack import Pack
+from mlintern.study.run.job import write_composed
+from mlintern.packs.pack import Pack
 from mlintern.study import plan
 with Composer(sys.argv[1]) as composer:
     write_composed(Pack(sys.argv[1]), plan.study(composer, []))

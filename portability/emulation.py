@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 
 import yaml
 
+from mlintern.core.errors import UserError
+from mlintern.core.roots import ROOT
 from mlintern.engine.determinism import Determinism
-from mlintern.errors import UserError
-from mlintern.roots import ROOT
 from portability.results import compare
 
 CPUS = ("Haswell-noTSX", "EPYC", "Skylake-Client")

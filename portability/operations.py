@@ -249,7 +249,7 @@ def draws() -> Iterator[tuple[str, Operation]]:
     yield "exponential", lambda: [torch.empty(1000).exponential_(generator=draw)]
     yield "trunc_normal_", lambda: [nn.init.trunc_normal_(torch.empty(100), generator=draw)]
     yield "orthogonal_", lambda: [nn.init.orthogonal_(torch.empty(10, 10), generator=draw)]
-    from mlintern.engine import seeding
+    from mlintern.core.streams import seeding
 
     own = seeding.generator(0, "augment", 1)
     for name in "standard_normal random exponential gamma beta uniform integers permutation".split():

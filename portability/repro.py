@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from portability.circumstances import Elsewhere
 
 _IS_THE_CLONE = (

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from mlintern import files
-from mlintern.errors import UserError
+from mlintern.core import files
+from mlintern.core.errors import UserError
 
 NEVER_EQUAL = ("study.cost.json",)
 """Outputs that name the machine, the time or the cost of a run."""

@@ -20,8 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
-from mlintern.errors import UserError
+from mlintern.core import files
+from mlintern.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "evidence"

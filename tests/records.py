@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlintern import files, record
+from mlintern.core import files
+from mlintern.core.records import record
 
 SHA = "0" * 64
 CONFIG: dict[str, Any] = {

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from mlintern import approval, approve
-from mlintern.errors import UserError
-from mlintern.roots import PACKS, ROOT
+from mlintern.commands import approve
+from mlintern.core.errors import UserError
+from mlintern.core.roots import PACKS, ROOT
+from mlintern.packs import approval
 
 SLUG = "local_lesion_attention"
 
@@ -27,7 +28,7 @@ def pack(tmp_path, monkeypatch):
     """A copy of a pack in a project of its own."""
     folder = tmp_path / "project" / "papers" / SLUG
     shutil.copytree(PACKS / SLUG, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr("mlintern.snapshot.project", lambda: tmp_path / "project")
+    monkeypatch.setattr("mlintern.packs.snapshot.project", lambda: tmp_path / "project")
     return folder
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlintern.author.provenance import load_provenance
-from mlintern.spec import load_spec
-from mlintern.study.claims import parse_claims
+from mlintern.spec.paper_spec import load_spec
+from mlintern.study.judge.claims import parse_claims
 
 ROOT = Path(__file__).resolve().parent.parent
 PACK = ROOT / "papers" / "arxiv_2011_14439"
@@ -50,7 +50,7 @@ def test_claims_are_well_typed_and_name_known_coordinates(spec):
 
 
 def test_every_setting_is_what_the_pack_composes(spec):
-    from mlintern.author.vetting import settings_that_differ
+    from mlintern.author.draft.vetting import settings_that_differ
     from mlintern.config import Composer
 
     spec = spec.for_study([])  # tests/study/test_sections.py has the sections'
@@ -79,7 +79,7 @@ def test_it_was_authored_and_says_so(spec):
 
 @pytest.mark.skipif(not PAPER.exists(), reason="the paper's text is not part of the project")
 def test_every_locator_holds_in_the_paper(spec):
-    from mlintern.author.ground import reground
+    from mlintern.author.grounding.ground import reground
     from mlintern.paper.latex.read import read_latex
 
     document = read_latex(PAPER)
@@ -90,7 +90,7 @@ def test_every_locator_holds_in_the_paper(spec):
 @pytest.mark.parametrize("name", ["spec.yaml", "provenance.yaml"])
 def test_no_sentence_of_the_paper_stands_in_the_pack(name):
     """No run of eight words of the paper, its title and caption labels aside."""
-    from mlintern.author.supports import words_of
+    from mlintern.author.grounding.supports import words_of
 
     words = words_of(PAPER.read_text())
     runs = {" ".join(words[i : i + 8]) for i in range(len(words))}

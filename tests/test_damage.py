@@ -14,17 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlintern import packed, record, sealed
-from mlintern.audit.report import AuditReport, Check, Status
+from mlintern.audit.report.report import AuditReport, Check, Status
 from mlintern.cli import main
+from mlintern.core.errors import Damaged, UserError
+from mlintern.core.records import packed, record, sealed
 from mlintern.data import prepare
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import source_sha256
-from mlintern.errors import Damaged, UserError
-from mlintern.study import budget, failures, shapes, smaller, standing
-from mlintern.study.analyse import read_outcomes, read_steps
-from mlintern.study.figures import read_maps
-from mlintern.study.parting import passed
+from mlintern.study.account.analyse import read_outcomes, read_steps
+from mlintern.study.account.figures import read_maps
+from mlintern.study.folders import failures, shapes, standing
+from mlintern.study.plan import budget, memory_fallback
+from mlintern.study.verify.first_difference import passed
 from tests import records
 
 JSON = st.recursive(
@@ -82,7 +83,7 @@ def whole(tmp_path_factory):
     budget.write_plan(slug / "study.plan.json", rows, [], {}, None, 1, "asked")
     failures.note(slug / "22cc", "no")
     pieces = {"instead": {"shards": 2, "eval_batch_size": 4}, "before": {"shards": 1, "eval_batch_size": 8}}
-    sealed.write(slug / "22cc" / smaller.NOTE_FILE, {"cell_id": "33dd", "message": "", **pieces})
+    sealed.write(slug / "22cc" / memory_fallback.NOTE_FILE, {"cell_id": "33dd", "message": "", **pieces})
     audit = AuditReport((Check("exact", Status.PASS, "none", 3, 0.1),), (), {"test": records.SHA})
     audit.write(slug / "audits" / "k" / "audit.json")
     draw = np.random.default_rng(0)
@@ -108,7 +109,7 @@ READERS = {
     "weights.safetensors": lambda p: _stands(p.cell),
     "study.plan.json": lambda p: budget.read_plan(p.slug / "study.plan.json"),
     "failed.json": lambda p: failures.noted(p.slug / "22cc"),
-    "out_of_memory.json": lambda p: smaller.noted(p.slug / "22cc"),
+    "out_of_memory.json": lambda p: memory_fallback.noted(p.slug / "22cc"),
     "audit.json": lambda p: AuditReport.read(p.slug / "audits" / "k" / "audit.json"),
     "dataset.json": lambda p: prepare.load_parts(p.data),
     "test.npz": lambda p: prepare.load_parts(p.data),

@@ -128,9 +128,9 @@ def test_every_name_and_file_that_a_page_points_to_is_there(page):
 
 
 def test_a_name_that_is_gone_is_found():
-    assert exists("mlintern.study.run.Session.prepare")
+    assert exists("mlintern.study.run.session.Session.prepare")
     assert exists("mlintern.audit.run.CHECKS")
-    assert not exists("mlintern.study.run.Session.prepares")
+    assert not exists("mlintern.study.run.session.Session.prepares")
     assert not exists("mlintern.study.runs")
     assert not exists("mlintern.cli.main.argv")
 

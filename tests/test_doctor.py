@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlintern import doctor, environment
+from mlintern.commands import doctor
+from mlintern.core import environment
 
 
 def rows(policy="warn"):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlintern import environment
-from mlintern.errors import UserError
+from mlintern.core import environment
+from mlintern.core.errors import UserError
 
 DESIGNED = {"lock_sha256", "drift", "python", "host", "cpu", "gpu", "threads", "determinism"}
 """Keys of DESIGN.md's run record."""
@@ -59,7 +59,7 @@ def test_record_has_the_designed_keys_and_is_json(monkeypatch):
 def test_record_imports_nothing_heavy():
     done = python(
         "import sys",
-        "from mlintern.environment import check_drift, environment_record",
+        "from mlintern.core.environment import check_drift, environment_record",
         "record = environment_record(); check_drift('warn')",
         "print(record['torch'], [m for m in ('torch', 'numpy', 'lightning', 'pandas') if m in sys.modules])",
     )
@@ -70,7 +70,7 @@ def test_record_of_a_process_with_torch_tells_its_switches():
     done = python(
         "import json, torch",
         "torch.use_deterministic_algorithms(True); torch.set_num_threads(1)",
-        "from mlintern.environment import environment_record",
+        "from mlintern.core.environment import environment_record",
         "print(json.dumps(environment_record()))",
         MKL_CBWR="COMPATIBLE",
     )
@@ -156,7 +156,7 @@ def test_a_known_bad_release_is_refused_before_any_of_its_code_runs(tmp_path):
     distribution(tmp_path, "lightning", "2.6.2")
     done = python(
         "import sys",
-        "from mlintern.doctor import main",
+        "from mlintern.commands.doctor import main",
         "sys.exit(main([]))",
         PYTHONPATH=f"{tmp_path}{os.pathsep}{Path(environment.__file__).parent.parent}",
     )
@@ -183,7 +183,7 @@ def test_hosts_differ_between_machines(monkeypatch):
 
 @pytest.mark.parametrize(("asked", "threads"), [("1", 1), ("3", 3), ("4,2", 4)])
 def test_threads_before_torch_are_those_that_openmp_will_use(asked, threads):
-    done = python("from mlintern.environment import threads; print(threads())", OMP_NUM_THREADS=asked)
+    done = python("from mlintern.core.environment import threads; print(threads())", OMP_NUM_THREADS=asked)
     assert done.stdout.strip() == str(threads)
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from tests import evidence
 
 CASE = '<testcase name="a">{}</testcase>'

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlintern import files, plain
-from mlintern.errors import Absent, Damaged, UserError
+from mlintern.core import files, plain
+from mlintern.core.errors import Absent, Damaged, UserError
 
 MOST = 1 << 16
 JSON = st.recursive(

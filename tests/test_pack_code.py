@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.pack import Pack
-from mlintern.roots import PACKS
+from mlintern.core.errors import UserError
+from mlintern.core.roots import PACKS
+from mlintern.packs.pack import Pack
 
 TARGET = {"_target_": "papers.local_x.modules.data.Blobs"}
 

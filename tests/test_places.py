@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlintern import places, snapshot
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.packs import places, snapshot
 
 
 @pytest.fixture

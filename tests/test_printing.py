@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 
 
 def test_an_ascii_terminal_takes_every_message():

@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from hydra_plugins.mlintern.joblib_launcher import JoblibLauncher
-from mlintern import roots
 from mlintern.config import Composer, ranges
+from mlintern.core import roots
+from mlintern.core.errors import UserError
+from mlintern.core.ranges import Range
 from mlintern.engine import schedules
-from mlintern.errors import UserError
-from mlintern.ranges import Range
-from mlintern.study import search
+from mlintern.study.sweeps import search
 
 STEPS = ["scheduler=step_decay", "trainer.max_steps=60"]
 COSINE = ["scheduler=warmup_cosine", "trainer.max_steps=60"]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlintern import record
 from mlintern.config import Composer
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.core.records import record
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -5,15 +5,15 @@ import shutil
 
 import pytest
 
-from mlintern.release import PACKS_FILE, SLUGS, is_of_the_release, kept
-from mlintern.roots import PACKS
+from mlintern.core.roots import PACKS
+from mlintern.packs.release import PACKS_FILE, SLUGS, is_of_the_release, kept
 
 SLUG = SLUGS[0]
 
 
 def test_the_kept_hashes_are_those_of_the_packs():
     assert json.loads(PACKS_FILE.read_text()) == {slug: kept(PACKS / slug) for slug in SLUGS}, (
-        "the packs have changed: run `python -m mlintern.release`"
+        "the packs have changed: run `python -m mlintern.packs.release`"
     )
 
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from mlintern import snapshot
-from mlintern.errors import UserError
-from mlintern.study import verify
+from mlintern.core.errors import UserError
+from mlintern.packs import snapshot
+from mlintern.study.verify import verify
 from tests import records
 from tests.study import tiny
 

@@ -8,10 +8,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlintern import strict_yaml
-from mlintern.errors import UserError
-from mlintern.sourced import AssumedSetting
-from mlintern.spec import PaperSpec, load_spec
+from mlintern.core import strict_yaml
+from mlintern.core.errors import UserError
+from mlintern.spec.paper_spec import PaperSpec, load_spec
+from mlintern.spec.sourced import AssumedSetting
 
 HASH = "0" * 64
 GOOD = {

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlintern import uncached
+from mlintern.core import uncached
 
 
 @pytest.fixture

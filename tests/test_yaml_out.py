@@ -5,7 +5,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlintern import strict_yaml, yaml_out
+from mlintern.core import strict_yaml, yaml_out
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=12) | st.sampled_from(

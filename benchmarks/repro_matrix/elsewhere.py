@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from portability.circumstances import Elsewhere
 
 COPIED = ("mlintern", "conf", "papers", "benchmarks", "portability", "pyproject.toml")

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.repro_matrix import subjects
-from mlintern import record
+from mlintern.core.records import record
 
 
 def bits(folder: Path) -> dict[str, Any]:
     """The bits of a finished run: the loss chain, and the weights without those of an unused layer."""
-    from mlintern import files
+    from mlintern.core import files
     from mlintern.engine import weights
 
     tensors, _ = weights.load_tensors(folder / record.WEIGHTS_FILE)
@@ -21,10 +21,10 @@ def bits(folder: Path) -> dict[str, Any]:
 
 def train(job: dict[str, Any], started: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Train (or go on training) in `job["folder"]`; `started` is called after the first step."""
+    from mlintern.core.errors import Interrupted
     from mlintern.engine import rows
     from mlintern.engine.cell import run_cell
     from mlintern.engine.training import seconds_per_step
-    from mlintern.errors import Interrupted
 
     options = dict(job.get("options", {}))
     bar = progress_bar() if options.pop("progress", False) else None

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.repro_matrix import forks, subjects
+from mlintern.core.roots import ROOT
 from mlintern.engine.determinism import Determinism
-from mlintern.roots import ROOT
 
 Task = Callable[[], Any]
 KILLS = 20
@@ -157,10 +157,10 @@ class Side:
     def by_the_pool(self, jobs: list[forks.Job]) -> list[dict[str, Any]]:
         """See cells through in the study's own worker processes, two at a time."""
         from benchmarks.repro_matrix.ours import bits
-        from mlintern.study.life import Work
-        from mlintern.study.lives import ENDS, Lives
-        from mlintern.study.pool import Bare, Pool
-        from mlintern.study.tabled import tables_of
+        from mlintern.study.run.life import Work
+        from mlintern.study.run.lives import ENDS, Lives
+        from mlintern.study.run.tabled import tables_of
+        from mlintern.study.workers.pool import Bare, Pool
 
         bare = Bare(path=f"{ROOT}{os.pathsep}{subjects.HERE}")
         with Pool(2, Determinism(**subjects.base()["determinism"]).pins(), launcher=bare) as pool:

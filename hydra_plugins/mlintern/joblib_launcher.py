@@ -6,7 +6,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.mlintern._job import ThinLauncher, end_with_parent, execute, lost
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 
 class JoblibLauncher(ThinLauncher):

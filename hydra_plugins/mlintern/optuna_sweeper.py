@@ -11,11 +11,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 
 class OptunaSweeper(Sweeper):
-    """Hydra's sweeper interface over `mlintern.study.search`; works with any launcher."""
+    """Hydra's sweeper interface over `mlintern.study.sweeps.search`; works with any launcher."""
 
     def __init__(self, n_trials: int = 20, n_jobs: int = 1, seed: int = 0):
         self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
@@ -30,8 +30,8 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search to its end; what came out is the task's `codes`."""
-        from mlintern.study.cell_job import CellJob
-        from mlintern.study.search import search
+        from mlintern.study.sweeps.cell_job import CellJob
+        from mlintern.study.sweeps.search import search
 
         if not isinstance(self.task_function, CellJob):
             raise UserError("hydra/sweeper=optuna: searches mlintern's own jobs only; choose another sweeper here")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.mlintern._job import ThinLauncher, execute, lost
-from mlintern.errors import UserError
-from mlintern.roots import ROOT
+from mlintern.core.errors import UserError
+from mlintern.core.roots import ROOT
 
 
 class RayLauncher(ThinLauncher):

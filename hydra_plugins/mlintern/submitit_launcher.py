@@ -10,8 +10,8 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.mlintern._job import ThinLauncher, execute, lost
-from mlintern.errors import UserError
-from mlintern.roots import ROOT
+from mlintern.core.errors import UserError
+from mlintern.core.roots import ROOT
 
 GONE_S = 10.0
 """How long a result may take to be seen on a shared file system after its job has left the queue."""

@@ -8,11 +8,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 
 class MlinternSweeper(Sweeper):
-    """Hydra's sweeper interface over `mlintern.study.sweep`; works with any launcher."""
+    """Hydra's sweeper interface over `mlintern.study.sweeps.sweep`; works with any launcher."""
 
     launcher: Launcher
 
@@ -24,8 +24,8 @@ class MlinternSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep to its end; what came out is the task's `codes`."""
-        from mlintern.study.cell_job import CellJob
-        from mlintern.study.sweep import sweep
+        from mlintern.study.sweeps.cell_job import CellJob
+        from mlintern.study.sweeps.sweep import sweep
 
         if not isinstance(self.task_function, CellJob):
             raise UserError("hydra/sweeper=mlintern: sweeps mlintern's own jobs only; choose another sweeper here")

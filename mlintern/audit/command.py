@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import AuditReport, Finding, Price, Severity, Status
-from mlintern.errors import UserError
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import AuditReport, Finding, Price, Severity, Status
+from mlintern.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlintern.audit.subject import Subject
+    from mlintern.audit.inputs.subject import Subject
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _STYLES = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow", Status.NOT_APPLICABLE: "dim"}
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def read_subject(args: argparse.Namespace) -> "Subject":
     """The audited data, from whichever form was given."""
-    from mlintern.audit import read
+    from mlintern.audit.inputs import read
 
     options = AuditOptions(
         fail_on=args.fail_on,
@@ -186,7 +186,7 @@ def _note(subject: "Subject", score: float, higher: bool) -> None:
     """Write the reading down, under the time it was taken."""
     import datetime
 
-    from mlintern.audit.ledger import Reading, note_reading
+    from mlintern.audit.report.ledger import Reading, note_reading
 
     if not subject.options.ledger:
         raise UserError("--score needs --ledger: which file keeps the readings?")
@@ -197,7 +197,7 @@ def _note(subject: "Subject", score: float, higher: bool) -> None:
 
 def _repair(subject: "Subject", report: AuditReport, folder: Path) -> None:
     """Write a repaired split where findings connect rows; say what moved and how it fares."""
-    from mlintern.audit.repair import reassigned, repaired_subject, write_repair
+    from mlintern.audit.price.repair import reassigned, repaired_subject, write_repair
     from mlintern.audit.run import audit_subject
 
     assignment = reassigned(subject, report)

@@ -5,31 +5,31 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlintern.audit.backend import backend
-from mlintern.audit.canaries import with_recall
-from mlintern.audit.ceiling import nearest_neighbour_ceiling
-from mlintern.audit.chosen import selection_before_split
-from mlintern.audit.columns import group_overlap, temporal_overlap
-from mlintern.audit.duplicates import exact_duplicates, label_conflicts
-from mlintern.audit.frames import subject_from_anything
-from mlintern.audit.labels import with_one_label_each
-from mlintern.audit.latent import latent_groups
-from mlintern.audit.metadata import metadata_leak
-from mlintern.audit.near import augmented_before_split, near_duplicates
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.probe import price_of
-from mlintern.audit.repair import units_of
-from mlintern.audit.report import AuditReport, Check, Finding, Kind, Severity, Status
-from mlintern.audit.resampled import resampled_before_split
-from mlintern.audit.reuse import reuse_of_test
-from mlintern.audit.scope import preprocessing_scope
-from mlintern.audit.selection import selection_on_test
-from mlintern.audit.shift import shift
-from mlintern.audit.subject import Fit, Outcome, Subject
-from mlintern.audit.target import target_leak
+from mlintern.audit.checks.columns import group_overlap, temporal_overlap
+from mlintern.audit.checks.duplicates import exact_duplicates, label_conflicts
+from mlintern.audit.checks.latent_groups import latent_groups
+from mlintern.audit.checks.metadata import metadata_leak
+from mlintern.audit.checks.near_duplicates import augmented_before_split, near_duplicates
+from mlintern.audit.checks.resampled import resampled_before_split
+from mlintern.audit.checks.reuse import reuse_of_test
+from mlintern.audit.checks.scope import preprocessing_scope
+from mlintern.audit.checks.selected_columns import selection_before_split
+from mlintern.audit.checks.selection import selection_on_test
+from mlintern.audit.checks.shift import shift
+from mlintern.audit.checks.target import target_leak
+from mlintern.audit.inputs.frames import subject_from_anything
+from mlintern.audit.inputs.labels import with_one_label_each
+from mlintern.audit.inputs.subject import Fit, Outcome, Subject
+from mlintern.audit.price.canaries import with_recall
+from mlintern.audit.price.ceiling import nearest_neighbour_ceiling
+from mlintern.audit.price.repair import units_of
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import AuditReport, Check, Finding, Kind, Severity, Status
+from mlintern.audit.search.backend import backend
+from mlintern.audit.search.quick_model import price_of
+from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.errors import UserError
 
 CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
     (Kind.EXACT_DUPLICATE, exact_duplicates),

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from mlintern import __version__, files
-from mlintern.author import coverage, drafting, ground, grounding, provenance
-from mlintern.author.asking import Asker
-from mlintern.author.authors_code import AuthorsCode
-from mlintern.author.complaints import complaints
-from mlintern.author.engine_facts import engine_facts, engine_options
+from mlintern import __version__
+from mlintern.author import provenance
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.messages import TextBlock
+from mlintern.author.asking.prompting import prompt_hashes, request
+from mlintern.author.asking.rendering import figure_blocks, paper_block
+from mlintern.author.draft import drafting
+from mlintern.author.draft.engine_facts import engine_facts, engine_options
 from mlintern.author.forms import (
     Completion,
     Component,
@@ -28,14 +30,15 @@ from mlintern.author.forms import (
     Repaired,
     Written,
 )
-from mlintern.author.ledger import with_unlisted
-from mlintern.author.messages import TextBlock
-from mlintern.author.prompting import prompt_hashes, request
-from mlintern.author.rendering import figure_blocks, paper_block
-from mlintern.errors import NothingToTrain, UserError
-from mlintern.paper.document import Document
+from mlintern.author.grounding import coverage, ground, grounding
+from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.author.grounding.complaints import complaints
+from mlintern.author.grounding.ledger import with_unlisted
+from mlintern.core import files
+from mlintern.core.errors import NothingToTrain, UserError
+from mlintern.paper.document.document import Document
 from mlintern.paper.ids import PaperId
-from mlintern.spec import PaperSpec, text_of
+from mlintern.spec.paper_spec import PaperSpec, text_of
 
 Vet = Callable[[Path, PaperSpec, list[ModelInput]], list[str]]
 """Composes and runs a draft inside the sandbox; returns what is wrong with it, each naming file and line."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern import strict_yaml
-from mlintern.author.asking import Asker
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.providers.base import Progress
 from mlintern.author.authoring import Authored, Authoring, Say, Vet
-from mlintern.author.authors_code import AuthorsCode
-from mlintern.author.providers.base import Progress
+from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.author.settings import LlmSettings, make_asker
-from mlintern.errors import UserError
-from mlintern.paper.document import Document
+from mlintern.core import strict_yaml
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document
 from mlintern.paper.ids import PaperId
 
 WORK = Path("authoring")
@@ -84,9 +84,9 @@ def author_paper(
 
     Raises NothingToTrain and UserError; what can be known to fail (a key, a price) fails before anything is fetched.
     """
-    from mlintern.author.probing import without_dead_probes
-    from mlintern.author.vetting import vet_pack
-    from mlintern.roots import PACKS
+    from mlintern.author.draft.probing import without_dead_probes
+    from mlintern.author.draft.vetting import vet_pack
+    from mlintern.core.roots import PACKS
 
     packs, folder = packs or PACKS, work / paper.slug
     llm = LlmSettings.from_mapping(settings["llm"])
@@ -116,7 +116,7 @@ def author_paper(
 def read_with_figures(paper: PaperId, settings: dict[str, Any], folder: Path) -> Document:
     """The paper, fetched and read, with its figures drawn below `folder`, which their paths are relative to."""
     from mlintern.paper.fetch.fetch import fetch
-    from mlintern.paper.figures import draw_figures
+    from mlintern.paper.figures.figures import draw_figures
     from mlintern.paper.read import read_fetched
     from mlintern.paper.settings import PaperSettings
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlintern.sourced import Scalar, Value
+from mlintern.spec.sourced import Scalar, Value
 
 
 class Form(BaseModel):

@@ -16,23 +16,23 @@ from typing import Any, Literal
 from pydantic import Field
 from rich.console import Console
 
-from mlintern import files
-from mlintern.author.asking import Asker
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.messages import Request, TextBlock
+from mlintern.author.asking.prompting import prompt
+from mlintern.author.asking.rendering import defused, figure_blocks
 from mlintern.author.command import WORK, parse_settings, read_with_figures
 from mlintern.author.forms import Form
-from mlintern.author.messages import Request, TextBlock
-from mlintern.author.prompting import prompt
-from mlintern.author.rendering import defused, figure_blocks
 from mlintern.author.settings import LlmSettings, make_asker
-from mlintern.errors import UserError
-from mlintern.job import INDEX_FILE, report_study
-from mlintern.pack import Pack
-from mlintern.paper.document import Document
+from mlintern.core import files
+from mlintern.core.errors import UserError
+from mlintern.packs.pack import Pack
+from mlintern.packs.places import place
+from mlintern.paper.document.document import Document
+from mlintern.paper.document.parts import Figure
 from mlintern.paper.ids import PaperId
-from mlintern.paper.parts import Figure
-from mlintern.places import place
 from mlintern.report.opinions import OPINIONS_FILE
-from mlintern.spec import Claim, PaperSpec, load_spec
+from mlintern.spec.paper_spec import Claim, PaperSpec, load_spec
+from mlintern.study.run.job import INDEX_FILE, report_study
 
 _MENTION = re.compile(r"\bFig(?:ure|\.)?s?\.?[\s~]*\(?([A-Z]?\d+(?:\.\d+)?)", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(])|\n{2,}")

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
-from mlintern import strict_yaml, yaml_out
-from mlintern.author.authors_code import AuthorsCode
-from mlintern.paper.document import Document
-from mlintern.sourced import Name, Record, Sha256, Text
-from mlintern.spec import PaperSpec
+from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.core import strict_yaml, yaml_out
+from mlintern.paper.document.document import Document
+from mlintern.spec.paper_spec import PaperSpec
+from mlintern.spec.sourced import Name, Record, Sha256, Text
 
 
 class SourceFile(Record):
@@ -81,7 +81,7 @@ class Provenance(Record):
 
 def document_record(document: Document) -> DocumentRecord:
     """The hashes of a Document's text and files."""
-    from mlintern.author.ground import text_hash
+    from mlintern.author.grounding.ground import text_hash
 
     sources = [SourceFile(name=source.name, sha256=source.sha256) for source in document.sources]
     return DocumentRecord(text_sha256=text_hash(document), sources=sources)
@@ -95,7 +95,7 @@ def code_record(code: AuthorsCode) -> CodeRecord:
 
 def grounding_record(spec: PaperSpec, document: Document, assumed: list[str], dropped: list[str]) -> Grounding:
     """Counts of what holds and what does not, checked anew against `document`."""
-    from mlintern.author.ground import reground
+    from mlintern.author.grounding.ground import reground
 
     return Grounding(
         locators=sum(1 for _ in spec.locators()),

@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from mlintern import approval
 from mlintern.author.provenance import Provenance, load_provenance
-from mlintern.errors import UserError
-from mlintern.sourced import AssumedSetting, CodeSetting, PaperLocator, PaperSetting
-from mlintern.spec import PaperSpec, load_spec
+from mlintern.core.errors import UserError
+from mlintern.packs import approval
+from mlintern.spec.paper_spec import PaperSpec, load_spec
+from mlintern.spec.sourced import AssumedSetting, CodeSetting, PaperLocator, PaperSetting
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the review of one pack; returns the exit code. Raises UserError if there is no such pack."""
-    from mlintern.roots import PACKS
+    from mlintern.core.roots import PACKS
 
     parser = argparse.ArgumentParser(prog="mlintern review", description=__doc__)
     parser.add_argument("slug", help="the pack's folder below papers/, such as arxiv_2011_14439")

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern.author.asking import Asker
-from mlintern.author.dialogue import Dialogue
-from mlintern.author.money import Ledger, Price, price_of
-from mlintern.author.providers.base import Progress, Provider
-from mlintern.errors import UserError
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.dialogue import Dialogue
+from mlintern.author.asking.money import Ledger, Price, price_of
+from mlintern.author.asking.providers.base import Progress, Provider
+from mlintern.core.errors import UserError
 
 PROVIDERS = ("anthropic", "openai", "manual", "replay")
 
@@ -89,20 +89,20 @@ def make_asker(settings: LlmSettings, work: Path, progress: Progress) -> Asker:
 def _provider(settings: LlmSettings, work: Path) -> Provider:
     # each is imported where it is chosen: the client takes a second to load, and manual and replay need none of it
     if settings.provider == "manual":
-        from mlintern.author.providers.manual import ManualProvider
+        from mlintern.author.asking.providers.manual import ManualProvider
 
         return ManualProvider(work / "manual")
     if settings.provider == "replay":
-        from mlintern.author.providers.replay import ReplayProvider
+        from mlintern.author.asking.providers.replay import ReplayProvider
 
         if settings.replay is None:
             raise UserError("llm.provider=replay: say which dialogue with llm.replay=<folder>")
         return ReplayProvider(Path(settings.replay))
     if settings.provider == "openai":
-        from mlintern.author.providers.openai_api import OpenAIProvider
+        from mlintern.author.asking.providers.openai_api import OpenAIProvider
 
         return OpenAIProvider(settings.model, settings.base_url, timeout_s=float(settings.timeout_s))
-    from mlintern.author.providers.anthropic_api import AnthropicProvider
+    from mlintern.author.asking.providers.anthropic_api import AnthropicProvider
 
     return AnthropicProvider(settings.model, settings.base_url, timeout_s=float(settings.timeout_s))
 
@@ -111,7 +111,7 @@ def _own_machine_price(provider: Provider) -> Price | None:
     """Nothing, for a server of one's own; None where somebody may bill."""
     if provider.name != "openai":
         return None
-    from mlintern.author.providers.openai_api import OpenAIProvider, is_own_machine
+    from mlintern.author.asking.providers.openai_api import OpenAIProvider, is_own_machine
 
     assert isinstance(provider, OpenAIProvider)
     return Price.plain(0.0, 0.0) if is_own_machine(provider.url) else None

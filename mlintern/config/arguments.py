@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern.config import definitions
-from mlintern.config.targets import TARGET
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.core.targets import definitions
+from mlintern.core.targets.check import TARGET
 
 OF_HYDRA = frozenset({TARGET, "_partial_", "_recursive_", "_convert_", "_args_"})
 REPLACEABLE = ("optimizer", "scheduler", "loss", "augment", "method")

@@ -12,10 +12,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlintern import roots
 from mlintern.config.keys import OF_USERS, root_of
-from mlintern.config.targets import TARGET
-from mlintern.errors import UserError
+from mlintern.core import roots
+from mlintern.core.errors import UserError
+from mlintern.core.targets.check import TARGET
 
 _OF_THE_RUN = ("overrides", "runtime", "searchpath")
 """Parts of `hydra` in which Hydra notes what it was asked."""

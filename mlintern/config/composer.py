@@ -16,7 +16,6 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mlintern import roots, strict_yaml
 from mlintern.config import arguments
 from mlintern.config.boundary import (
     PROMISED,
@@ -32,11 +31,12 @@ from mlintern.config.explain import explain, no_option, search_path
 from mlintern.config.keys import IN_VAIN, of_users
 from mlintern.config.pack_yaml import check_pack
 from mlintern.config.schema import Schema
-from mlintern.config.targets import check_targets
 from mlintern.config.values import check_values
+from mlintern.core import roots, strict_yaml
+from mlintern.core.errors import UserError
+from mlintern.core.targets.check import check_targets
 from mlintern.engine import directions
 from mlintern.engine.instantiate import allowed_prefixes
-from mlintern.errors import UserError
 from mlintern.sandbox import policy
 
 _told: set[str] = set()

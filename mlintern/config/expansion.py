@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 LARGEST = 2_000_000
 """Characters and values of a resolved configuration; the largest bundled one has a few thousand."""

@@ -9,9 +9,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlintern import roots
 from mlintern.config import arguments
-from mlintern.errors import UserError
+from mlintern.core import roots
+from mlintern.core.errors import UserError
 
 
 def search_path(pack: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 OF_PACKS = frozenset(
     "paper model data ablation optimizer scheduler loss augment method metrics protocol trainer".split()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlintern import strict_yaml
 from mlintern.config.keys import (
     IN_VAIN,
     OF_PACKS,
@@ -25,8 +24,9 @@ from mlintern.config.keys import (
     root_of,
     sets_users_key,
 )
-from mlintern.config.targets import TARGET, target_problems
-from mlintern.errors import UserError
+from mlintern.core import strict_yaml
+from mlintern.core.errors import UserError
+from mlintern.core.targets.check import TARGET, target_problems
 
 LONGEST_REFERENCE = 1000  # characters of a text that refers to other keys
 DEEPEST_PACKAGE = 6  # names in a package; a default two levels inside a model has three

@@ -14,11 +14,11 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlintern import roots, strict_yaml
 from mlintern.config.keys import OF_USERS
 from mlintern.config.pack_rules import Problem, Source, problems_of, read_source
-from mlintern.errors import UserError
-from mlintern.plain import read_plain
+from mlintern.core import roots, strict_yaml
+from mlintern.core.errors import UserError
+from mlintern.core.plain import read_plain
 
 LARGEST_FILE = 256 << 10  # bytes; the largest file of the bundled packs has a hundredth of that
 LARGEST_SUM = 4 << 20

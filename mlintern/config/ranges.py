@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mlintern.core.errors import UserError
+from mlintern.core.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
+from mlintern.core.streams.seeding import MAX_SEED
 from mlintern.engine import schedules
-from mlintern.engine.seeding import MAX_SEED
-from mlintern.errors import UserError
-from mlintern.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
 
 _WITHOUT_TORCH = ("mlintern.engine.schedules", "mlintern.engine.augments")
 LARGEST_LR = 1000.0

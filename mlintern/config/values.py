@@ -4,23 +4,24 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from mlintern import loggers, record
+from mlintern import loggers
 from mlintern.config import ranges
+from mlintern.core.errors import UserError
+from mlintern.core.records import record
+from mlintern.core.streams.seeding import check_seed
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.training import LabelNoise
 from mlintern.engine.determinism import Determinism
-from mlintern.engine.seeding import check_seed
-from mlintern.errors import UserError
 
 _OF_DATA = "name source preprocess view classes num_workers train_size label_noise shuffle_labels".split()
 """What is read of the config group `data`."""
 DESIGNS = ("one_at_a_time", "full", "fraction", "none")
-"""Which combinations of the ablations' levels a study runs; `mlintern/study/design.py` says what each is."""
+"""Which combinations of the ablations' levels a study runs; `mlintern/study/plan/design.py` says what each is."""
 
 
 def check_values(config: Mapping[str, Any]) -> None:
     """Limits that types do not express; each error names the key."""
-    from mlintern.audit.options import AuditOptions
+    from mlintern.audit.report.options import AuditOptions
 
     for name in record.DETERMINING:
         record.canonical(config[name], name)

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from mlintern import files, packed, plain, sealed
+from mlintern.core import files, plain
+from mlintern.core.errors import Absent, Damaged, UserError
+from mlintern.core.records import packed, sealed
+from mlintern.core.streams import seeding
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import PARTS, Examples, Preprocessor, Splits, applied
 from mlintern.data.training import LabelNoise, fewer
-from mlintern.engine import seeding
-from mlintern.errors import Absent, Damaged, UserError
 
 DATASET_FILE = "dataset.json"
 MOST_BYTES = 1 << 40
@@ -103,7 +104,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 @functools.cache
 def _shape() -> type[sealed.Shape]:
-    from mlintern.record_shape import Sha256
+    from mlintern.core.records.record_shape import Sha256
 
     class Dataset(sealed.Shape):
         parts: dict[str, Sha256]

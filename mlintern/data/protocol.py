@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 _WELL_KNOWN: dict[str, Literal["max", "min"]] = {"accuracy": "max", "loss": "min", "squared_error": "min"}
 """Ways of the engine's own; a metric of a pack's own that has such a name is asked where there is one."""

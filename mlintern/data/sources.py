@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 _REVISION = re.compile(r"[0-9a-f]{40}")
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 PARTS = ("train", "valid", "test")
 _CHUNK = 1 << 26  # bytes of a column that are hashed at a time
@@ -25,7 +25,7 @@ def guarded(part: object, key: str) -> contextlib.AbstractContextManager[None]:
     """
     if type(part).__module__.startswith("mlintern."):
         return contextlib.nullcontext()
-    from mlintern.engine import guard
+    from mlintern.core.streams import guard
 
     return guard.of_data(part, key)
 

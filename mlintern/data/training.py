@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mlintern.core.errors import UserError
+from mlintern.core.streams import seeding
 from mlintern.data.splits import PARTS, Examples
-from mlintern.engine import seeding
-from mlintern.errors import UserError
 
 
 def fewer(train: Examples, size: int, seed: int = 0) -> Examples:

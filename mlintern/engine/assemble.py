@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlintern import record
-from mlintern.engine import ENGINE_VERSION, seeding
+from mlintern.core.records import record
+from mlintern.core.streams import seeding
+from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import source_sha256
 from mlintern.engine.told import Told
 from mlintern.sandbox.policy import BARE

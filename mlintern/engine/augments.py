@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mlintern.errors import UserError
-from mlintern.ranges import NOT_NEGATIVE, Range
+from mlintern.core.errors import UserError
+from mlintern.core.ranges import NOT_NEGATIVE, Range
 
 
 class GaussianNoise:

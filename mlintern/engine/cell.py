@@ -1,7 +1,7 @@
 """A whole cell in one process: trained, scored and recorded, for code that is its own judge.
 
 Vetting, the pricing of a leak and tests run cells so. A study does not: there the process that trains never has a row
-of test, and the host scores (`mlintern.study.life`). The numbers are the same to the bit.
+of test, and the host scores (`mlintern.study.run.life`). The numbers are the same to the bit.
 """
 
 import contextlib
@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern import environment, files, record
+from mlintern.core import environment, files
+from mlintern.core.records import record
+from mlintern.core.records.recorded_steps import read_losses
+from mlintern.core.streams import guard
 from mlintern.data.splits import Splits
-from mlintern.engine import guard, losses, probes, rows, weights
+from mlintern.engine import losses, probes, rows, weights
 from mlintern.engine.assemble import assemble
 from mlintern.engine.checkpoint import CHECKPOINT_FILE
 from mlintern.engine.columns import write_table
@@ -30,7 +33,6 @@ from mlintern.engine.training import Cell, train
 from mlintern.loggers import open_log
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import wants_steps
-from mlintern.recorded_steps import read_losses
 
 __all__ = ["Cell", "run_cell"]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from mlintern.core.errors import Damaged, UserError
 from mlintern.engine import ENGINE_VERSION, live, weights
 from mlintern.engine.source import is_equal
 from mlintern.engine.trace import folded
-from mlintern.errors import Damaged, UserError
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 SEAL = "sha256"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlintern import files
+from mlintern.core import files
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 LEVELS = ("strict", "portable", "fast")
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.errors import UserError
 
 ENGINE = {"mlintern.engine.metrics.Accuracy": True, "mlintern.engine.metrics.SquaredError": False}
 """{target: whether higher is better} of the metrics that come with the engine."""

@@ -10,11 +10,12 @@ from collections.abc import Generator, Sequence
 import numpy as np
 import torch
 
-from mlintern.engine import guard, losses, seeding
+from mlintern.core.errors import UserError
+from mlintern.core.streams import guard, seeding
+from mlintern.engine import losses
 from mlintern.engine.precision import Precision, readable
 from mlintern.engine.protocols import Loss, Metric
 from mlintern.engine.scoring import Companies, PartLoss, beside
-from mlintern.errors import UserError
 
 FULL = Precision()
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mlintern.engine import guard, seeding
+from mlintern.core.streams import guard, seeding
 from mlintern.engine.inside import Inside
 from mlintern.engine.protocols import Augment
 

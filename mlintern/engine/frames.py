@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 PIECE_BYTES = 16 << 20
 """Values of one frame, at most, unless one row has more: a sender splits a batch by rows."""

@@ -26,13 +26,13 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
+from mlintern.core.errors import UserError
 from mlintern.engine.buffers import Buffers
 from mlintern.engine.digest import StateDigest
 from mlintern.engine.feed import Batch
 from mlintern.engine.loop import Loop, State
 from mlintern.engine.module import CellModule
 from mlintern.engine.weights import Held
-from mlintern.errors import UserError
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _FROM_WHOLE = StateDictOptions(full_state_dict=True)

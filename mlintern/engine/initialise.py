@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from mlintern.engine import guard, seeding
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.core.streams import guard, seeding
 
 _IN_PLACE = {
     torch.Tensor.normal_,

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern import files, packed, plain
-from mlintern.errors import Damaged
+from mlintern.core import files, plain
+from mlintern.core.errors import Damaged
+from mlintern.core.records import packed
 
 VALUES = 32
 """How many values of a tensor a record keeps, evenly spaced."""

@@ -1,4 +1,4 @@
-"""From config to objects. `mlintern.config.targets` holds every target against the allowlist before any import."""
+"""From config to objects. `mlintern.core.targets.check` holds every target against the allowlist before any import."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 import hydra.errors
 import hydra.utils
 
-from mlintern import uncached
-from mlintern.errors import UserError
+from mlintern.core import uncached
+from mlintern.core.errors import UserError
 
 ALLOWED_PREFIXES = (
     "mlintern.engine.",
@@ -24,7 +24,7 @@ ALLOWED_PREFIXES = (
     "builtins.dict",
     "builtins.list",
 )
-"""Where a config may take objects from; `mlintern.config.targets` says which names of these. `papers.` is further
+"""Where a config may take objects from; `mlintern.core.targets.check` says which names of these. `papers.` is further
 limited to the run's own pack."""
 
 

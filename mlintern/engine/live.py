@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from mlintern.core.errors import Damaged
+from mlintern.core.files import write_problem
+from mlintern.core.plain import read_plain
 from mlintern.engine.weights import Held
-from mlintern.errors import Damaged
-from mlintern.files import write_problem
-from mlintern.plain import read_plain
 
 LIVE_FILE = "checkpoint.live"
 LARGEST = 64 << 20

@@ -19,9 +19,11 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from mlintern import record
+from mlintern.core.errors import Damaged, Interrupted, UserError
+from mlintern.core.records import record
+from mlintern.core.streams import guard, seeding
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import checkpoint, guard, live, seeding, source, weights
+from mlintern.engine import checkpoint, live, source, weights
 from mlintern.engine.digest import StateDigest
 from mlintern.engine.evaluate import Evaluation
 from mlintern.engine.feed import Batch, LoaderFeed, TensorFeed
@@ -31,7 +33,6 @@ from mlintern.engine.precision import Precision
 from mlintern.engine.selection import better
 from mlintern.engine.shards import Shards
 from mlintern.engine.trace import FLUSH_EVERY, Trace
-from mlintern.errors import Damaged, Interrupted, UserError
 
 
 @dataclasses.dataclass(frozen=True)

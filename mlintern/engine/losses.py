@@ -14,9 +14,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine.instantiate import build
 from mlintern.engine.protocols import Loss
-from mlintern.errors import UserError
 
 Kind = Literal["mean", "weighted", "sum", "unknown"]
 """The mean over examples; a mean by weights that a batch's labels tell; a sum; or what only calling it can tell."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern.engine import guard, losses, probes
+from mlintern.core.streams import guard
+from mlintern.engine import losses, probes
 from mlintern.engine.evaluate import evaluate
 from mlintern.engine.frames import Sender
 from mlintern.engine.instantiate import build

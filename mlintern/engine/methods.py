@@ -2,8 +2,8 @@
 
 import torch
 
+from mlintern.core.ranges import POSITIVE
 from mlintern.engine.protocols import Loss, StepContext
-from mlintern.ranges import POSITIVE
 
 
 class Supervised:

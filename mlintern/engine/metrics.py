@@ -8,9 +8,9 @@ import copy
 import torch
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine import losses
 from mlintern.engine.protocols import Loss
-from mlintern.errors import UserError
 
 
 class Accuracy:

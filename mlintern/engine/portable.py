@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 _libraries: list[torch.library.Library] = []
 """Registered kernels live as long as these."""

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import torch
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 Name = Literal["32-true", "64-true", "bf16-true", "bf16-mixed"]
 PRECISIONS: tuple[Name, ...] = get_args(Name)

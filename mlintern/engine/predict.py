@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern.config.targets import check_targets
-from mlintern.engine import guard, initialise, seeding, weights
+from mlintern.core.errors import UserError
+from mlintern.core.streams import guard, seeding
+from mlintern.core.targets.check import check_targets
+from mlintern.engine import initialise, weights
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.evaluate import outputs_of
 from mlintern.engine.frames import Sender
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import Precision
-from mlintern.errors import UserError
 
 
 class Sealed:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlintern.engine import guard, seeding
+from mlintern.core.errors import UserError
+from mlintern.core.streams import guard, seeding
 from mlintern.engine.precision import Precision
 from mlintern.engine.protocols import Probe
 from mlintern.engine.weights import weights_sha256
-from mlintern.errors import UserError
 
 DRAWN = 6
 """Test examples whose maps are kept for the report."""

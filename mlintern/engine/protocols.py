@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from mlintern.engine import seeding
+from mlintern.core.streams import seeding
 
 
 @dataclasses.dataclass(frozen=True)

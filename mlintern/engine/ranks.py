@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from mlintern.errors import Interrupted
+from mlintern.core.errors import Interrupted
 
 HOST = "127.0.0.1"
 START_S = 600.0

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from mlintern.core.errors import UserError
+from mlintern.core.streams import seeding
 from mlintern.data.splits import Splits
-from mlintern.engine import seeding
-from mlintern.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from mlintern.errors import UserError
-from mlintern.ranges import STEPS, Range
+from mlintern.core.errors import UserError
+from mlintern.core.ranges import STEPS, Range
 
 
 class Constant:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from mlintern.core.errors import UserError
 from mlintern.engine import losses
 from mlintern.engine.evaluate import Evaluation, Scorer
 from mlintern.engine.instantiate import build
 from mlintern.engine.trusted import is_trusted
-from mlintern.errors import UserError
 
 HELD_BYTES = 256 << 20
 """Outputs of one part that are held to be put in order."""

@@ -8,9 +8,9 @@ import math
 
 import torch
 
+from mlintern.core.errors import UserError
 from mlintern.engine import losses
 from mlintern.engine.protocols import Loss, Metric
-from mlintern.errors import UserError
 
 
 def beside(metric: Metric, criterion: Loss) -> Metric:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mlintern.core.errors import UserError
 from mlintern.engine.trace import Trace
-from mlintern.errors import UserError
 
 _MEND = "delete the cell's folder and run again"
 

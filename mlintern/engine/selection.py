@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.errors import UserError
 
 
 def better(value: float, best: float | None, mode: str | None) -> bool:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from mlintern.core.errors import UserError
 from mlintern.engine import losses
 from mlintern.engine.buffers import Buffers, from_bytes, to_bytes
 from mlintern.engine.feed import Batch
 from mlintern.engine.protocols import Loss
-from mlintern.errors import UserError
 
 Share = Callable[[Batch, Batch], float]
 """(piece, batch) to what the piece's loss counts in the batch's."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_COMPUTING = ("engine", "data")
-"""Packages of mlintern whose code is between the raw data and a cell's weights and metrics."""
+_COMPUTING = ("engine", "data", "core/streams")
+"""Rooms of mlintern whose code is between the raw data and a cell's weights and metrics."""
 CERTIFIED_FILE = Path(__file__).with_name("certified.json")
 """{ENGINE_VERSION: [`source_hash` of code under which the golden suite passed]}; `make certify` adds to it."""
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mlintern import files
+from mlintern.core import files
+from mlintern.core.streams import seeding
 from mlintern.data.prepare import load_parts, make_splits
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
 from mlintern.data.training import LabelNoise
-from mlintern.engine import seeding
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import Rows
 from mlintern.engine.trusted import is_trusted

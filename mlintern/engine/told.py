@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
-from mlintern.errors import UserError
-from mlintern.plain import parse_json, read_plain
+from mlintern.core import files
+from mlintern.core.errors import UserError
+from mlintern.core.plain import parse_json, read_plain
 
 TOLD_FILE = "told.json"
 SELECTED_FILE = "selected.safetensors"

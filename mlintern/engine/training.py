@@ -18,21 +18,12 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
-from mlintern import record
-from mlintern.config.targets import check_targets
+from mlintern.core.errors import UserError
+from mlintern.core.records import record
+from mlintern.core.streams import seeding
+from mlintern.core.targets.check import check_targets
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import (
-    ENGINE_VERSION,
-    directions,
-    initialise,
-    losses,
-    memory,
-    probes,
-    ranks,
-    schedules,
-    seeding,
-    weights,
-)
+from mlintern.engine import ENGINE_VERSION, directions, initialise, losses, memory, probes, ranks, schedules, weights
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.columns import write_table
 from mlintern.engine.determinism import Determinism
@@ -47,7 +38,6 @@ from mlintern.engine.rows import Rows, dealt
 from mlintern.engine.shards import Shards
 from mlintern.engine.told import SELECTED_FILE, Told
 from mlintern.engine.trial import Trial
-from mlintern.errors import UserError
 
 Log = Callable[[int, str, Mapping[str, float]], None]
 """Takes (step, part, {name: value}) of an evaluation."""

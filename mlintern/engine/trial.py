@@ -19,13 +19,14 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from mlintern.engine import guard, losses, seeding
+from mlintern.core.errors import UserError
+from mlintern.core.streams import guard, seeding
+from mlintern.engine import losses
 from mlintern.engine.methods import Mixup, Supervised
 from mlintern.engine.precision import Precision, readable
 from mlintern.engine.protocols import Loss, Method, Metric, StepContext
 from mlintern.engine.scoring import Companies, agree, alike, as_read, beside, scalar, settled
 from mlintern.engine.shards import ByWeight, Share, by_examples, whole_share
-from mlintern.errors import UserError
 
 ROWS = 48
 """Examples on which losses and metrics are held against parts of them."""

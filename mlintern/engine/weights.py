@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from mlintern import files, packed
-from mlintern.errors import Damaged, UserError
+from mlintern.core import files
+from mlintern.core.errors import Damaged, UserError
+from mlintern.core.records import packed
 
 MOST_BYTES = 1 << 40
 _MEND = "delete it and run again"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
+from mlintern.core import files
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import Row, Steps, curve, read_steps
 

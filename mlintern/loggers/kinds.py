@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.loggers.log import CellLog, Logger
 from mlintern.loggers.rows import shown_name
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.loggers.rows import Row, Steps
 
 PARTS = ("train", "valid", "test")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern import record
+from mlintern.core.records import record
 
 LOSS, LR = "loss", "lr"
 """Names of a step's loss and learning rate; those of the curve are `<part>/<metric>`."""

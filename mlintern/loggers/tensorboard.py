@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from mlintern import files
+from mlintern.core import files
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import LOSS, LR, Row, Steps, curve, finals, read_steps
 

@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern import record
+from mlintern.core.records import record
+from mlintern.core.roots import ROOT
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import Row, Steps, merged, plain, shown_name
-from mlintern.roots import ROOT
 
 PATIENCE_S, SHORT_S = 120.0, 3.0
 """How long a command waits at its end for what is still to be sent, and after Ctrl-C."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
+from mlintern.core import files
 from mlintern.loggers.rows import curve, finals, merged, read_steps
 
 _DRAFT = ".wandb-draft"

@@ -6,8 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mlintern.errors import UserError
-from mlintern.files import write_text
+from mlintern.core.errors import UserError
+from mlintern.core.files import write_text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Runs `mlintern read`; the exit code. Raises UserError for what the user can mend."""
     options = _parser().parse_intermixed_args(argv)  # `read ID --table 3 paper.offline=true` is fine
-    from mlintern.paper.draw import console_for, outline, table
+    from mlintern.paper.document.draw import console_for, outline, table
     from mlintern.paper.fetch.fetch import fetch
     from mlintern.paper.ids import PaperId
     from mlintern.paper.read import read_fetched
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
             console.print(table(grid))
         return 0
     if not options.no_figures and document.road == "latex" and document.figures:
-        from mlintern.paper.figures import draw_figures
+        from mlintern.paper.figures.figures import draw_figures
 
         source = found.path if found.path.is_dir() else found.path.parent
         document = draw_figures(document, source, options.out.parent / (options.out.stem + "_figures"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlintern.paper.document import Document, Missing
+from mlintern.paper.document.document import Document, Missing
 from mlintern.paper.ids import PaperId
 
 if TYPE_CHECKING:

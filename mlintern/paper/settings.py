@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 ARXIV_URL = "https://arxiv.org"
 _EXPORT_URL = "https://export.arxiv.org"

@@ -6,8 +6,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlintern.report import numbers
-from mlintern.report.model import Report
-from mlintern.report.model_runs import Run
+from mlintern.report.model.report import Report
+from mlintern.report.model.runs import Run
 
 
 def render_card(report: Report) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
-from mlintern.record import RunRecord
+from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
-from mlintern.report.model import Curve, CurvePoint
+from mlintern.report.model.report import Curve, CurvePoint
 
 
 def learning_curves(groups: Iterable[list[RunRecord]], units: Mapping[str, str]) -> list[Curve]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mlintern.report import numbers
-from mlintern.report.model import (
+from mlintern.report.model.report import (
     POOLED,
     VERDICTS,
     AuditSection,

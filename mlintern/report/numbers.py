@@ -4,7 +4,7 @@ import math
 import unicodedata
 from typing import Any
 
-from mlintern.printing import duration
+from mlintern.core.printing import duration
 
 MINUS = "−"
 _POINTS = ("percent", "points")

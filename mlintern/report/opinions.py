@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from mlintern import files
-from mlintern.errors import UserError
-from mlintern.report.model import Report
-from mlintern.report.model_figures import Opinion
+from mlintern.core import files
+from mlintern.core.errors import UserError
+from mlintern.report.model.figures import Opinion
+from mlintern.report.model.report import Report
 
 OPINIONS_FILE = "opinions.json"
 _KEPT = TypeAdapter(dict[str, Opinion])

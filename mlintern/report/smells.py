@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from mlintern.report.model import Smell
+from mlintern.report.model.report import Smell
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from mlintern.report import numbers
 from mlintern.report.cost import costs
-from mlintern.report.model import Report, Table, TableCell, Verdict
-from mlintern.report.signs import SIGNS
+from mlintern.report.model.report import Report, Table, TableCell, Verdict
+from mlintern.report.model.signs import SIGNS
 from mlintern.report.smells import grouped
 
 _STYLES: dict[Verdict, str] = {

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern import files
+from mlintern.core import files
 from mlintern.report.card import render_card
 from mlintern.report.cost import COST_FILE
-from mlintern.report.html import render_html
-from mlintern.report.model import Report
-from mlintern.report.model_runs import Run
+from mlintern.report.model.report import Report
+from mlintern.report.model.runs import Run
+from mlintern.report.page.html import render_html
 
 REPORT_FILE = "report.json"
 PAGE_FILE = "report.html"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 Backend = Literal["auto", "bwrap", "unshare", "none"]
 Network = Literal["none", "loopback", "peers"]

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern import strict_yaml
-from mlintern.errors import UserError
+from mlintern.core import strict_yaml
+from mlintern.core.errors import UserError
 
 BACKENDS = ("auto", "bwrap", "unshare", "none")
 NETWORKS = ("none", "peers")

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import IO, Any
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.sandbox import bubblewrap, view
 from mlintern.sandbox.limits import GIB, Backend, Completed, Limits, Network
 from mlintern.sandbox.pipes import communicate

@@ -1,6 +1,6 @@
 """Vetting of a pack that nobody has read: first its text by a static policy, then its models inside the sandbox."""
 
-from mlintern.config.targets import check_targets
+from mlintern.core.targets.check import check_targets
 from mlintern.vet.checks import Check, Example, Factor, Variant
 from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal

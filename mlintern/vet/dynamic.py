@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mlintern import uncached
-from mlintern.errors import UserError
+from mlintern.core import uncached
+from mlintern.core.errors import UserError
 from mlintern.vet import observe
 from mlintern.vet.checks import BATCH_SIZES, Check, Status, Variant, factor_from, variant_from
 

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlintern import roots
-from mlintern.config import definitions
+from mlintern.core import roots
+from mlintern.core.targets import definitions
 from mlintern.vet import rules
 
 OWN = "."

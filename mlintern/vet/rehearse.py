@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mlintern.audit.options import AuditOptions
+from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.run import audit
-from mlintern.config.targets import check_targets
+from mlintern.core.records.record import stable_hash
+from mlintern.core.targets.check import check_targets
 from mlintern.data.prepare import prepare
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
@@ -35,7 +36,6 @@ from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
 from mlintern.engine.tables import load_splits
 from mlintern.engine.training import Cell
-from mlintern.record import stable_hash
 from mlintern.vet.checks import Check
 from mlintern.vet.dynamic import Outcome, run_check, some
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mlintern import strict_yaml
 from mlintern.config.pack_yaml import pack_problems
-from mlintern.errors import UserError
+from mlintern.core import strict_yaml
+from mlintern.core.errors import UserError
 from mlintern.sandbox import GIB, Backend, Limits, run_sandboxed
 from mlintern.vet import text
 from mlintern.vet.checks import Check, Factor, Variant, job

@@ -79,7 +79,7 @@ CONFIGS = {
     "target_torch_load": model("_target_: torch.load\nf: OUT/keep\n"),
     "target_through_torch": model("_target_: torch.nn.modules.module.torch.os.system\ncommand: touch OUT/os\n"),
     "target_through_engine": model("_target_: mlintern.engine.methods.os.system\ncommand: touch OUT/os\n"),
-    "target_outside_engine": model("_target_: mlintern.files.write_text\npath: OUT/files\ntext: x\n"),
+    "target_outside_engine": model("_target_: mlintern.core.files.write_text\npath: OUT/files\ntext: x\n"),
     "target_writer_of_data": model("_target_: mlintern.data.prepare.prepare\nfolder: OUT/data\n"),
     "target_nested": model(
         "_target_: papers.SLUG.modules.Net\nx: {y: [{_target_: os.system, command: touch OUT/n}]}\n"

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from mlintern import record
-from mlintern.roots import ROOT
+from mlintern.core.records import record
+from mlintern.core.roots import ROOT
 from tests.adversarial import commands
 from tests.adversarial.commands import Done
 

@@ -6,12 +6,12 @@ import importlib.util
 import numpy as np
 import pytest
 
-from mlintern.audit.backend import backend, mapped
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Kind
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Kind
 from mlintern.audit.run import audit_subject
-from mlintern.errors import UserError
+from mlintern.audit.search.backend import backend, mapped
+from mlintern.core.errors import UserError
 
 
 def test_an_unknown_backend_is_one_line():

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 
-from mlintern.audit.canaries import NO_CANARY, with_recall
-from mlintern.audit.duplicates import exact_duplicates
-from mlintern.audit.frames import subject_from_anything, subject_from_arrays
-from mlintern.audit.graphs import as_text, fingerprint, renumbered
-from mlintern.audit.near import near_duplicates
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.plantings import PLANTERS
-from mlintern.audit.report import Kind, Status
+from mlintern.audit.checks.duplicates import exact_duplicates
+from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.inputs.frames import subject_from_anything, subject_from_arrays
+from mlintern.audit.inputs.graphs import as_text, fingerprint, renumbered
+from mlintern.audit.inputs.subject import Outcome, Subject
+from mlintern.audit.price.canaries import NO_CANARY, with_recall
+from mlintern.audit.price.plantings import PLANTERS
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Kind, Status
 from mlintern.audit.run import CHECKS
-from mlintern.audit.subject import Outcome, Subject
 from mlintern.data.protocol import EvaluationProtocol
 
 LABELS = np.arange(240) % 2

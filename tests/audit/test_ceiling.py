@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from mlintern.audit.ceiling import bound, nearest_neighbour_ceiling
-from mlintern.audit.report import AuditReport, Ceiling
+from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.price.ceiling import bound, nearest_neighbour_ceiling
+from mlintern.audit.report.report import AuditReport, Ceiling
 from mlintern.audit.run import audit
-from mlintern.audit.subject import Subject
 from mlintern.data.splits import Examples, Splits
 
 

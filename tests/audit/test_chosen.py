@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mlintern.audit.canaries import with_recall
-from mlintern.audit.chosen import selection_before_split
-from mlintern.audit.duplicates import exact_duplicates
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.report import Kind, Severity, Status
+from mlintern.audit.checks.duplicates import exact_duplicates
+from mlintern.audit.checks.selected_columns import selection_before_split
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.price.canaries import with_recall
+from mlintern.audit.report.report import Kind, Severity, Status
 
 
 def cut(x, y, border):

@@ -1,9 +1,9 @@
 import numpy as np
 
-from mlintern.audit.columns import group_overlap, temporal_overlap
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Status
-from mlintern.audit.subject import Subject
+from mlintern.audit.checks.columns import group_overlap, temporal_overlap
+from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Status
 from tests.audit.conftest import splits
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlintern.audit.command import horizon_of, main
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 
 @pytest.fixture

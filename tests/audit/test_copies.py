@@ -6,13 +6,13 @@ import pytest
 from scipy import ndimage
 
 from mlintern.audit import audit
-from mlintern.audit.frames import subject_from_anything, subject_from_arrays
-from mlintern.audit.graphs import as_text, fingerprint
-from mlintern.audit.near import near_duplicates
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.probe import MODEL
-from mlintern.audit.report import Status
-from mlintern.errors import UserError
+from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.inputs.frames import subject_from_anything, subject_from_arrays
+from mlintern.audit.inputs.graphs import as_text, fingerprint
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Status
+from mlintern.audit.search.quick_model import MODEL
+from mlintern.core.errors import UserError
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 160)

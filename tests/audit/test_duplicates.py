@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from mlintern.audit.chance import equal_texts_by_chance, matches, without_dummies
-from mlintern.audit.duplicates import exact_duplicates, label_conflicts
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.report import Kind, Severity, Status
-from mlintern.audit.subject import Subject
+from mlintern.audit.checks.duplicates import exact_duplicates, label_conflicts
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.report.report import Kind, Severity, Status
+from mlintern.audit.search.chance import equal_texts_by_chance, matches, without_dummies
 from tests.audit.conftest import splits
 
 

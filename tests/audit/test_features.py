@@ -6,13 +6,13 @@ import pytest
 from sklearn import datasets
 
 from mlintern.audit import audit
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.metadata import metadata_leak
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Kind, Severity, Status
-from mlintern.audit.scope import preprocessing_scope
-from mlintern.audit.shift import shift
-from mlintern.audit.target import target_leak
+from mlintern.audit.checks.metadata import metadata_leak
+from mlintern.audit.checks.scope import preprocessing_scope
+from mlintern.audit.checks.shift import shift
+from mlintern.audit.checks.target import target_leak
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Kind, Severity, Status
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.index import cells_of
-from mlintern.audit.latent import latent_groups
-from mlintern.audit.near import augmented_before_split, near_duplicates
-from mlintern.audit.neighbours import nearest
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Status
+from mlintern.audit.checks.latent_groups import latent_groups
+from mlintern.audit.checks.near_duplicates import augmented_before_split, near_duplicates
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Status
+from mlintern.audit.search.index import cells_of
+from mlintern.audit.search.neighbours import nearest
 
 
 def cut(x, y, border, **options):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mlintern.audit import AuditOptions, audit
-from mlintern.audit.labels import with_one_label_each
-from mlintern.audit.report import Kind, Status
-from mlintern.audit.subject import Subject
+from mlintern.audit.inputs.labels import with_one_label_each
+from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.report.report import Kind, Status
 from mlintern.data.splits import Examples, Splits
 
 OPTIONS = AuditOptions(price="probe", canaries=False)

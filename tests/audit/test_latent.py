@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
+from mlintern.audit.checks.latent_groups import latent_groups, runs, stable_groups
 from mlintern.audit.command import main
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.latent import latent_groups, runs, stable_groups
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.probe import Units, price_of
-from mlintern.audit.repair import reassigned, units_of_pairs
-from mlintern.audit.report import Kind, Severity, Status
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.price.repair import reassigned, units_of_pairs
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Kind, Severity, Status
 from mlintern.audit.run import audit_subject
+from mlintern.audit.search.quick_model import Units, price_of
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "incident.py"
 

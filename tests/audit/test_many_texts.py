@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.near import near_duplicates
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Status
-from mlintern.audit.texts import sharing, shingled
+from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Status
+from mlintern.audit.search.texts import sharing, shingled
 
 WORDS = np.array([f"word{i}" for i in range(3000)], dtype=object)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.near import augmented_before_split, near_duplicates
-from mlintern.audit.report import Kind, Severity, Status
-from mlintern.audit.resampled import resampled_before_split
+from mlintern.audit.checks.near_duplicates import augmented_before_split, near_duplicates
+from mlintern.audit.checks.resampled import resampled_before_split
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.report import Kind, Severity, Status
 
 LOADERS = {name: getattr(datasets, f"load_{name}") for name in ("iris", "wine", "breast_cancer", "digits", "diabetes")}
 

@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import AuditReport, Check, Finding, Kind, Price, Severity, Status
-from mlintern.errors import UserError
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import AuditReport, Check, Finding, Kind, Price, Severity, Status
+from mlintern.core.errors import UserError
 
 
 def finding(kind=Kind.EXACT_DUPLICATE, severity=Severity.HIGH) -> Finding:

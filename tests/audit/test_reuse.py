@@ -5,13 +5,13 @@ import os
 import numpy as np
 import pytest
 
+from mlintern.audit.checks.reuse import best_of, reuse_of_test
 from mlintern.audit.command import main
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.ledger import Reading, note_reading, read_ledger
-from mlintern.audit.options import AuditOptions
-from mlintern.audit.report import Severity, Status
-from mlintern.audit.reuse import best_of, reuse_of_test
-from mlintern.errors import UserError
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.ledger import Reading, note_reading, read_ledger
+from mlintern.audit.report.options import AuditOptions
+from mlintern.audit.report.report import Severity, Status
+from mlintern.core.errors import UserError
 from tests import records
 
 

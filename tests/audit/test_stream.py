@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlintern.audit import read, stream
-from mlintern.audit.options import AuditOptions
+from mlintern.audit.inputs import read, stream
+from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.run import audit_subject
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 ROLES = {"label": "y", "group": "who", "time": None, "id": None, "text": None, "image": None}
 SMALL, LARGE = AuditOptions(memory="1MB", price="none"), AuditOptions(price="none")

@@ -5,11 +5,11 @@ import pytest
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from mlintern.audit.frames import subject_from_arrays
-from mlintern.audit.near import augmented_before_split, near_duplicates
-from mlintern.audit.report import Kind, Status
-from mlintern.audit.texts import without_names
-from mlintern.audit.variants import likenesses, series_pairings, series_slid
+from mlintern.audit.checks.near_duplicates import augmented_before_split, near_duplicates
+from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.report import Kind, Status
+from mlintern.audit.search.texts import without_names
+from mlintern.audit.search.variants import likenesses, series_pairings, series_slid
 
 
 def cut(rows, border, **side):

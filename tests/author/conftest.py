@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlintern.author.providers.base import NO_LIVE_REQUESTS
+from mlintern.author.asking.providers.base import NO_LIVE_REQUESTS
 
 KEY = "sk-ant-" + "test0123456789abcdef"
 

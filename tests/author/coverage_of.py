@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from mlintern.author import ground
-from mlintern.sourced import PaperSetting
+from mlintern.author.grounding import ground
+from mlintern.spec.sourced import PaperSetting
 
 EXPECTED = Path(__file__).parent / "expected"
 

@@ -1,6 +1,6 @@
 """Dialogues of real papers as they were played, wrong turns included: what is kept of them and how they are replayed.
 
-tests/author/dialogues/<paper>/ has the answers as `mlintern.author.dialogue` records them (the paper's words sealed);
+tests/author/dialogues/<paper>/ has the answers as `mlintern.author.asking.dialogue` records them (its words sealed);
 `played.json` has what else the requests hold, and the outcome of every vetting in order. While prompts, and what the
 reader makes of the paper, are those of the play, each request must be the very one that was answered; where they have
 changed since, answers are taken in order, and what comes out is checked all the same.
@@ -17,21 +17,21 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from mlintern import files
-from mlintern.author import complaints, coverage, ground, grounding, supports
-from mlintern.author.asking import Asker
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.dialogue import Dialogue
+from mlintern.author.asking.messages import Answer, TextBlock, Usage
+from mlintern.author.asking.money import Ledger
+from mlintern.author.asking.prompting import prompt_hashes
+from mlintern.author.asking.providers.replay import ReplayProvider
+from mlintern.author.asking.rendering import paper_block
+from mlintern.author.asking.sealing import unseal
 from mlintern.author.authoring import Authoring
-from mlintern.author.authors_code import AuthorsCode
-from mlintern.author.dialogue import Dialogue
-from mlintern.author.engine_facts import engine_facts
+from mlintern.author.draft.engine_facts import engine_facts
 from mlintern.author.forms import Completion, Critique, Extraction, Mended, Outline, Repaired, Written
-from mlintern.author.messages import Answer, TextBlock, Usage
-from mlintern.author.money import Ledger
-from mlintern.author.prompting import prompt_hashes
-from mlintern.author.providers.replay import ReplayProvider
-from mlintern.author.rendering import paper_block
-from mlintern.author.sealing import unseal
-from mlintern.errors import UserError
+from mlintern.author.grounding import complaints, coverage, ground, grounding, supports
+from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.core import files
+from mlintern.core.errors import UserError
 from mlintern.paper.ids import PaperId
 from mlintern.paper.read import read
 
@@ -75,7 +75,7 @@ def authoring(paper, provider, work, packs, vet, played):
     document = dataclasses.replace(document, title=played["title"], authors=tuple(played["authors"]))
     asker = Asker(provider, Dialogue(work / "dialogue"), Ledger(work / "spent.json", 100.0))
     from mlintern.author.command import example_pack
-    from mlintern.roots import PACKS
+    from mlintern.core.roots import PACKS
 
     repairs = played.get("max_repairs", 3)
     id = PaperId.parse(f"{paper}v{played.get('version', 1)}")

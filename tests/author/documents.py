@@ -1,6 +1,6 @@
 """Documents made by hand, for tests that must not depend on a reader."""
 
-from mlintern.paper.document import Cell, Document, Section, Source, Table
+from mlintern.paper.document.document import Cell, Document, Section, Source, Table
 from mlintern.paper.numbers import parse_cell
 
 TEXT = """Training

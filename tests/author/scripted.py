@@ -2,7 +2,7 @@
 
 import json
 
-from mlintern.author.messages import Answer, Usage
+from mlintern.author.asking.messages import Answer, Usage
 
 
 class Scripted:

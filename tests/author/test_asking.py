@@ -6,13 +6,13 @@ import logging
 import pytest
 from pydantic import BaseModel
 
-from mlintern.author.asking import Asker, json_object
-from mlintern.author.dialogue import Dialogue
-from mlintern.author.messages import FileBlock, Request, TextBlock
-from mlintern.author.money import PRICES, Ledger, Price
-from mlintern.author.providers.anthropic_api import AnthropicProvider
-from mlintern.author.providers.base import Refused
-from mlintern.errors import UserError
+from mlintern.author.asking.asking import Asker, json_object
+from mlintern.author.asking.dialogue import Dialogue
+from mlintern.author.asking.messages import FileBlock, Request, TextBlock
+from mlintern.author.asking.money import PRICES, Ledger, Price
+from mlintern.author.asking.providers.anthropic_api import AnthropicProvider
+from mlintern.author.asking.providers.base import Refused
+from mlintern.core.errors import UserError
 from tests.author.messages_server import Reply, Server
 
 MODEL = "claude-opus-5-5"

@@ -4,17 +4,17 @@ import copy
 
 import pytest
 
-from mlintern.author.asking import Asker
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.dialogue import Dialogue
+from mlintern.author.asking.money import Ledger
+from mlintern.author.asking.prompting import prompt_hashes
+from mlintern.author.asking.providers.manual import ManualProvider
+from mlintern.author.asking.providers.replay import ReplayProvider
 from mlintern.author.authoring import Authoring
-from mlintern.author.dialogue import Dialogue
-from mlintern.author.money import Ledger
-from mlintern.author.prompting import prompt_hashes
 from mlintern.author.provenance import load_provenance
-from mlintern.author.providers.manual import ManualProvider
-from mlintern.author.providers.replay import ReplayProvider
-from mlintern.errors import NothingToTrain, UserError
+from mlintern.core.errors import NothingToTrain, UserError
 from mlintern.paper.ids import PaperId
-from mlintern.spec import load_spec
+from mlintern.spec.paper_spec import load_spec
 from tests.author.documents import document
 from tests.author.scripted import COMPLETION, CRITIQUE, EXTRACTION, MENDED, OUTLINE, WRITTEN, Scripted
 

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 
-from mlintern.author.authors_code import AuthorsCode
-from mlintern.author.ground import Ungrounded
+from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.author.grounding.ground import Ungrounded
 from mlintern.author.provenance import load_provenance
-from mlintern.errors import UserError
-from mlintern.sourced import CodeSetting
-from mlintern.spec import load_spec
+from mlintern.core.errors import UserError
+from mlintern.spec.paper_spec import load_spec
+from mlintern.spec.sourced import CodeSetting
 from tests.author.scripted import EXTRACTION, Scripted, setting
 from tests.author.test_authoring import answers, authoring, changed
 from tests.author.test_complaints import pair, said

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from mlintern.author.complaints import complaints
 from mlintern.author.forms import Extraction, Outline
+from mlintern.author.grounding.complaints import complaints
 from mlintern.paper.ids import PaperId
 from tests.author.documents import document
 from tests.author.scripted import EXTRACTION, OUTLINE, setting

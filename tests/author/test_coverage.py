@@ -1,7 +1,7 @@
 """Numbers that an extraction passes over are found without a language model, and what it took up is not listed."""
 
-from mlintern.author import coverage
 from mlintern.author.forms import Extraction
+from mlintern.author.grounding import coverage
 from tests.author.documents import document
 from tests.author.scripted import EXTRACTION, cell, setting
 

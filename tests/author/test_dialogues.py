@@ -8,13 +8,13 @@ import re
 
 import pytest
 
-from mlintern.author.ground import Ungrounded, cell_place
+from mlintern.author.asking.rendering import paper_block
+from mlintern.author.grounding.ground import Ungrounded, cell_place
+from mlintern.author.grounding.supports import why_not
 from mlintern.author.provenance import load_provenance
-from mlintern.author.rendering import paper_block
-from mlintern.author.supports import why_not
-from mlintern.errors import NothingToTrain
+from mlintern.core.errors import NothingToTrain
 from mlintern.paper.read import read
-from mlintern.spec import load_spec
+from mlintern.spec.paper_spec import load_spec
 from tests.author.coverage_of import EXPECTED, beyond, expected, missed
 from tests.author.dialogues import FOLDER, PAPERS, replay
 

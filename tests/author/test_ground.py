@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlintern.author import ground
-from mlintern.author.ground import Ungrounded
-from mlintern.spec import PaperSpec
+from mlintern.author.grounding import ground
+from mlintern.author.grounding.ground import Ungrounded
+from mlintern.spec.paper_spec import PaperSpec
 from tests.author.documents import GRID, TEXT, document, table
 
 DOC = document()

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from mlintern.author.ledger import values_near, with_unlisted
-from mlintern.roots import PACKS
-from mlintern.spec import load_spec
+from mlintern.author.grounding.ledger import values_near, with_unlisted
+from mlintern.core.roots import PACKS
+from mlintern.spec.paper_spec import load_spec
 
 SLUG = "arxiv_2011_14439"
 

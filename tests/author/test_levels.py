@@ -2,13 +2,13 @@
 
 import pytest
 
-from mlintern.author import planned
+from mlintern.author.draft import planned
+from mlintern.author.draft.vetting import levels_that_differ, model_of, one_of_each, settings_that_differ
 from mlintern.author.forms import ModelInput
-from mlintern.author.vetting import levels_that_differ, model_of, one_of_each, settings_that_differ
-from mlintern.roots import PACKS
-from mlintern.spec import Factor, Level, Reduction, load_spec, option_name, text_of
-from mlintern.strict_yaml import parse, validate
-from mlintern.study.cell_plan import CellPlan
+from mlintern.core.roots import PACKS
+from mlintern.core.strict_yaml import parse, validate
+from mlintern.spec.paper_spec import Factor, Level, Reduction, load_spec, option_name, text_of
+from mlintern.study.plan.cell_plan import CellPlan
 
 SPEC = load_spec(PACKS / "arxiv_2011_14439" / "spec.yaml")
 BASE = {"optimizer": {"lr": 0.1, "m": 1}, "model": {"width": 8}}

@@ -2,13 +2,13 @@
 
 import pytest
 
-from mlintern.author.asking import Asker
-from mlintern.author.dialogue import Dialogue
-from mlintern.author.money import Ledger
-from mlintern.author.providers.base import Refused
-from mlintern.author.providers.openai_api import OpenAIProvider, is_own_machine, root_of
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.dialogue import Dialogue
+from mlintern.author.asking.money import Ledger
+from mlintern.author.asking.providers.base import Refused
+from mlintern.author.asking.providers.openai_api import OpenAIProvider, is_own_machine, root_of
 from mlintern.author.settings import LlmSettings, make_asker
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from tests.author.chat_server import ChatServer, Reply
 from tests.author.messages_server import Server
 from tests.author.test_asking import GOOD, REQUEST, Form

@@ -6,11 +6,11 @@ import pytest
 
 from mlintern.author import opinions
 from mlintern.author.command import read_with_figures
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.core.roots import PACKS, ROOT
 from mlintern.paper.ids import PaperId
 from mlintern.report.opinions import OPINIONS_FILE, with_opinions
-from mlintern.roots import PACKS, ROOT
-from mlintern.spec import load_spec
+from mlintern.spec.paper_spec import load_spec
 from tests.author.messages_server import Reply, Server
 from tests.report import fake_runs
 from tests.study.test_analyse import study

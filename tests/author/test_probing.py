@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from mlintern.author.probing import without_dead_probes
+from mlintern.author.draft.probing import without_dead_probes
 from mlintern.author.provenance import load_provenance
-from mlintern.roots import PACKS
-from mlintern.spec import load_spec, text_of
+from mlintern.core.roots import PACKS
+from mlintern.spec.paper_spec import load_spec, text_of
 from tests.author.scripted import Scripted
 from tests.author.test_authoring import answers, authoring
 

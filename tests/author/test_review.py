@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from mlintern.author.review import review, visible
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "papers" / "arxiv_2011_14439"
 

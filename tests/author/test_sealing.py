@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlintern.author.sealing import seal, unseal
-from mlintern.errors import UserError
+from mlintern.author.asking.sealing import seal, unseal
+from mlintern.core.errors import UserError
 
 PAPER = 'We trained it for "ten" epochs with a rate of 0.1 and β_1 = 0.9. Nothing else was done\nto it at all, ever.'
 

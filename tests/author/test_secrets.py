@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from mlintern.author.asking import Asker
+from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.dialogue import Dialogue
+from mlintern.author.asking.money import Ledger
+from mlintern.author.asking.providers.anthropic_api import AnthropicProvider
 from mlintern.author.authoring import Authoring
-from mlintern.author.dialogue import Dialogue
-from mlintern.author.money import Ledger
-from mlintern.author.providers.anthropic_api import AnthropicProvider
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.paper.ids import PaperId
 from mlintern.sandbox import Limits, run_sandboxed
 from tests.author.documents import document

@@ -2,12 +2,12 @@
 
 import pytest
 
+from mlintern.author.asking.money import PRICES
+from mlintern.author.asking.providers.models import default_model, strongest
+from mlintern.author.asking.redact import redact
 from mlintern.author.command import parse_settings
-from mlintern.author.money import PRICES
-from mlintern.author.providers.models import default_model, strongest
-from mlintern.author.redact import redact
 from mlintern.author.settings import LlmSettings, make_asker
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 
 def test_the_default_model_is_the_strongest_current_one_and_has_a_price():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlintern.author.supports import says_number, why_not
+from mlintern.author.grounding.supports import says_number, why_not
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mlintern.author.draft.vetting import vet_pack
 from mlintern.author.forms import ModelInput
-from mlintern.author.vetting import vet_pack
-from mlintern.spec import load_spec
+from mlintern.spec.paper_spec import load_spec
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "papers" / "arxiv_2011_14439"
 SLUG = BUNDLED.name

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from tests.config.packs import NET, PAPER, SLUG, pipe, write
 
 

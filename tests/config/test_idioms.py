@@ -8,7 +8,7 @@ import pytest
 
 from mlintern.config import Composer
 from mlintern.config.pack_yaml import pack_problems
-from mlintern.roots import PACKS
+from mlintern.core.roots import PACKS
 from tests.config.packs import NET, PAPER, SLUG, write
 
 TOP = "# @package _global_\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from mlintern.config import Composer, composer
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from tests.config.packs import PAPER, SLUG, write
 
 HARMLESS = "+run:\n  dir: scratch/runs\n  data_dir: scratch/data\n  checkpoint_seconds: 5\n"

@@ -5,7 +5,7 @@
 import pytest
 
 from mlintern.config import Composer, arguments, composer
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from tests.config.packs import PAPER, SLUG, write
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.config import Composer
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from tests.config.packs import NET, PAPER, SLUG, link_to, pipe, sparse, write
 
 TOP = "# @package _global_\n"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlintern.config.pack_yaml import pack_problems
-from mlintern.config.targets import ENGINE_PREFIXES, check_targets
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.core.targets.check import ENGINE_PREFIXES, check_targets
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,7 +176,7 @@ def test_every_target_of_the_hand_written_configs_resolves() -> None:
     """The prefixes hold for what the project itself ships, so that the check can guard every composed config."""
     import yaml
 
-    from mlintern.config.targets import target_problems
+    from mlintern.core.targets.check import target_problems
 
     found = 0
     for path in sorted((ROOT / "conf").rglob("*.yaml")):

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import yaml
 
+from mlintern.core.roots import PACKS, ROOT
 from mlintern.data.prepare import fingerprints
 from mlintern.engine.determinism import NUMPY_PINS
-from mlintern.roots import PACKS, ROOT
 
 
 def published_and_ours():

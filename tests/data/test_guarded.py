@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from tests.engine.cells import built, compose, splits_of
 
 from papers.numbers import modules  # isort: skip - cells puts it in reach

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "somebody/rows"
@@ -22,7 +22,7 @@ NAME = "somebody/rows"
 ASK = """
 import json, sys
 from mlintern.data.sources import HuggingFace
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 try:
     parts = HuggingFace(path=sys.argv[1], revision=sys.argv[2], label="y", features=["a", "b"])()

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlintern.core.errors import UserError
 from mlintern.data.prepare import as_examples, hold_out, is_prepared, load_parts, make_splits, prepare
 from mlintern.data.preprocess import Standardise
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.errors import UserError
 
 X = np.random.RandomState(0).randn(50, 4)
 Y = np.arange(50) % 5

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlintern.core.errors import UserError
 from mlintern.data.prepare import prepare
 from mlintern.data.sources import HuggingFace, Npz, Tables
-from mlintern.errors import UserError
 
 X = np.arange(24, dtype=np.float64).reshape(8, 3)
 Y = np.array([0, 1] * 4)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlintern.core.errors import UserError
 from mlintern.data.prepare import make_splits
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples
 from mlintern.data.training import LabelNoise, fewer
-from mlintern.errors import UserError
 
 
 def examples(labels, prefix="train", **columns):

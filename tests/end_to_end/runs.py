@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 
 PAPER = "paper=2011.14439"
 SLUG = "arxiv_2011_14439"

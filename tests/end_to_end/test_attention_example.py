@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mlintern.author.ground import reground
-from mlintern.author.vetting import settings_that_differ
+from mlintern.author.draft.vetting import settings_that_differ
+from mlintern.author.grounding.ground import reground
 from mlintern.config import Composer
+from mlintern.core.roots import PACKS, ROOT
 from mlintern.paper.read import read
-from mlintern.report.model import read_report
-from mlintern.roots import PACKS, ROOT
-from mlintern.spec import load_spec
+from mlintern.report.model.report import read_report
+from mlintern.spec.paper_spec import load_spec
 from tests.end_to_end.runs import run
 
 SLUG = "local_lesion_attention"

@@ -9,8 +9,8 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from mlintern.record import seal
-from mlintern.roots import ROOT
+from mlintern.core.records.record import seal
+from mlintern.core.roots import ROOT
 from tests.end_to_end.runs import PAPER, SLUG, bits, kill, records, run, start, wait_for
 
 SHORT = ["trainer.max_steps=400", "trainer.eval_every=100"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from tests.study import tiny
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

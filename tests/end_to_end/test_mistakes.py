@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlintern import config, pack, roots
+from mlintern import config
 from mlintern.cli import main
+from mlintern.core import roots
+from mlintern.packs import pack
 
 PAPER = "paper=2011.14439"
 

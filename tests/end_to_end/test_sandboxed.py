@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from mlintern.sandbox import capabilities
 from tests.end_to_end.runs import PAPER, SLUG, bits, records
 from tests.study import tiny

@@ -12,6 +12,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from mlintern.config import Composer, check, search_path
+from mlintern.core.errors import UserError
+from mlintern.core.roots import CONF
 from mlintern.data.prepare import as_examples, make_splits
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
@@ -19,8 +21,6 @@ from mlintern.engine import rows
 from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import build
 from mlintern.engine.training import Cell
-from mlintern.errors import UserError
-from mlintern.roots import CONF
 
 PACKS = Path(__file__).parent / "papers"
 if str(PACKS.parent) not in sys.path:

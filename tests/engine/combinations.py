@@ -16,6 +16,7 @@ import torch
 from sklearn.metrics import accuracy_score, mean_squared_error
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine.evaluate import evaluate
 from mlintern.engine.feed import Batch
 from mlintern.engine.methods import Supervised
@@ -23,7 +24,6 @@ from mlintern.engine.metrics import Accuracy, SquaredError
 from mlintern.engine.precision import Precision
 from mlintern.engine.shards import Shards
 from mlintern.engine.trial import Trial
-from mlintern.errors import UserError
 from tests.engine import cells
 
 from papers.numbers import modules as own  # isort: skip - cells puts it in reach

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mlintern.core.errors import UserError
 from mlintern.engine.augments import CircularShift, GaussianNoise
-from mlintern.errors import UserError
 
 
 def test_noise_is_for_real_features():

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from mlintern.config import Composer
+from mlintern.core.errors import UserError
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows
 from mlintern.engine.loop import Loop
 from mlintern.engine.training import Cell
-from mlintern.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from mlintern.core.errors import Interrupted
 from mlintern.engine import checkpoint, inside, weights
 from mlintern.engine.inside import Inside
-from mlintern.errors import Interrupted
 from tests.engine import small
 
 

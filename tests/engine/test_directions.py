@@ -2,11 +2,11 @@
 
 import pytest
 
+from mlintern.core.errors import UserError
+from mlintern.core.records.record import cell_id
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.engine import directions, metrics
 from mlintern.engine.selection import better, choose
-from mlintern.errors import UserError
-from mlintern.record import cell_id
 from tests.engine.cells import MSE, PACKS, compose, own, refusal, trained
 
 

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from mlintern.engine import guard, initialise, seeding
+from mlintern.core.errors import Interrupted, UserError
+from mlintern.core.streams import guard, seeding
+from mlintern.engine import initialise
 from mlintern.engine.augments import GaussianNoise
-from mlintern.errors import Interrupted, UserError
 from tests.engine import small
 
 TORCH_DRAWS = {

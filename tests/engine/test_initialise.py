@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine import initialise
-from mlintern.errors import UserError
 
 
 class Net(nn.Module):

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlintern.config import Composer
+from mlintern.core.errors import Interrupted
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows as engine_rows
 from mlintern.engine.cell import run_cell
 from mlintern.engine.training import train
-from mlintern.errors import Interrupted
 from tests.loggers import cells
 
 SHORT = ["model=logistic", "determinism=fast", "trainer.batch_size=20", "trainer.max_steps=60", "trainer.eval_every=20"]

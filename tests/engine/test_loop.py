@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from mlintern.core.errors import Interrupted, UserError
 from mlintern.engine import source
 from mlintern.engine.augments import GaussianNoise
 from mlintern.engine.feed import Order
 from mlintern.engine.trace import FLUSH_EVERY, Trace
-from mlintern.errors import Interrupted, UserError
 from tests.engine import small
 
 

@@ -7,8 +7,8 @@ import sys
 
 import yaml
 
+from mlintern.core.roots import ROOT
 from mlintern.engine.determinism import Determinism
-from mlintern.roots import ROOT
 
 _PROBE = """
 import json, sys

@@ -7,10 +7,10 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
+from mlintern.core.errors import UserError
 from mlintern.engine.evaluate import evaluate
 from mlintern.engine.loop import Loop
 from mlintern.engine.precision import PRECISIONS, Precision
-from mlintern.errors import UserError
 from tests.engine import small
 
 FORMATS = {  # of the weights, and of a linear layer's outputs

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from mlintern.core.records.record import PREDICTIONS_FILE
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine.cell import write_predictions
 from mlintern.engine.evaluate import Evaluation, evaluate
-from mlintern.record import PREDICTIONS_FILE
-from mlintern.study.smells import _values
+from mlintern.study.account.smells.smells import _values
 
 
 class Fixed(nn.Module):

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine import probes
 from mlintern.engine.precision import Precision
 from mlintern.engine.probes import AttentionInRegion, Brier, Part, SaliencyInRegion
 from mlintern.engine.weights import weights_sha256
-from mlintern.errors import UserError
 
 OPTIONS = {"batch_size": 3, "seed": 0, "step": 5, "precision": Precision()}
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine.evaluate import evaluate, outputs_of
 from mlintern.engine.frames import Receiver, Sender
 from mlintern.engine.metrics import Accuracy
 from mlintern.engine.score import Trusted, Wanted
-from mlintern.errors import UserError
 
 CONFIG = {
     "loss": {"_target_": "torch.nn.CrossEntropyLoss", "label_smoothing": 0.1},

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from mlintern.core.errors import UserError
 from mlintern.engine.evaluate import Scorer, evaluate
 from mlintern.engine.scoring import PartLoss
-from mlintern.errors import UserError
 from tests.engine.cells import own, refusal, trained
 
 from papers.numbers import modules  # isort: skip - cells puts it in reach

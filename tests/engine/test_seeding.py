@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlintern.engine import seeding
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.core.streams import seeding
 
 SEEDS = st.integers(0, seeding.MAX_SEED)
 COUNTERS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=6))

@@ -7,12 +7,12 @@ import torch
 from sklearn.metrics import accuracy_score, mean_squared_error
 from torch import nn
 
+from mlintern.core.errors import UserError
+from mlintern.core.records.record import PREDICTIONS_FILE
+from mlintern.core.streams.seeding import generator
 from mlintern.engine import trial
 from mlintern.engine.metrics import Accuracy
-from mlintern.engine.seeding import generator
 from mlintern.engine.weights import weights_sha256
-from mlintern.errors import UserError
-from mlintern.record import PREDICTIONS_FILE
 from tests.engine.cells import BCE, MSE, built, compose, own, refusal, splits_of, trained
 
 MODEL = "model._target_=papers.numbers.modules"

@@ -16,14 +16,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mlintern.config import Composer
+from mlintern.core.errors import UserError
+from mlintern.core.records.record import STEPS_FILE, WEIGHTS_FILE
+from mlintern.core.roots import ROOT
 from mlintern.engine.buffers import from_bytes, to_bytes
 from mlintern.engine.determinism import Determinism
 from mlintern.engine.feed import Batch
 from mlintern.engine.fsdp import layers
 from mlintern.engine.shards import Shards
-from mlintern.errors import UserError
-from mlintern.record import STEPS_FILE, WEIGHTS_FILE
-from mlintern.roots import ROOT
 from tests.engine.world_runs import MODELS, SLUG
 
 WORLD_TOLERANCE = 1e-5

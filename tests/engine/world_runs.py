@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from mlintern.config import Composer
+from mlintern.core.errors import Interrupted
+from mlintern.core.records.record import cell_id
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.cell import run_cell
-from mlintern.errors import Interrupted
-from mlintern.record import cell_id
 
 sys.path.append(str(Path(__file__).parent))  # where papers/shards/ is
 SLUG = "arxiv_2011_14439"

@@ -8,7 +8,7 @@ are the same. It is the last thing before a commit that touches `mlintern/engine
 import subprocess
 import sys
 
-from mlintern import files
+from mlintern.core import files
 from mlintern.engine import ENGINE_VERSION, source
 from tests.golden.runs import ROOT
 from tests.golden.test_golden import unsuited

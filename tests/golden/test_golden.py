@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.engine import ENGINE_VERSION
-from mlintern.study.bits import ulp_distance
+from mlintern.study.verify.bits import ulp_distance
 from tests.golden.runs import ROOT, STEPS, bits
 
 GOLDEN = ROOT / f"tests/golden/engine_{ENGINE_VERSION}.json"

@@ -6,7 +6,7 @@ older version then stays as it is.
 
 import json
 
-from mlintern import files
+from mlintern.core import files
 from tests.golden.runs import ROOT, bits
 
 

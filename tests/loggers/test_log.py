@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.loggers import check, open_log
 from mlintern.loggers.log import CellLog, Finished
 from tests.loggers import cells

@@ -14,8 +14,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document
 from mlintern.paper.fetch.archive import Limits, unpack
 from mlintern.paper.html.read import read_page
 from mlintern.paper.latex.read import read_latex

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.cli import main
-from mlintern.paper.document import Document
+from mlintern.paper.document.document import Document
 from tests.paper.fetch.loopback_arxiv import Body, LoopbackArxiv, Version, minimal_pdf, serve, source, tarball
 from tests.paper.html.pages import PAGE
 
@@ -157,7 +157,7 @@ def test_a_source_beyond_the_limit_is_named_as_the_user_named_it(run, tmp_path: 
 
 def test_a_tex_file_among_very_many_files(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file in a home folder: what lies near it is enough."""
-    monkeypatch.setattr("mlintern.paper.latex.files.MAX_FILES", 3)
+    monkeypatch.setattr("mlintern.paper.latex.source.files.MAX_FILES", 3)
     for n in range(5):
         put(tmp_path, f"home/deep/other{n}.txt", b"x")
     put(tmp_path, "home/part.tex", b"Part.")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mlintern.paper import figures
-from mlintern.paper.draw_image import WIDTH
-from mlintern.paper.figures import Artist
+from mlintern.paper.figures import figures
+from mlintern.paper.figures.draw_image import WIDTH
+from mlintern.paper.figures.figures import Artist
 from tests.paper.fetch.loopback_arxiv import minimal_pdf
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n0 0 moveto 10 10 lineto stroke showpage\n"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.paper.ids import ARCHIVES, PaperId, papers_in, rewrite_paper_override
 
 months = st.integers(1, 12).map("{:02d}".format)

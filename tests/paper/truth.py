@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlintern.paper.document import Cell, Table
+from mlintern.paper.document.document import Cell, Table
 
 _F = r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?"
 _CUT = re.compile(r"(?:^|\s)\|(?=\s|$)")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from portability import emulation
 from portability.circumstances import Elsewhere
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from portability.results import compare, numbers, outputs
 
 LOCK = """

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.report.model import Report
-from mlintern.study.analyse import analyse, read_outcomes
+from mlintern.report.model.report import Report
+from mlintern.study.account.analyse import analyse, read_outcomes
 from tests.report import fake_runs
 
 

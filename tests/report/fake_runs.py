@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlintern.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
-from mlintern.spec import PaperSpec
+from mlintern.core.records.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
+from mlintern.spec.paper_spec import PaperSpec
 from tests import records
 
 SHA = "0" * 64
@@ -441,7 +441,7 @@ def write_runs(folder: Path, made: list[RunRecord]) -> None:
 
 if __name__ == "__main__":
     from mlintern.report.write import write_report
-    from mlintern.study.analyse import analyse, read_outcomes
+    from mlintern.study.account.analyse import analyse, read_outcomes
 
     target = Path(sys.argv[1])
     write_runs(target / "runs", runs())

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.report.html import render_html
-from mlintern.report.model import Report
-from mlintern.report.model_runs import Smaller, StudyPlan, Trimmed
+from mlintern.report.model.report import Report
+from mlintern.report.model.runs import Smaller, StudyPlan, Trimmed
+from mlintern.report.page.html import render_html
 from tests.report import fake_runs
 from tests.report.conftest import make
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mlintern.report.card import render_card
-from mlintern.report.model import Report
+from mlintern.report.model.report import Report
 from mlintern.report.terminal import print_report
 from tests.report import fake_runs
 from tests.report.conftest import make

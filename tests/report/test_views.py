@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlintern.report import commands, numbers, plots
+from mlintern.report import commands, numbers
+from mlintern.report.page import plots
 
 
 @pytest.mark.parametrize(

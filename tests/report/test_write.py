@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.report.model import Report, read_report
+from mlintern.core.errors import UserError
+from mlintern.report.model.report import Report, read_report
 from mlintern.report.write import METRICS_FILE, REPORT_FILE, metrics, write_report
-from mlintern.study.account import circumstances
-from mlintern.study.analyse import analyse
+from mlintern.study.account.account import circumstances
+from mlintern.study.account.analyse import analyse
 from tests.report import fake_runs
 
 CONTRACT = {

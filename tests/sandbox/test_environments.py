@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 from mlintern.sandbox import capabilities
 from tests.study import tiny
 

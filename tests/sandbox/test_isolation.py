@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.sandbox import Limits, run_sandboxed
 from tests.sandbox.conftest import LIMITS, Run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.sandbox import Limits, popen_sandboxed, run_sandboxed
 from tests.sandbox.conftest import LIMITS, Run
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.sandbox import Limits, capabilities, landlock, process, run_sandboxed, seccomp
 from tests.sandbox.conftest import LIMITS
 from tests.sandbox.test_isolation import CONNECT, Listener

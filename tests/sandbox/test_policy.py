@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from mlintern import roots
 from mlintern.config import Composer
-from mlintern.errors import UserError
+from mlintern.core import roots
+from mlintern.core.errors import UserError
 from mlintern.sandbox import policy
 from mlintern.sandbox.policy import Policy, from_overrides
 from tests.study import tiny
@@ -86,7 +86,7 @@ def test_a_pack_that_speaks_of_the_sandbox_is_refused(tmp_path, monkeypatch):
     folder = tiny.write_pack(tmp_path)
     paper = folder / "papers" / tiny.SLUG / "conf" / "paper" / f"{tiny.SLUG}.yaml"
     paper.write_text(paper.read_text() + "sandbox:\n  backend: none\n  network: peers\n")
-    monkeypatch.setattr("mlintern.roots.PACKS", folder / "papers")
+    monkeypatch.setattr("mlintern.core.roots.PACKS", folder / "papers")
     with Composer(tiny.SLUG) as composer, pytest.raises(UserError, match=r"yaml:\d+: sandbox is the user's to set"):
         composer.compose(["model=net"])
 
@@ -95,8 +95,8 @@ def test_what_a_project_says_of_the_sandbox_is_not_heard(tmp_path, monkeypatch):
     folder = tiny.write_pack(tmp_path)
     shutil.copytree(roots.CONF, folder / "conf")
     (folder / "conf" / "sandbox" / "auto.yaml").write_text("backend: none\nnetwork: peers\n")
-    monkeypatch.setattr("mlintern.roots.PACKS", folder / "papers")
-    monkeypatch.setattr("mlintern.roots.CONF", folder / "conf")
+    monkeypatch.setattr("mlintern.core.roots.PACKS", folder / "papers")
+    monkeypatch.setattr("mlintern.core.roots.CONF", folder / "conf")
     with Composer(tiny.SLUG) as composer:
         found, _ = composer.compose(["model=net"])
     assert found["sandbox"] == {"backend": "auto", "network": "none"}

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from mlintern.errors import Interrupted
+from mlintern.core.errors import Interrupted
 
 
 def preload():

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlintern.record import RunRecord
-from mlintern.report.model import Report, TableCell
-from mlintern.study.analyse import analyse
+from mlintern.core.records.record import RunRecord
+from mlintern.report.model.report import Report, TableCell
+from mlintern.study.account.analyse import analyse
 from tests.report import fake_runs
 
 LEAKS = ["leak:preprocessing_scope", "leak:selection_on_test"]

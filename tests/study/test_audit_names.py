@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlintern.study.audit_names import name_for, names_of, parts_of
+from mlintern.study.folders.audit_names import name_for, names_of, parts_of
 
 PLAIN = {"data": "d", "protocol": "clean"}
 

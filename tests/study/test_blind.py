@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from mlintern import record
-from mlintern.study.life import SEALED_FILE
+from mlintern.core.records import record
+from mlintern.study.run.life import SEALED_FILE
 from tests.end_to_end.runs import kill
 from tests.study import liars, own_parts, seekers, tiny
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.study.budget import plan_path, read_plan, trim, write_plan
+from mlintern.core.errors import UserError
+from mlintern.study.plan.budget import plan_path, read_plan, trim, write_plan
 
 
 def row(name, seed, **levels):

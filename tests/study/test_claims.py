@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from mlintern.errors import UserError
-from mlintern.study.claims import Greater, NotTestable, parse_claim, parse_claims
-from mlintern.study.judge import judge
-from mlintern.study.observation import Observation
+from mlintern.core.errors import UserError
+from mlintern.study.judge.claims import Greater, NotTestable, parse_claim, parse_claims
+from mlintern.study.judge.judge import judge
+from mlintern.study.judge.observation import Observation
 
 Z = np.array([-1.2, 0.3, 0.9, -0.4, 0.4])  # five seeds' luck, mean 0, so that effects below are exact
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mlintern.errors import UserError
-from mlintern.study import compare
+from mlintern.core.errors import UserError
+from mlintern.study.verify import compare
 from tests import records
 
 N = 200

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from mlintern import record
 from mlintern.config import Composer
+from mlintern.core.records import record
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import ENGINE_VERSION, initialise, rows
 from mlintern.engine.controls import Constant, Linear
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import is_control, sizes
 from mlintern.engine.training import Cell
-from mlintern.report.model import Smell
-from mlintern.study import plan
-from mlintern.study.smell_controls import learns_shuffled_labels, no_better_than
+from mlintern.report.model.report import Smell
+from mlintern.study.account.smells.of_controls import learns_shuffled_labels, no_better_than
+from mlintern.study.plan import plan
 from tests.study import tiny
 
 SLUG = "arxiv_2011_14439"

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.spec import Factor, PaperSpec
-from mlintern.study.design import _effects, claimed_interactions, points
+from mlintern.core.errors import UserError
+from mlintern.spec.paper_spec import Factor, PaperSpec
+from mlintern.study.plan.design import _effects, claimed_interactions, points
 from tests.study import tiny
 
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlintern.cli import main
-from mlintern.study.bits import ulp_distance
-from mlintern.study.differences import differences
+from mlintern.study.verify.bits import ulp_distance
+from mlintern.study.verify.differences import differences
 from tests import records
 
 LOSSES = np.linspace(2.3, 0.5, 40, dtype=np.float32)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats import multitest, proportion, weightstats
 
-from mlintern.study.stats import (
+from mlintern.study.statistics.stats import (
     Estimate,
     benjamini_hochberg,
     bootstrap_interval,

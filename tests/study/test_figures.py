@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mlintern.record import MAPS_FILE
-from mlintern.report import pictures
-from mlintern.study.figures import no_maps, probe_figures, read_maps
+from mlintern.core.records.record import MAPS_FILE
+from mlintern.report.page import pictures
+from mlintern.study.account.figures import no_maps, probe_figures, read_maps
 
 
 def record(seed, value, probes=("looks",)):

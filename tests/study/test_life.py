@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mlintern.core.errors import UserError
 from mlintern.engine import told as telling
 from mlintern.engine.assemble import contradictions
-from mlintern.errors import UserError
-from mlintern.study import ledger, life
-from mlintern.study.life import TICK, Life, Work
-from mlintern.study.locks import LOCK_FILE
-from mlintern.study.pool import Event, Pool, Task
-from mlintern.study.tabled import Tabled
+from mlintern.study.folders.locks import LOCK_FILE
+from mlintern.study.run import life, readings_of_test
+from mlintern.study.run.life import TICK, Life, Work
+from mlintern.study.run.tabled import Tabled
+from mlintern.study.workers.pool import Event, Pool, Task
 
 CONFIG = {
     "logger": {"kind": "none"},
@@ -78,33 +78,33 @@ def test_what_is_no_telling_is_refused(tmp_path, changed):
 
 
 def test_looks_at_test_are_the_protocols_and_counted(tmp_path):
-    assert ledger.checked(20, "a", [], CONFIG) == 20
+    assert readings_of_test.checked(20, "a", [], CONFIG) == 20
     for step in (0, 7, 41, 60, "20", True, None, 20.0):
         with pytest.raises(UserError, match="none of its evaluations"):
-            ledger.checked(step, "a", [], CONFIG)
-    ledger.note(tmp_path, ledger.Reading(20, "a", {"step": 20, "split": "test", "accuracy": 0.5}))
-    ledger.note(tmp_path, ledger.Reading(20, "a", {}))
-    looks = ledger.read(tmp_path)
+            readings_of_test.checked(step, "a", [], CONFIG)
+    readings_of_test.note(tmp_path, readings_of_test.Reading(20, "a", {"step": 20, "split": "test", "accuracy": 0.5}))
+    readings_of_test.note(tmp_path, readings_of_test.Reading(20, "a", {}))
+    looks = readings_of_test.read(tmp_path)
     assert [(look.step, look.weights) for look in looks] == [(20, "a")]
-    assert ledger.checked(20, "a", looks, CONFIG) == 20
+    assert readings_of_test.checked(20, "a", looks, CONFIG) == 20
     with pytest.raises(UserError, match="scored on test before, with other weights"):
-        ledger.checked(20, "b", looks, CONFIG)
+        readings_of_test.checked(20, "b", looks, CONFIG)
     with pytest.raises(UserError, match="never chooses on"):
-        ledger.checked(20, "a", [], {**CONFIG, "protocol": {**CONFIG["protocol"], "select_on": "valid"}})
+        readings_of_test.checked(20, "a", [], {**CONFIG, "protocol": {**CONFIG["protocol"], "select_on": "valid"}})
 
 
 def test_a_ledger_that_is_off_is_named(tmp_path: Path):
     for line in ("[1]", "5", "null", '{"step": null, "weights": "a", "row": {}}', "[" * 5000, "{"):
-        (tmp_path / ledger.READINGS_FILE).write_text(f"{line}\n")
+        (tmp_path / readings_of_test.READINGS_FILE).write_text(f"{line}\n")
         with pytest.raises(UserError, match="not readable"):
-            ledger.read(tmp_path)
+            readings_of_test.read(tmp_path)
 
 
 @pytest.mark.timeout(20)
 def test_a_list_of_looks_that_is_no_file_is_one_line(tmp_path):
-    os.mkfifo(tmp_path / ledger.READINGS_FILE)
+    os.mkfifo(tmp_path / readings_of_test.READINGS_FILE)
     with pytest.raises(UserError, match="a pipe, not a file; delete the cell's folder"):
-        ledger.read(tmp_path)
+        readings_of_test.read(tmp_path)
 
 
 def test_what_is_not_finite_contradicts_and_is_written():
@@ -149,7 +149,7 @@ def test_losses_are_counted_before_they_are_read(tmp_path: Path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from mlintern import packed
+    from mlintern.core.records import packed
 
     path = tmp_path / "steps.parquet"
     pq.write_table(pa.table({"loss": pa.nulls(1 << 22, pa.float32())}), path)

@@ -6,11 +6,11 @@ import threading
 import numpy as np
 import pytest
 
+from mlintern.core.errors import UserError
 from mlintern.data import prepare
 from mlintern.engine import source
-from mlintern.errors import UserError
-from mlintern.study import made
-from mlintern.study.locks import alone
+from mlintern.study.folders import made
+from mlintern.study.folders.locks import alone
 
 
 @pytest.fixture

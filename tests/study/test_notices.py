@@ -7,8 +7,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from mlintern.study import jobs, notices
-from mlintern.study.progress import Progress
+from mlintern.study.run.progress import Progress
+from mlintern.study.workers import jobs, notices
 
 
 def broadcast():

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from mlintern.engine.inside import STAGES, Inside, chosen, read
-from mlintern.study.bits import ulp_distances
-from mlintern.study.causes import can_explain, ranked
-from mlintern.study.differences import Difference
-from mlintern.study.parting import Parting, parting
+from mlintern.study.verify.bits import ulp_distances
+from mlintern.study.verify.causes import can_explain, ranked
+from mlintern.study.verify.differences import Difference
+from mlintern.study.verify.first_difference import Parting, parting
 from tests.engine import small
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from mlintern import config
 from mlintern.config import Composer
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.report.commands import reproduce
-from mlintern.study import cell_plan, plan
-from mlintern.study.sweep import combinations
+from mlintern.study.plan import cell_plan, plan
+from mlintern.study.sweeps.sweep import combinations
 from tests.study import tiny
 
 

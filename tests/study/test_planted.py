@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlintern.record import seal
-from mlintern.roots import ROOT
+from mlintern.core.records.record import seal
+from mlintern.core.roots import ROOT
 from tests.end_to_end.runs import PAPER, SLUG
 
 pytestmark = pytest.mark.extended
@@ -117,11 +117,11 @@ def test_nothing_changed(planted):
             id="batch norm momentum",
         ),
         pytest.param(
-            "mlintern/engine/seeding.py",
+            "mlintern/core/streams/seeding.py",
             'return generator(seed, "order", epoch).permutation(n)',
             'return generator(seed, "order", epoch).permutation(n)[::-1].copy()',
             "Inside step 0, first to differ: which examples are in the batch:",
-            "code: mlintern/engine/seeding.py",
+            "code: mlintern/core/streams/seeding.py",
             id="batch order",
         ),
         pytest.param(

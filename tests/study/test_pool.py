@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.roots import ROOT
-from mlintern.study import scorer, slot
-from mlintern.study.launch import without_ours
-from mlintern.study.pool import Bare, Pool, Task
+from mlintern.core.errors import UserError
+from mlintern.core.roots import ROOT
+from mlintern.study.workers import scorer, slot
+from mlintern.study.workers.launch import without_ours
+from mlintern.study.workers.pool import Bare, Pool, Task
 
 FAKE = Bare({"jobs": "tests.study.fake_jobs"})
 
@@ -160,7 +160,7 @@ def test_words_of_a_job_cannot_paint_the_terminal():
 
 
 def test_closing_ends_a_job_that_loops(monkeypatch):
-    monkeypatch.setattr("mlintern.study.pool.GRACE_S", 0.5)
+    monkeypatch.setattr("mlintern.study.workers.pool.GRACE_S", 0.5)
     p = pool(size=1)
     ran = threading.Event()
     for event in p.run([Task("a", {"do": "loop"})]):
@@ -173,7 +173,7 @@ def test_closing_ends_a_job_that_loops(monkeypatch):
 
 @pytest.mark.timeout(60)
 def test_closing_lets_a_job_that_waits_end_by_itself(monkeypatch):
-    monkeypatch.setattr("mlintern.study.pool.GRACE_S", 1000)
+    monkeypatch.setattr("mlintern.study.workers.pool.GRACE_S", 1000)
     p = pool(size=1)
     for event in p.run([Task("a", {"do": "ask"})]):
         if event.kind == "asked":
@@ -186,7 +186,7 @@ def test_what_jobs_were_forked_with_is_looked_at_in_the_record_of_the_environmen
         workers.map([Task("a", {"do": "work"})])
     assert str(ROOT / "tests/study/fake_jobs.py") in workers.imported
     looked = []
-    monkeypatch.setattr("mlintern.installed.modified", lambda loaded: looked.append(loaded) or ())
+    monkeypatch.setattr("mlintern.core.installed.modified", lambda loaded: looked.append(loaded) or ())
     monkeypatch.setattr(scorer.Desk, "_pinned", lambda *_: None)
     scorer.Desk().ask_environment({"config": {}, "imported": sorted(workers.imported)}, iter(()))
     assert looked[0] == looked[0] | workers.imported | {scorer.__file__}

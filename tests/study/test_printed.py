@@ -5,9 +5,9 @@ import math
 import pytest
 from scipy import stats as scipy_stats
 
-from mlintern.errors import UserError
-from mlintern.study.printed import printed_estimate
-from mlintern.study.stats import PrintedValue, compare_printed, compare_rows, mean_estimate, region_test
+from mlintern.core.errors import UserError
+from mlintern.study.statistics.printed import printed_estimate
+from mlintern.study.statistics.stats import PrintedValue, compare_printed, compare_rows, mean_estimate, region_test
 
 CNN = [93.1, 92.5, 94.0, 93.3, 93.6]
 

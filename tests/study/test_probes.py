@@ -3,8 +3,8 @@
 import pytest
 
 from mlintern.config import Composer
-from mlintern.errors import UserError
-from mlintern.study import cell_plan, plan
+from mlintern.core.errors import UserError
+from mlintern.study.plan import cell_plan, plan
 
 SLUG = "arxiv_2011_14439"
 

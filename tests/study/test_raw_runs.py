@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.paper.read import read
-from mlintern.study.raw_runs import check_raw_runs, check_table, main, stated_spread
-from mlintern.study.raw_series import read_series
+from mlintern.study.account.raw_runs import check_raw_runs, check_table, main, stated_spread
+from mlintern.study.account.raw_series import read_series
 
 RNG = np.random.default_rng(0)
 SEEDS = {(run, task): [float(x) for x in RNG.integers(1500, 9000, 3)] for run in range(3) for task in ("sum", "ratio")}

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 
-FIRST = "mlintern.study.scorer"
+FIRST = "mlintern.study.workers.scorer"
 
 
 def file_of(module: str) -> Path | None:

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from mlintern.config import Composer
-from mlintern.errors import UserError
-from mlintern.roots import PACKS
-from mlintern.spec import load_spec
-from mlintern.study import plan
+from mlintern.core.errors import UserError
+from mlintern.core.roots import PACKS
+from mlintern.spec.paper_spec import load_spec
+from mlintern.study.plan import plan
 from tests.end_to_end.runs import PAPER, SLUG, run
 
 
@@ -45,8 +45,8 @@ def test_an_unknown_section_is_named_with_those_there_are(composer):
 
 
 def test_the_packs_own_checks_hold_in_its_sections(composer, spec):
-    from mlintern.author.planned import without_runs
-    from mlintern.author.vetting import levels_that_differ, settings_that_differ
+    from mlintern.author.draft.planned import without_runs
+    from mlintern.author.draft.vetting import levels_that_differ, settings_that_differ
 
     cells = plan.study(composer, [])
     for section in plan.sections_of(cells[0].config):

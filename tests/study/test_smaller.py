@@ -1,7 +1,7 @@
 """Out of memory: halves of halves down to one example, and what the notes say."""
 
-from mlintern.study import smaller
-from mlintern.study.cell_plan import CellPlan
+from mlintern.study.plan import memory_fallback
+from mlintern.study.plan.cell_plan import CellPlan
 
 
 def cell(shards=1, batch=4, eval_batch=10):
@@ -10,20 +10,20 @@ def cell(shards=1, batch=4, eval_batch=10):
 
 
 def test_the_batch_stays_and_its_pieces_halve():
-    first = smaller.halved(cell())
+    first = memory_fallback.halved(cell())
     assert first.config["trainer"] == {"shards": 2, "batch_size": 4, "eval_batch_size": 5, "max_steps": 3}
     assert first.overrides == ("model=net", "trainer.eval_batch_size=5", "trainer.shards=2")
-    second = smaller.halved(first)
+    second = memory_fallback.halved(first)
     assert (second.config["trainer"]["shards"], second.config["trainer"]["eval_batch_size"]) == (4, 2)
-    assert smaller.halved(second) is None  # one example at a time did not fit
+    assert memory_fallback.halved(second) is None  # one example at a time did not fit
 
 
 def test_the_note_brings_back_the_smaller_cell(tmp_path):
     asked = cell()
-    less = smaller.halved(asked)
-    assert smaller.noted(tmp_path) is None
-    smaller.note(tmp_path, asked, less, "abc", "no memory")
-    noted = smaller.noted(tmp_path)
+    less = memory_fallback.halved(asked)
+    assert memory_fallback.noted(tmp_path) is None
+    memory_fallback.note(tmp_path, asked, less, "abc", "no memory")
+    noted = memory_fallback.noted(tmp_path)
     assert noted["before"] == {"shards": 1, "eval_batch_size": 10}
-    assert smaller.with_trainer(asked, noted["instead"]) == less
-    assert "batch of 4 goes on in 2 pieces of at most 2" in smaller.described(less)
+    assert memory_fallback.with_trainer(asked, noted["instead"]) == less
+    assert "batch of 4 goes on in 2 pieces of at most 2" in memory_fallback.described(less)

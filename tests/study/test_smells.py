@@ -6,18 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlintern.report.model import Printed, TableCell
-from mlintern.spec import PaperSpec, ResultTable
-from mlintern.study.contrasts import measured
-from mlintern.study.smell_curves import Curve, flat_from_start, leaps, loss_spikes, saturates_at_start, still_improving
-from mlintern.study.smell_examples import (
+from mlintern.report.model.report import Printed, TableCell
+from mlintern.spec.paper_spec import PaperSpec, ResultTable
+from mlintern.study.account.contrasts import measured
+from mlintern.study.account.smells.of_curves import (
+    Curve,
+    flat_from_start,
+    leaps,
+    loss_spikes,
+    saturates_at_start,
+    still_improving,
+)
+from mlintern.study.account.smells.of_examples import (
     Predicted,
     above_label_ceiling,
     above_neighbour_ceiling,
     below_constant_guess,
     not_its_examples,
 )
-from mlintern.study.smell_scores import (
+from mlintern.study.account.smells.of_scores import (
     above_train,
     better_than_paper,
     examples_behind,
@@ -26,7 +33,7 @@ from mlintern.study.smell_scores import (
     train_test_gap,
     zero_variance,
 )
-from mlintern.study.smells import Group, _directions, find_smells
+from mlintern.study.account.smells.smells import Group, _directions, find_smells
 
 EXAMPLES, CLASSES, STEPS = 500, 5, 2000
 SPEC = PaperSpec.model_validate(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mlintern import snapshot
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
+from mlintern.packs import snapshot
 from mlintern.sandbox import capabilities, policy
-from mlintern.study.source_files import source_files
+from mlintern.study.folders.source_files import source_files
 from tests.study import tiny
 
 

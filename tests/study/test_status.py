@@ -4,10 +4,11 @@ import fcntl
 
 import pytest
 
-from mlintern import sealed
-from mlintern.errors import UserError
-from mlintern.study import failures, status
-from mlintern.study.budget import write_plan
+from mlintern.core.errors import UserError
+from mlintern.core.records import sealed
+from mlintern.study.folders import failures
+from mlintern.study.plan.budget import write_plan
+from mlintern.study.run import status
 from tests import records
 
 

@@ -8,26 +8,26 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from mlintern.study import sweep_summary
-from mlintern.study.paired import crossed_estimate
-from mlintern.study.sweep import combinations
+from mlintern.study.statistics.paired import crossed_estimate
+from mlintern.study.sweeps import summary
+from mlintern.study.sweeps.sweep import combinations
 from tests.study import tiny
 
 
 def outcomes(arguments, value):
     """Made-up outcomes of a sweep: `value` of {key: what was swept}."""
-    keys = sweep_summary.swept_keys(arguments)
+    keys = summary.swept_keys(arguments)
     found = []
     for i, overrides in enumerate(combinations(arguments)):
-        swept = sweep_summary.values_of(keys, overrides)
+        swept = summary.values_of(keys, overrides)
         name = " · ".join([swept.get("model", "net"), "imb", "clean", f"seed {swept.get('seed', 0)}"])
-        found.append(sweep_summary.Outcome(swept, name, f"{i:016d}", "accuracy", value(swept), "a test accuracy"))
+        found.append(summary.Outcome(swept, name, f"{i:016d}", "accuracy", value(swept), "a test accuracy"))
     return found
 
 
 def shown(found, width=100):
     console = Console(file=io.StringIO(), width=width)
-    sweep_summary.show(console, found)
+    summary.show(console, found)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -37,7 +37,7 @@ ACCURACY = {"0": 0.8, "1": 0.84, "2": 0.79}
 def test_seeds_of_the_split_are_named_in_each_row_and_give_an_interval():
     found = outcomes(["paper=x", "protocol.split_seed=0,1,2", "seed=0"], lambda s: ACCURACY[s["protocol.split_seed"]])
     assert [one.label for one in found] == [f"net · imb · clean · seed 0 · protocol.split_seed={i}" for i in range(3)]
-    (group,) = sweep_summary.groups(found)
+    (group,) = summary.groups(found)
     assert (group.by, list(group.over), group.asked) == ({}, ["protocol.split_seed"], 3)
     low, high = stats.t.interval(0.95, 2, np.mean(list(ACCURACY.values())), stats.sem(list(ACCURACY.values())))
     assert group.interval() == pytest.approx((low, high))
@@ -49,7 +49,7 @@ def test_seeds_of_the_split_are_named_in_each_row_and_give_an_interval():
 
 def test_variants_are_groups_over_seeds():
     found = outcomes(["model=a,b", "seed=0,1,2"], lambda s: ACCURACY[s["seed"]] - 0.1 * (s["model"] == "b"))
-    a, b = sweep_summary.groups(found)
+    a, b = summary.groups(found)
     assert (a.by, b.by) == ({"model": "a"}, {"model": "b"})
     assert (a.estimate.value, b.estimate.value) == pytest.approx((0.81, 0.71))
     assert a.interval()[1] - a.interval()[0] == pytest.approx(b.interval()[1] - b.interval()[0])
@@ -58,7 +58,7 @@ def test_variants_are_groups_over_seeds():
 
 def test_one_run_has_no_interval():
     found = outcomes(["model=a,b", "seed=0"], lambda s: 0.5)
-    assert all(np.isnan(group.interval()).all() for group in sweep_summary.groups(found))
+    assert all(np.isnan(group.interval()).all() for group in summary.groups(found))
     assert shown(found).count("none: one run") == 2
 
 
@@ -69,23 +69,23 @@ def test_equal_values_have_no_interval():
 def test_two_kinds_of_seeds_are_crossed_and_no_runs_of_their_own():
     draw = np.random.default_rng(0).normal(size=(3, 4)) + 3 * np.arange(4)  # splits differ, seeds hardly
     given = ["seed=0,1,2", "protocol.split_seed=0,1,2,3"]
-    (group,) = sweep_summary.groups(outcomes(given, lambda s: draw[int(s["seed"]), int(s["protocol.split_seed"])]))
+    (group,) = summary.groups(outcomes(given, lambda s: draw[int(s["seed"]), int(s["protocol.split_seed"])]))
     assert group.interval() == pytest.approx(crossed_estimate(draw).interval())
     naive = stats.t.interval(0.95, 11, draw.mean(), stats.sem(draw.ravel()))
     assert group.interval()[1] - group.interval()[0] > 1.5 * (naive[1] - naive[0])
     assert group.runs == "12 over seed x protocol.split_seed"
     lost = outcomes(given, lambda s: None if s["seed"] == "0" else draw[int(s["seed"]), int(s["protocol.split_seed"])])
-    (group,) = sweep_summary.groups(lost)
+    (group,) = summary.groups(lost)
     assert group.runs == "8 of 12 over seed x protocol.split_seed"
     assert "none for this layout" in shown(lost)
 
 
 def test_what_failed_is_left_out_and_counted():
     found = outcomes(["seed=0,1,2"], lambda s: None if s["seed"] == "1" else ACCURACY[s["seed"]])
-    (group,) = sweep_summary.groups(found)
+    (group,) = summary.groups(found)
     assert group.runs == "2 of 3 over seed"
     assert group.estimate.value == pytest.approx(0.795)
-    (nothing,) = sweep_summary.groups(outcomes(["seed=0,1"], lambda s: None))
+    (nothing,) = summary.groups(outcomes(["seed=0,1"], lambda s: None))
     assert nothing.estimate is None
     assert "0 of 2 over seed" in shown(outcomes(["seed=0,1"], lambda s: None))
 
@@ -103,7 +103,7 @@ def test_what_failed_is_left_out_and_counted():
     ],
 )
 def test_seeds_of_any_kind_are_replicates(key, is_one):
-    assert sweep_summary.is_replicate(key) is is_one
+    assert summary.is_replicate(key) is is_one
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
@@ -114,8 +114,8 @@ def test_the_table_keeps_to_the_terminal(width):
 
 def test_keys_that_are_added_and_ranges_are_named():
     found = outcomes(["+model.drop=0.1,0.2", "seed=range(2)"], lambda s: float(s["model.drop"]) + int(s["seed"]))
-    assert [group.by for group in sweep_summary.groups(found)] == [{"model.drop": "0.1"}, {"model.drop": "0.2"}]
-    assert all(group.runs == "2 over seed" for group in sweep_summary.groups(found))
+    assert [group.by for group in summary.groups(found)] == [{"model.drop": "0.1"}, {"model.drop": "0.2"}]
+    assert all(group.runs == "2 over seed" for group in summary.groups(found))
 
 
 @pytest.mark.slow

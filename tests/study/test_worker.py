@@ -16,15 +16,15 @@ import sys
 import pytest
 from rich.console import Console
 
-from mlintern.errors import Interrupted, UserError
-from mlintern.pack import Pack
-from mlintern.roots import ROOT
+from mlintern.core.errors import Interrupted, UserError
+from mlintern.core.roots import ROOT
+from mlintern.packs.pack import Pack
 from mlintern.sandbox import capabilities
 from mlintern.sandbox.policy import Policy
-from mlintern.study import locks
-from mlintern.study.launch import launcher
-from mlintern.study.pool import Pool, Task
-from mlintern.study.worker import Worker, absent, imported_by
+from mlintern.study.folders import locks
+from mlintern.study.workers.launch import launcher
+from mlintern.study.workers.pool import Pool, Task
+from mlintern.study.workers.worker import Worker, absent, imported_by
 from tests.study import tiny
 
 
@@ -51,7 +51,9 @@ def sandboxed(request, tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "file").write_text("content")
     pack = tiny.write_pack(tmp_path) / "papers" / tiny.SLUG
-    monkeypatch.setattr("mlintern.study.launch.Sandboxed._readonly", lambda self: [ROOT / "tests", tmp_path / "papers"])
+    monkeypatch.setattr(
+        "mlintern.study.workers.launch.Sandboxed._readonly", lambda self: [ROOT / "tests", tmp_path / "papers"]
+    )
     real = launcher(Pack(tiny.SLUG, pack.parent), Policy(request.param), [runs, data], 2, Console(quiet=True))
     with Pool(1, {}, 0, Fake(real)) as pool:
         yield pool, runs, data
@@ -104,7 +106,7 @@ def test_a_release_pack_runs_bare_where_there_is_no_sandbox_and_no_other_does(tm
     def none(backend):
         raise UserError("sandbox: this host offers none (no Landlock). Install bubblewrap, or run it bare")
 
-    monkeypatch.setattr("mlintern.study.launch.offered", none)
+    monkeypatch.setattr("mlintern.study.workers.launch.offered", none)
     said = io.StringIO()
     bare = launcher(Pack("arxiv_2011_14439"), Policy(), [], 1, Console(file=said, width=300))
     assert bare.record["backend"] == "none"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from mlintern.roots import ROOT
+from mlintern.core.roots import ROOT
 
 SLUG = "local_tiny"
 PAPER = f"paper={SLUG}"

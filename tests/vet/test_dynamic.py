@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.sandbox import GIB, Limits, capabilities
 from mlintern.vet import Example, Factor, Variant, check_models
 from mlintern.vet.dynamic import _factor, check_variant

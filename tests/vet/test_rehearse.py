@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from mlintern.config import Composer
-from mlintern.roots import PACKS
-from mlintern.study import plan
+from mlintern.core.roots import PACKS
+from mlintern.study.plan import plan
 from mlintern.vet.run import rehearse
 
 SLUG = "arxiv_2011_14439"

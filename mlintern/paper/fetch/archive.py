@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from mlintern.errors import UserError
-from mlintern.files import write_problem
+from mlintern.core.errors import UserError
+from mlintern.core.files import write_problem
 
 BodyKind = Literal["gzip", "tar", "zip", "pdf", "postscript", "html", "text", "unknown"]
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.paper.fetch.download import Damaged, Downloader
 from mlintern.paper.ids import PaperId
 from mlintern.paper.settings import PaperSettings

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mlintern.errors import UserError
-from mlintern.files import read_json, sha256_file, write_json, write_problem
+from mlintern.core.errors import UserError
+from mlintern.core.files import read_json, sha256_file, write_json, write_problem
 
 
 class PaperCache:

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from mlintern import __version__
-from mlintern.errors import UserError
-from mlintern.files import write_problem
+from mlintern.core.errors import UserError
+from mlintern.core.files import write_problem
 from mlintern.paper.settings import PaperSettings
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlintern.errors import UserError
-from mlintern.files import sha256_file
-from mlintern.paper.document import Road
+from mlintern.core.errors import UserError
+from mlintern.core.files import sha256_file
+from mlintern.paper.document.document import Road
 from mlintern.paper.fetch import archive
 from mlintern.paper.fetch.arxiv import Metadata, ask, file_url
 from mlintern.paper.fetch.cache import PaperCache

@@ -5,7 +5,7 @@ import re
 from mlintern.paper.html.inline import is_skipped
 from mlintern.paper.html.tables import cells_of, is_grid, is_wide, rows_of
 from mlintern.paper.html.tree import Node, Text
-from mlintern.paper.mathtext import math_text
+from mlintern.paper.text.mathtext import math_text
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NUMBER = re.compile(

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from mlintern.paper.document import Missing, Span
+from mlintern.paper.document.document import Missing, Span
+from mlintern.paper.document.text_builder import TextBuilder
 from mlintern.paper.html.tree import Node, Text
-from mlintern.paper.latex.commands import GRIDS
-from mlintern.paper.mathtext import math_text
-from mlintern.paper.text_builder import TextBuilder
+from mlintern.paper.latex.source.commands import GRIDS
+from mlintern.paper.text.mathtext import math_text
 
 _SKIPPED_TAGS = frozenset(
     ["script", "style", "nav", "button", "template", "noscript", "svg", "iframe", "object", "embed", "form", "input"]

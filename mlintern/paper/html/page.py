@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from mlintern.paper.document import (
+from mlintern.paper.document.document import (
     BlockKind,
     Equation,
     Figure,
@@ -14,13 +14,13 @@ from mlintern.paper.document import (
     Span,
     Table,
 )
+from mlintern.paper.document.text_builder import TextBuilder
 from mlintern.paper.html.floats import (
     is_block,
 )
 from mlintern.paper.html.inline import InlineWriter, Style
 from mlintern.paper.html.tree import Node, Text
-from mlintern.paper.text_builder import TextBuilder
-from mlintern.paper.unique_ids import UniqueIds
+from mlintern.paper.text.unique_ids import UniqueIds
 
 _LATEXML_CONFIDENCE = 0.95
 _PLAIN_CONFIDENCE = 0.7

@@ -2,10 +2,7 @@
 
 import re
 
-from mlintern.paper.document import (
-    Equation,
-    Reference,
-)
+from mlintern.paper.document.document import Equation, Reference
 from mlintern.paper.html.floats import (
     holds_blocks,
 )

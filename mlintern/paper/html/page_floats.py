@@ -3,11 +3,7 @@
 import re
 from dataclasses import replace
 
-from mlintern.paper.document import (
-    Figure,
-    Missing,
-    Table,
-)
+from mlintern.paper.document.document import Figure, Missing, Table
 from mlintern.paper.html.floats import (
     caption_of,
     float_inside,

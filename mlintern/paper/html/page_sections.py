@@ -3,9 +3,7 @@
 import re
 from dataclasses import replace
 
-from mlintern.paper.document import (
-    Section,
-)
+from mlintern.paper.document.document import Section
 from mlintern.paper.html.floats import (
     HEADINGS,
     holds_blocks,

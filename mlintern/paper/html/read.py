@@ -8,12 +8,8 @@ annotation); it is taken once, from the `alttext` that holds its LaTeX. Scripts 
 import hashlib
 from pathlib import Path
 
-from mlintern.errors import UserError
-from mlintern.paper.document import (
-    Document,
-    Missing,
-    Source,
-)
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document, Missing, Source
 from mlintern.paper.html.floats import (
     HEADINGS,
     caption_of,

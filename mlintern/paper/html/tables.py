@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlintern.paper.document import Cell, Span
+from mlintern.paper.document.document import Cell, Span
 from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of, words
 from mlintern.paper.html.tree import Node
 from mlintern.paper.numbers import parse_cell

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 
 MAX_BYTES = 50_000_000
 MAX_NODES = 500_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from mlintern.paper.latex.commands import FLOATS
-from mlintern.paper.latex.drafts import CaptionDraft, FloatDraft
-from mlintern.paper.latex.ink import PLAIN
-from mlintern.paper.latex.macro import Macro
+from mlintern.paper.latex.expansion.macro import Macro
+from mlintern.paper.latex.source.commands import FLOATS
+from mlintern.paper.latex.source.drafts import CaptionDraft, FloatDraft
+from mlintern.paper.latex.source.ink import PLAIN
+from mlintern.paper.latex.source.tokens import BEGIN, CS, END, EOF, Token, spell, tokens_of
 from mlintern.paper.latex.state import PaperState
-from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, Token, spell, tokens_of
 
 _ROMAN = re.compile(r"IEEEtran|IEEEconf|revtex4(?:-\d)?")
 """Classes that number their tables I, II, III."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mlintern.paper.latex.commands import ROWED
-from mlintern.paper.latex.drafts import EquationDraft
+from mlintern.paper.latex.source.commands import ROWED
+from mlintern.paper.latex.source.drafts import EquationDraft
+from mlintern.paper.latex.source.tokens import Token
 from mlintern.paper.latex.state import PaperState
-from mlintern.paper.latex.tokens import Token
 
 
 class Formulas(PaperState):

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 
-from mlintern.paper.latex.cells import Cells
-from mlintern.paper.latex.commands import (
+from mlintern.paper.latex.expansion.macro import Macro
+from mlintern.paper.latex.floats import Floats
+from mlintern.paper.latex.formulas import Formulas
+from mlintern.paper.latex.grids.cells import Cells
+from mlintern.paper.latex.grids.data_files import DataFiles
+from mlintern.paper.latex.grids.tables import read_grid
+from mlintern.paper.latex.references import References
+from mlintern.paper.latex.source.commands import (
     ARGUMENTS,
     DISPLAYS,
     DRAWINGS,
@@ -16,17 +22,11 @@ from mlintern.paper.latex.commands import (
     SCOPED,
     VERBATIM,
 )
-from mlintern.paper.latex.data_files import DataFiles
-from mlintern.paper.latex.drafts import SectionDraft
-from mlintern.paper.latex.files import Folder
-from mlintern.paper.latex.floats import Floats
-from mlintern.paper.latex.formulas import Formulas
-from mlintern.paper.latex.ink import PLAIN
-from mlintern.paper.latex.macro import Macro
-from mlintern.paper.latex.references import References
-from mlintern.paper.latex.setting import Scope
-from mlintern.paper.latex.tables import read_grid
-from mlintern.paper.latex.tokens import BEGIN, CS, END, EOF, TEXT, Lexer, Token, spell, tokens_of
+from mlintern.paper.latex.source.drafts import SectionDraft
+from mlintern.paper.latex.source.files import Folder
+from mlintern.paper.latex.source.ink import PLAIN
+from mlintern.paper.latex.source.tokens import BEGIN, CS, END, EOF, TEXT, Lexer, Token, spell, tokens_of
+from mlintern.paper.latex.typesetting.setting import Scope
 
 _APPENDIX = re.compile(r"\s*(?:[A-Z]\s+)?(?:appendix|appendices|supplement(?:ary|al)?\b)", re.I)
 _PSEUDOCODE = {

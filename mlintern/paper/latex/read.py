@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document
-from mlintern.paper.latex.assemble import Assembly
-from mlintern.paper.latex.files import MAX_FILE, MAX_FILES, Folder, find_root, open_folder
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document
+from mlintern.paper.latex.assembly.assemble import Assembly
 from mlintern.paper.latex.paper import PaperReader
-from mlintern.paper.latex.setting import MAX_DEPTH, NOWHERE
+from mlintern.paper.latex.source.files import MAX_FILE, MAX_FILES, Folder, find_root, open_folder
 from mlintern.paper.latex.state import BEGIN_DOCUMENT, outside_comments
+from mlintern.paper.latex.typesetting.setting import MAX_DEPTH, NOWHERE
 
 
 def read_latex(path: Path | str, id: str = "", name: str = "") -> Document:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mlintern.paper.latex.drafts import EntryDraft
+from mlintern.paper.latex.source.drafts import EntryDraft
+from mlintern.paper.latex.source.tokens import BEGIN, CS, END, Lexer, Token, spell
 from mlintern.paper.latex.state import PaperState
-from mlintern.paper.latex.tokens import BEGIN, CS, END, Lexer, Token, spell
 
 _KIND_NAMES = {
     "table": "Table",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mlintern.paper.document import BlockKind, Missing, Span
-from mlintern.paper.latex.commands import KEPT
-from mlintern.paper.latex.drafts import (
+from mlintern.paper.document.document import BlockKind, Missing, Span
+from mlintern.paper.latex.expansion.primitives import Primitives, install_conditions
+from mlintern.paper.latex.source.commands import KEPT
+from mlintern.paper.latex.source.drafts import (
     BlockDraft,
     CellDraft,
     EntryDraft,
@@ -15,11 +16,10 @@ from mlintern.paper.latex.drafts import (
     GridDraft,
     SectionDraft,
 )
-from mlintern.paper.latex.files import MAX_TOTAL, TEX_SUFFIXES, Folder
-from mlintern.paper.latex.primitives import Primitives, install_conditions
-from mlintern.paper.latex.tokens import CS, TEXT, Lexer, Token, spell
-from mlintern.paper.latex.typeset import Typesetter
-from mlintern.paper.latex.units import NumberStyle
+from mlintern.paper.latex.source.files import MAX_TOTAL, TEX_SUFFIXES, Folder
+from mlintern.paper.latex.source.tokens import CS, TEXT, Lexer, Token, spell
+from mlintern.paper.latex.typesetting.typeset import Typesetter
+from mlintern.paper.latex.typesetting.units import NumberStyle
 
 BEGIN_DOCUMENT = r"\\begin\s*\{document\}"
 MAX_LOADS = 50

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mlintern.paper.document import BlockKind
+from mlintern.paper.document.document import BlockKind
 from mlintern.paper.pdf.layout import Line
 from mlintern.paper.pdf.order import is_ruled_off
 from mlintern.paper.pdf.pages import CAPTION, subcaption_of

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mlintern.paper.document import Missing
+from mlintern.paper.document.document import Missing
 from mlintern.paper.pdf.blocks import Block
 from mlintern.paper.pdf.order import is_page_number
 from mlintern.paper.pdf.pages import Page

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlintern.paper.document import Missing
+from mlintern.paper.document.document import Missing
 from mlintern.paper.pdf.chunks import chunks_of
 from mlintern.paper.pdf.layout import (
     TURNS,

@@ -14,8 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document
 from mlintern.paper.fetch import archive
 
 _CRASH = "the PDF is damaged, and the library that reads it gave up"

@@ -5,8 +5,9 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document, Figure, Missing, Reference, Section, Source, Span, Table
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document, Figure, Missing, Reference, Section, Source, Span, Table
+from mlintern.paper.document.text_builder import TextBuilder
 from mlintern.paper.pdf.blocks import ENTRY, NUMBERED, Block, Blocks
 from mlintern.paper.pdf.captions import adopt, captions_above, find_grids, near_captions
 from mlintern.paper.pdf.layout import Line
@@ -14,7 +15,6 @@ from mlintern.paper.pdf.order import text_lines
 from mlintern.paper.pdf.pages import Page, pages_of
 from mlintern.paper.pdf.regions import Region
 from mlintern.paper.pdf.tables import PdfGrid
-from mlintern.paper.text_builder import TextBuilder
 
 MAX_PAGES = 400
 _CONFIDENCE = 0.6

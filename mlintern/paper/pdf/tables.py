@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mlintern.paper.document import Cell
+from mlintern.paper.document.document import Cell
 from mlintern.paper.numbers import Number, parse_cell
 from mlintern.paper.numbers.commas import settle_commas
 from mlintern.paper.pdf.chunks import Chunk, chunks_of, columns_of

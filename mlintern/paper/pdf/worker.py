@@ -8,8 +8,8 @@ import logging
 import sys
 from pathlib import Path
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document, Source
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document, Source
 
 
 def main(path: str, name: str, id: str, version: str) -> int:

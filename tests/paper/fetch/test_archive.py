@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.paper.fetch.archive import Limits, sniff, unpack
 from tests.paper.fetch.loopback_arxiv import TEX, minimal_pdf, tarball
 from tests.paper.work import calls_in

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
+from mlintern.core.errors import UserError
 from mlintern.paper.fetch.fetch import fetch
 from mlintern.paper.ids import PaperId
 from mlintern.paper.settings import PaperSettings

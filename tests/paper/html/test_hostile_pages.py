@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document
 from mlintern.paper.html.read import read_page
 from tests.paper.work import calls_in
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document, Table
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document, Table
 from mlintern.paper.html.read import read_html, read_page
 from tests.paper.html.pages import EQUATIONS, PAGE, RESULTS, math
 from tests.paper.html.pages import cell as cell_of

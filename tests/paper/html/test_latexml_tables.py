@@ -3,7 +3,7 @@
 
 import pytest
 
-from mlintern.paper.document import Cell, Document
+from mlintern.paper.document.document import Cell, Document
 from mlintern.paper.html.read import read_page
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlintern.paper.mathtext import math_text
+from mlintern.paper.text.mathtext import math_text
 
 
 @given(st.text(st.sampled_from("\\{}^_$&~ab1.'-+[]frcqsthilxe \n"), max_size=60))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlintern.paper.document import Cell, Document, Table
+from mlintern.paper.document.document import Cell, Document, Table
 from mlintern.paper.latex.read import read_latex
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.paper.document import Document
+from mlintern.paper.document.document import Document
 from mlintern.paper.latex.read import read_latex
 from tests.paper.truth import judged, truths
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.paper.document import Document
+from mlintern.paper.document.document import Document
 from mlintern.paper.latex.read import read_latex
 
 VALUES = "name,acc,note\nbase,71.25,{a, b}\nlarge,75.0,50\\%\nshort,1\nxl,77.5,c\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlintern.paper.document import Document, Table
+from mlintern.paper.document.document import Document, Table
 from mlintern.paper.latex.read import read_latex
 
 EXPECTED = sorted((Path(__file__).parent / "expected").glob("*.yaml"))

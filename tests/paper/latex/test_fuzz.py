@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlintern.paper.document import Document
+from mlintern.paper.document.document import Document
 from mlintern.paper.latex.read import read_latex
 from tests.paper.work import calls_in
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.paper.document import Document
+from mlintern.paper.document.document import Document
 from mlintern.paper.latex.read import read_latex
-from mlintern.paper.latex.setting import MAX_DEPTH
 from mlintern.paper.latex.state import PaperState
+from mlintern.paper.latex.typesetting.setting import MAX_DEPTH
 
 
 def read(folder: Path, body: str, before: str = "") -> Document:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document
 from mlintern.paper.latex.read import read_latex
 from tests.paper.work import calls_in
 

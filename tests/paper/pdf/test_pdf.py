@@ -6,8 +6,8 @@ from pathlib import Path
 import pypdf
 import pytest
 
-from mlintern.errors import UserError
-from mlintern.paper.document import Document, Table
+from mlintern.core.errors import UserError
+from mlintern.paper.document.document import Document, Table
 from mlintern.paper.pdf.read import read_pdf
 from mlintern.paper.pdf.worker import read_here
 from tests.paper.fetch.loopback_arxiv import minimal_pdf

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.paper.document import Document, Table
+from mlintern.paper.document.document import Document, Table
 from mlintern.paper.pdf.layout import Glyph, Line, Word, words_of
 from mlintern.paper.pdf.read import read_pdf
 from mlintern.paper.pdf.regions import Region, extended

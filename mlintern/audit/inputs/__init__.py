@@ -1,0 +1,1 @@
+"""What an audit looks at, from files, arrays and datasets."""

@@ -1,0 +1,1 @@
+"""What a leak is worth, and what is done about it."""

@@ -1,0 +1,1 @@
+"""Finding what belongs together: neighbours, copies, transformed copies, skill."""

@@ -1,0 +1,1 @@
+"""Who answers: APIs, a person with any assistant, or a recording."""

@@ -1,0 +1,1 @@
+"""The draft of a pack, and what shows that it works."""

@@ -1,0 +1,57 @@
+"""Whether a draft's study runs what its spec will be judged on: each claim and cell needs planned runs and a metric."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mlintern.spec.paper_spec import PaperSpec
+from mlintern.study.judge.claims import MeasuredClaim, Monotone, PairClaim, PeakNear, parse_claim
+from mlintern.study.judge.observation import same
+from mlintern.study.judge.which_runs_count import Evidence
+from mlintern.study.plan.cell_plan import CellPlan
+
+
+def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
+    """Claims and result cells that no planned run answers, and why."""
+    rows = [{"cell_id": None, "variant": c.variant, "levels": dict(c.levels), "seed": c.seed} for c in cells]
+    evidence = Evidence(spec, [], {}, rows)
+    all_known = [(c.section, evidence.coordinates(c.variant, c.levels), set(c.config["metrics"])) for c in cells]
+    for claim in spec.claims:
+        if not claim.testable:
+            continue
+        typed = parse_claim(claim)
+        known = [(at, metrics) for section, at, metrics in all_known if section == (claim.section or "")]
+        if isinstance(typed, MeasuredClaim):
+            sides = [typed.a, typed.b] if isinstance(typed, PairClaim) else [getattr(typed, "a", {})]
+            selectors = [{**typed.where, **side} for side in sides]
+            yield from _missing(f"claim {claim.id}", selectors, typed.metric, known, evidence.bases)
+            if isinstance(typed, PeakNear | Monotone):
+                levels = {str(at.get(typed.factor)) for at, _ in known if _holds(selectors[0], at, {})}
+                if len(levels) < 2:
+                    yield f"claim {claim.id}: paper.grid runs {len(levels)} level(s) of {typed.factor}; it needs more"
+    known = [(at, metrics) for section, at, metrics in all_known if not section]
+    for table, cell in spec.testable_cells():
+        selector = {**cell.levels, "variant": cell.variant, "data": cell.data}
+        where = f"table {table.id}: {cell.row}, {cell.column}"
+        yield from _missing(where, [selector], cell.metric, known, evidence.bases)
+
+
+def _missing(
+    what: str,
+    selectors: Sequence[Mapping[str, Any]],
+    metric: str,
+    known: Sequence[tuple[Mapping[str, Any], set[str]]],
+    bases: Mapping[str, Any],
+) -> Iterator[str]:
+    for selector in selectors:
+        named = ", ".join(f"{key}={value}" for key, value in selector.items()) or "any"
+        found = [metrics for at, metrics in known if _holds(selector, at, bases)]
+        if not found:
+            yield f"{what}: paper.grid has no run of {named}; add it"
+        elif metric != "loss" and not any(metric in metrics for metrics in found):
+            measured = ", ".join(sorted(set().union(*found)))
+            yield f"{what}: the metric {metric!r} is not measured (there are: {measured}, loss); add it to conf/metrics"
+
+
+def _holds(selector: Mapping[str, Any], at: Mapping[str, Any], bases: Mapping[str, Any]) -> bool:
+    """Whether a planned run has all coordinates of a selector; a factor that no run varies stands at its base."""
+    return all(same(value, at.get(key, bases.get(key))) for key, value in selector.items())

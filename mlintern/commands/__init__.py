@@ -1,0 +1,1 @@
+"""Commands that join rooms which do not know each other."""

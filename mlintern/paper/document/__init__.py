@@ -1,0 +1,1 @@
+"""The Document: what a paper says, each word traceable to its source."""

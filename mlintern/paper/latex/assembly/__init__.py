@@ -1,0 +1,1 @@
+"""From what the reader left behind to the Document."""

@@ -1,0 +1,1 @@
+"""Expanding macros, conditionals, loops and counters, in bounds."""

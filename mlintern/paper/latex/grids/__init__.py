@@ -1,0 +1,1 @@
+"""Tables: from column specifications and cells to a grid."""

@@ -1,0 +1,129 @@
+"""Where the cells of a table end up: spans made to fit, empty rows removed, headers told from data."""
+
+from __future__ import annotations
+
+from mlintern.paper.latex.source.drafts import CellDraft, GridDraft
+
+
+def _empty(cell: CellDraft) -> bool:
+    return cell.end <= cell.start
+
+
+def settle(grid: GridDraft) -> None:
+    """Makes rowspans real: the blank cells they cover go, spans that meet text stop before it; blank rows go."""
+    at = {(c.row, c.column): c for c in grid.cells}
+    for cell in [c for c in grid.cells if c.rowspan != 1]:
+        if cell.rowspan < 0:
+            _upwards(grid, cell, at)
+            continue
+        reach = 1
+        while reach < cell.rowspan and cell.row + reach < grid.rows:
+            if any(not _empty(below) for below in _covered(cell, cell.row + reach, at)):
+                break
+            reach += 1
+        asked = min(cell.rowspan, grid.rows - cell.row)
+        if reach < asked and (cell.row + reach) not in (*grid.rules, *grid.partial):
+            cell.doubts.append("it should span rows that hold text")
+        cell.rowspan = reach
+    covered = {
+        (r, c)
+        for cell in grid.cells
+        for r in range(cell.row, cell.row + cell.rowspan)
+        for c in range(cell.column, cell.column + cell.colspan)
+        if (r, c) != (cell.row, cell.column) and not _empty(cell)
+    }
+    grid.cells = [c for c in grid.cells if (c.row, c.column) not in covered or not _empty(c)]
+    _drop_blank_rows(grid)
+
+
+def _covered(cell: CellDraft, row: int, at: dict[tuple[int, int], CellDraft]) -> list[CellDraft]:
+    return [at[(row, c)] for c in range(cell.column, cell.column + cell.colspan) if (row, c) in at]
+
+
+def _upwards(grid: GridDraft, cell: CellDraft, at: dict[tuple[int, int], CellDraft]) -> None:
+    """A negative count: the cell stands in the last of the rows it spans."""
+    reach = 1
+    while (
+        reach < -cell.rowspan and cell.row - reach >= 0 and all(_empty(c) for c in _covered(cell, cell.row - reach, at))
+    ):
+        reach += 1
+    for r in range(cell.row - reach + 1, cell.row):
+        for above in _covered(cell, r, at):
+            if above in grid.cells:
+                grid.cells.remove(above)
+    cell.row, cell.rowspan = cell.row - reach + 1, reach
+    grid.cells.sort(key=lambda c: (c.row, c.column))
+
+
+def _drop_blank_rows(grid: GridDraft) -> None:
+    """Rows that hold nothing and lie under no span are vertical space, not data."""
+    kept: list[int] = []
+    filled: set[int] = set()
+    for cell in grid.cells:
+        if not _empty(cell):
+            filled.update(range(cell.row, cell.row + cell.rowspan))
+    kept = [r for r in range(grid.rows) if r in filled]
+    if len(kept) == grid.rows:
+        return
+    new = {old: i for i, old in enumerate(kept)}
+
+    def moved(rule: int) -> int:
+        return sum(r < rule for r in kept)
+
+    grid.cells = [c for c in grid.cells if c.row in new]
+    for cell in grid.cells:
+        cell.row = new[cell.row]
+    grid.rules = sorted({moved(r) for r in grid.rules})
+    grid.partial = sorted({moved(r) for r in grid.partial})
+    grid.rows = len(kept)
+
+
+def header_rows(grid: GridDraft, numeric: dict[tuple[int, int], bool], head: int = 0) -> int:
+    """How many rows at the top are headers: those above the first full rule inside the table, spans completed.
+
+    Without such a rule the first row is a header unless it holds as many numbers as the rows below it.
+    """
+    if grid.rows < 2:
+        return 0
+    inside = [r for r in grid.rules if 0 < r < grid.rows]
+    count = head or (inside[0] if inside else 0)
+    if count and (count > 6 or (count > grid.rows / 2 and grid.rows > 3)):
+        count = 0
+    if not count:
+        return 0 if _share(grid, numeric, 0) > 0.5 else 1
+    changed = True
+    while changed:
+        changed = False
+        for cell in grid.cells:
+            if cell.row < count < cell.row + cell.rowspan and cell.column > 0:
+                count, changed = min(cell.row + cell.rowspan, grid.rows - 1), True
+                break
+    return min(count, grid.rows - 1)
+
+
+def _share(grid: GridDraft, numeric: dict[tuple[int, int], bool], row: int) -> float:
+    """Part of a row's filled cells, the first column left out, that are numbers."""
+    found = [
+        numeric.get((c.row, c.column), False) for c in grid.cells if c.row == row and c.column > 0 and not _empty(c)
+    ]
+    return sum(found) / len(found) if found else 0.0
+
+
+def header_columns(
+    grid: GridDraft, numeric: dict[tuple[int, int], bool], texts: dict[tuple[int, int], str], header: int
+) -> int:
+    """How many columns at the left name the rows: those whose filled body cells are mostly words."""
+    count = 0
+    for column in range(grid.columns - 1):
+        body = [c for c in grid.cells if c.row >= header and c.column == column and c.colspan == 1 and not _empty(c)]
+        words = [c for c in body if not numeric.get((c.row, c.column), False) and _wordy(texts[(c.row, c.column)])]
+        if column and (not body or len(words) * 2 <= len(body)):
+            break
+        count += 1
+    if count == grid.columns - 1 and count > 1 and not any(numeric.values()):
+        return 1
+    return max(count, 1) if grid.columns > 1 else 0
+
+
+def _wordy(text: str) -> bool:
+    return sum(c.isalpha() for c in text) >= 2

@@ -1,0 +1,1 @@
+"""LaTeX's files and tokens, and how their positions are kept."""

@@ -1,0 +1,1 @@
+"""Expanded tokens to text: styles, mathematics, units, characters."""

@@ -1,0 +1,1 @@
+"""Text as papers write it: symbols, mathematics, quotes, numerals."""

@@ -1,0 +1,1 @@
+"""The report as typed objects, which every view is drawn from."""

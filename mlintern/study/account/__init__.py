@@ -1,0 +1,1 @@
+"""From records to a report: comparisons, claims, figures, runs and what is left out."""

@@ -1,0 +1,107 @@
+"""The report's figures: every probe's value over seeds, with the maps of one seed to look at."""
+
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mlintern.core.errors import Absent
+from mlintern.core.records import packed, record
+from mlintern.core.records.record import MAPS_FILE, RunRecord
+from mlintern.report.model.figures import Figure, FigureExample, Grid
+from mlintern.study.statistics.intervals import mean_interval
+
+Maps = Callable[[str], Mapping[str, np.ndarray]]
+"""Cell id to its maps file; empty where there is none."""
+
+_MOST = 64  # pixels of a side that a report draws
+
+
+def read_maps(folder: Path) -> Maps:
+    """Maps of the cells below `runs/<slug>/`, read when asked for."""
+
+    def read(cell_id: str) -> Mapping[str, np.ndarray]:
+        place = Path(folder) / cell_id
+        try:
+            content = record.beside(place, MAPS_FILE)
+        except Absent:
+            return {}
+        return packed.arrays(io.BytesIO(content), place / MAPS_FILE, record.MEND)
+
+    return read
+
+
+def no_maps(_: str) -> Mapping[str, np.ndarray]:
+    """For records whose files are not at hand."""
+    return {}
+
+
+def probe_figures(groups: Iterable[Sequence[RunRecord]], maps: Maps) -> list[Figure]:
+    """One figure per probe and group of seeds, in the order of the groups."""
+    figures = []
+    for runs in groups:
+        names = dict.fromkeys(name for run in runs for name in run.get("probes", []))
+        drawn = maps(runs[0]["cell_id"]) if names else {}
+        for name in names:
+            values = [run["metrics"]["test"][name] for run in runs if name in run["metrics"].get("test", {})]
+            if not values:
+                continue
+            interval = mean_interval(values) if len(values) > 1 else None
+            known = interval is not None and math.isfinite(interval.low) and math.isfinite(interval.high)
+            examples = _examples(name, drawn)
+            levels = dict(runs[0]["levels"])
+            figures.append(
+                Figure(
+                    probe=name,
+                    variant=runs[0]["variant"],
+                    data=str(levels.pop("data", "")),
+                    protocol=str(levels.pop("protocol", "")),
+                    levels=levels,
+                    mean=float(np.mean(values)),
+                    ci_low=interval.low if interval is not None and known else None,
+                    ci_high=interval.high if interval is not None and known else None,
+                    n=len(values),
+                    seed=runs[0]["seed"] if examples else None,
+                    examples=examples,
+                )
+            )
+    return figures
+
+
+def _examples(name: str, drawn: Mapping[str, np.ndarray]) -> list[FigureExample]:
+    """The examples that the probe drew; none where an example or its map is no picture."""
+    if name not in drawn or drawn[name].ndim != 3:
+        return []
+    pictures = _pictures(drawn["inputs"])
+    if pictures is None:
+        return []
+    regions = drawn.get("annotations")
+    return [
+        FigureExample(
+            picture=_grid(pictures[i]),
+            map=_grid(shown / max(float(shown.max()), 1e-30), stretch=False),
+            region=_grid((regions[i] > 0).astype(float), stretch=False)
+            if regions is not None and regions.ndim == 3
+            else None,
+        )
+        for i, shown in enumerate(drawn[name])
+    ]
+
+
+def _pictures(inputs: np.ndarray) -> np.ndarray | None:
+    """Inputs [k, (channels,) height, width] as grey pictures [k, height, width]; None for anything else."""
+    if inputs.ndim == 4:
+        return inputs.mean(axis=1)
+    return inputs if inputs.ndim == 3 else None
+
+
+def _grid(values: np.ndarray, stretch: bool = True) -> Grid:
+    """Numbers [height, width] as whole ones from 0 to 255: from 0 to 1 as given, or stretched to do so."""
+    step = -(-max(values.shape) // _MOST)
+    values = values[::step, ::step]
+    if stretch:
+        low, high = float(values.min()), float(values.max())
+        values = (values - low) / max(high - low, 1e-30)
+    return [[int(value) for value in row] for row in np.rint(np.clip(values, 0, 1) * 255)]

@@ -1,0 +1,1 @@
+"""What a supervisor would ask about, from the records and their files."""

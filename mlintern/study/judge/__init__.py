@@ -1,0 +1,1 @@
+"""Claims, and what runs say of them."""

@@ -1,0 +1,1 @@
+"""A study's run: data, audits, the life of each cell, and what is shown meanwhile."""

@@ -1,0 +1,1 @@
+"""Estimates, intervals and tests; no number of a report is computed anywhere else."""

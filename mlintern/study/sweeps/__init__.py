@@ -1,0 +1,1 @@
+"""Sweeps and searches: cells as jobs of Hydra's launchers and sweepers."""

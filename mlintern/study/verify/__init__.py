@@ -1,0 +1,1 @@
+"""Two runs compared: again, step by step, and why they part."""

@@ -1,0 +1,77 @@
+"""The house as it is built: imports go down the floors, never up and never round, and a room is small enough to see."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.imports import FLOORS, IMPORTS, MODULES, PACKAGE, room_of
+
+MOST_FILES = 14
+LARGER = {"engine"}
+"""Rooms that get their floors with what will be built in them: real data and real methods."""
+
+
+def circles(arrows: Mapping[str, set[str]]) -> list[list[str]]:
+    """Groups of nodes that reach each other, each sorted."""
+    below: dict[str, set[str]] = {}
+    for node in arrows:
+        seen, todo = set[str](), [node]
+        while todo:
+            for other in arrows.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        below[node] = seen
+    on_one = [node for node in arrows if node in below[node]]
+    groups = {tuple(sorted(other for other in below[node] if node in below.get(other, ()))) for node in on_one}
+    return [list(group) for group in sorted(groups)]
+
+
+def test_no_module_imports_itself_round_a_circle():
+    assert circles(IMPORTS) == []
+
+
+def test_the_search_for_circles_finds_one():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def test_no_arrow_goes_up_or_sideways():
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    arrows = ((name, other, room_of(name), room_of(other)) for name, others in IMPORTS.items() for other in others)
+    assert [
+        f"{name} -> {other}"
+        for name, other, above, below in arrows
+        if above and below and above != below and floor[below] >= floor[above]
+    ] == []
+
+
+def folders() -> list[str]:
+    return sorted({name.rpartition(".")[0] for name in MODULES if "." in name})
+
+
+@pytest.mark.parametrize("room", folders())
+def test_the_rooms_inside_a_room_have_an_order(room):
+    """A folder inside counts as one, a file beside it as itself."""
+
+    def node(name: str) -> str:
+        return ".".join(name.split(".")[: room.count(".") + 2])
+
+    arrows: dict[str, set[str]] = {}
+    for name, others in IMPORTS.items():
+        if name.startswith(f"{room}."):
+            inside = {node(other) for other in others if other.startswith(f"{room}.")} - {node(name)}
+            arrows.setdefault(node(name), set()).update(inside)
+    assert circles(arrows) == []
+
+
+def test_a_room_can_be_taken_in_at_once():
+    full = {}
+    for path in PACKAGE.rglob("*/"):
+        files = [file for file in path.glob("*.py") if file.name != "__init__.py"]
+        if len(files) > MOST_FILES and path.name not in LARGER:
+            full[path.relative_to(PACKAGE).as_posix()] = len(files)
+    assert full == {}
+
+
+def test_every_file_stands_in_a_room():
+    assert sorted(path.name for path in PACKAGE.glob("*.py")) == ["__init__.py", "__main__.py", "cli.py"]
