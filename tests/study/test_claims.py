@@ -7,8 +7,10 @@ import pytest
 from scipy import stats as scipy_stats
 
 from mlintern.core.errors import UserError
-from mlintern.study.judge.claims import Greater, NotTestable, parse_claim, parse_claims
+from mlintern.study.judge.claims import parse_claim, parse_claims
+from mlintern.study.judge.forms import NotTestable
 from mlintern.study.judge.judge import judge
+from mlintern.study.judge.kinds.greater import Greater
 from mlintern.study.judge.observation import Observation
 
 Z = np.array([-1.2, 0.3, 0.9, -0.4, 0.4])  # five seeds' luck, mean 0, so that effects below are exact

@@ -6,13 +6,15 @@ from importlib import resources
 from pydantic import BaseModel
 
 from mlintern.author.asking.messages import Block, Request, TextBlock
+from mlintern.study.judge.claims import kinds_in_words
 
 PROMPTS = ("system", "outline", "extract", "complete", "mend", "write", "critique", "repair")
 
 
 def prompt(name: str) -> str:
-    """The text of one prompt file."""
-    return resources.files("mlintern.author").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
+    """The text of one prompt file, with the kinds of claims that there are where it names them."""
+    text = resources.files("mlintern.author").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
+    return text.replace("<<kinds of claims>>", kinds_in_words())
 
 
 def prompt_hashes() -> dict[str, str]:

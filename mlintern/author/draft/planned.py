@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlintern.spec.paper_spec import PaperSpec
-from mlintern.study.judge.claims import MeasuredClaim, Monotone, PairClaim, PeakNear, parse_claim
+from mlintern.study.judge.claims import parse_claim
+from mlintern.study.judge.forms import LevelsClaim, MeasuredClaim
 from mlintern.study.judge.observation import same
 from mlintern.study.judge.which_runs_count import Evidence
 from mlintern.study.plan.cell_plan import CellPlan
@@ -21,11 +22,9 @@ def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
         typed = parse_claim(claim)
         known = [(at, metrics) for section, at, metrics in all_known if section == (claim.section or "")]
         if isinstance(typed, MeasuredClaim):
-            sides = [typed.a, typed.b] if isinstance(typed, PairClaim) else [getattr(typed, "a", {})]
-            selectors = [{**typed.where, **side} for side in sides]
-            yield from _missing(f"claim {claim.id}", selectors, typed.metric, known, evidence.bases)
-            if isinstance(typed, PeakNear | Monotone):
-                levels = {str(at.get(typed.factor)) for at, _ in known if _holds(selectors[0], at, {})}
+            yield from _missing(f"claim {claim.id}", typed.sides, typed.metric, known, evidence.bases)
+            if isinstance(typed, LevelsClaim):
+                levels = {str(at.get(typed.factor)) for at, _ in known if _holds(typed.sides[0], at, {})}
                 if len(levels) < 2:
                     yield f"claim {claim.id}: paper.grid runs {len(levels)} level(s) of {typed.factor}; it needs more"
     known = [(at, metrics) for section, at, metrics in all_known if not section]

@@ -6,7 +6,6 @@ no configuration has, coordinates that no cell has, reductions of nothing.
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 from mlintern.author.forms import Extraction, FoundClaim, FoundSetting, Outline, Pair, coordinates, value_of
 from mlintern.author.grounding import grounding
@@ -14,6 +13,7 @@ from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.core.errors import UserError
 from mlintern.paper.document.document import Document
 from mlintern.paper.ids import PaperId
+from mlintern.study.judge.claims import parse_claim
 
 MOST = 30
 GROUPS = (
@@ -132,9 +132,10 @@ def _level(pair: Pair) -> str:
 
 def _unknown_coordinates(claim: FoundClaim, known: dict[str, set[str]]) -> Iterator[str]:
     """Coordinates of a claim's selectors that the study will not have; a numeric level of a factor is not checked."""
-    check: dict[str, Any] = grounding.check_of(claim) or {}
-    for part in ("a", "b", "where"):
-        for coordinate, level in (check.get(part) or {}).items():
+    check = grounding.check_of(claim)
+    typed = None if check is None else parse_claim({"id": claim.id, "check": check})
+    for part, selector in typed.selectors.items() if typed else ():
+        for coordinate, level in selector.items():
             if coordinate not in known and coordinate != "protocol":
                 yield f"{part} names the coordinate {coordinate!r}; known are {', '.join(known)}"
             elif isinstance(level, str) and coordinate in known and level not in known[coordinate]:

@@ -15,8 +15,10 @@ from mlintern.report.model.places import place_in_paper
 from mlintern.report.model.report import ClaimRow, Verdict
 from mlintern.spec.paper_spec import PaperSpec, ResultCell, ResultTable
 from mlintern.spec.paper_spec import Printed as SpecPrinted
-from mlintern.study.judge.claims import Claim, EqualsPrinted, MeasuredClaim, PairClaim, parse_claims
+from mlintern.study.judge.claims import Claim, parse_claims
+from mlintern.study.judge.forms import LevelsClaim, MeasuredClaim
 from mlintern.study.judge.judge import judge
+from mlintern.study.judge.kinds.equals_printed import EqualsPrinted
 from mlintern.study.judge.observation import Observation, Outcomes, same
 from mlintern.study.judge.which_runs_count import Evidence, Planned
 from mlintern.study.statistics.printed_value import PrintedValue
@@ -92,7 +94,7 @@ def _row(claim: Claim, found: dict[str, Any], evidence: Evidence, where: str) ->
         test=None if test == "none" else test,
         reason=reason if verdict == said else f"{lost_seeds(lost)}; without them, {said}: {reason}",
         where=where,
-        unit=_unit(claim),
+        unit=claim.unit_of_effect,
         assumed="; ".join(assumptions) or None,
         marks=sorted({mark for p in touched if not p.refused for mark in p.marks}),
     )
@@ -129,17 +131,13 @@ def _observation(run: RunRecord, evidence: Evidence) -> Observation:
     return Observation.from_record({**run, "levels": levels})
 
 
-def _selectors(claim: MeasuredClaim) -> list[dict[str, Any]]:
-    """The selectors of a claim, `where` included: one for each side."""
-    sides = [claim.a, claim.b] if isinstance(claim, PairClaim) else [getattr(claim, "a", {})]
-    return [{**claim.where, **side} for side in sides]
-
-
 def _completed(claim: Claim, evidence: Evidence, protocol: str) -> Claim:
     """The claim with the coordinates that it leaves open set to their defaults."""
     if not isinstance(claim, MeasuredClaim):
         return claim
-    named = {key for selector in _selectors(claim) for key in selector} | {getattr(claim, "factor", "")}
+    named = {key for selector in claim.sides for key in selector}
+    if isinstance(claim, LevelsClaim):
+        named.add(claim.factor)
     defaults = {**evidence.coordinates("", {}), "protocol": protocol}
     added = {key: level for key, level in defaults.items() if key not in (*named, "variant", "data")}
     statement = claim.statement or claim.describe()
@@ -147,18 +145,7 @@ def _completed(claim: Claim, evidence: Evidence, protocol: str) -> Claim:
 
 
 def _speaks_of(claim: Claim, coordinates: Mapping[str, Any]) -> bool:
-    if not isinstance(claim, MeasuredClaim):
-        return False
     return any(
         all(key in coordinates and same(level, coordinates[key]) for key, level in selector.items())
-        for selector in _selectors(claim)
+        for selector in claim.sides
     )
-
-
-def _unit(claim: Claim) -> str | None:
-    """Unit of the effect: points for a difference of percentages; none where the effect is a level of a factor."""
-    if not isinstance(claim, MeasuredClaim) or claim.kind == "peak_near":
-        return None
-    if claim.unit != "percent":
-        return "none"
-    return "points" if isinstance(claim, PairClaim) or claim.kind == "monotone" else "percent"
