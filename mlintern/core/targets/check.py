@@ -14,19 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core.errors import UserError
-from mlintern.core.targets import definitions
+from mlintern.core.targets import definitions, parts
 
 ENGINE_PREFIXES = ("mlintern.engine.", "mlintern.data.", "torch.nn.", "torch.optim.")
 """What a trusted process may build: this tool's own parts and torch's."""
-
-
-PARTS = frozenset(
-    """mlintern.engine.augments mlintern.engine.controls mlintern.engine.losses mlintern.engine.methods
-    mlintern.engine.metrics mlintern.engine.probes mlintern.engine.schedules mlintern.data.preprocess
-    mlintern.data.sources mlintern.data.views""".split()
-)
-"""The tool's modules whose classes a config may build; a new file of such parts is named here. All others are
-machinery, some of which opens files by name."""
 
 _LIBRARY = {
     "torch": r"nn\.[A-Z]\w*|nn\.functional\.[a-z]\w*|nn\.modules\.[a-z]\w*\.[A-Z]\w*|optim(\.[a-z_]+)?\.[A-Z]\w*",
@@ -130,11 +121,15 @@ def target_problem(
     top, _, rest = target.partition(".")
     if top in _LIBRARY and (not re.fullmatch(_LIBRARY[top], rest, re.ASCII) or _NEVER.search(rest.rsplit(".", 1)[-1])):
         return f"{TARGET}: {target} is not among the names of {top} that a config may build"
-    if top == "mlintern" and target.rpartition(".")[0] not in PARTS:
-        return f"{TARGET}: {target} is no part to build with; those stand in {', '.join(sorted(PARTS))}"
+    module = target.rpartition(".")[0]
+    if top == "mlintern" and not parts.is_part(module):
+        those = ", ".join([*sorted(parts.NAMED), *parts.ROOMS])
+        return f"{TARGET}: {target} is no part to build with; those stand in {those}"
     if by_name:
         return None
     folders = list(roots) if roots is not None else [Path.cwd(), Path(__file__).resolve().parents[3]]
+    if top == "mlintern" and (found := parts.fault(module, folders)):
+        return f"{TARGET}: {target} cannot be a part: {found}"
     return _undefined(target, allowed_prefixes, folders)
 
 
