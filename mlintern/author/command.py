@@ -122,7 +122,7 @@ def read_with_figures(paper: PaperId, settings: dict[str, Any], folder: Path) ->
 
     fetched = fetch(paper, PaperSettings.from_mapping(settings))
     document = read_fetched(fetched)
-    if document.road == "latex" and document.figures:
+    if fetched.road == "latex" and document.figures:
         source = fetched.path if fetched.path.is_dir() else fetched.path.parent
         document = draw_figures(document, source, folder / "figures")
     return document

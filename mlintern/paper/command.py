@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         for grid in document.tables_called(name) or (document.table(name),):
             console.print(table(grid))
         return 0
-    if not options.no_figures and document.road == "latex" and document.figures:
+    if not options.no_figures and found.road == "latex" and document.figures:
         from mlintern.paper.figures.figures import draw_figures
 
         source = found.path if found.path.is_dir() else found.path.parent

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlintern.core.errors import UserError
+from mlintern.paper import readers
 
 _ARCHIVE_NAMES = (
     "acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas cond-mat cs dg-ga "
@@ -28,7 +29,9 @@ _ARCHIVE_NAMES = (
 )
 ARCHIVES = frozenset(_ARCHIVE_NAMES.split())
 """arXiv's archives up to March 2007, when ids named them."""
-LOCAL_SUFFIXES = (".tex", ".ltx", ".pdf", ".html", ".htm", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
+LOCAL_SUFFIXES = (
+    ".tex", ".ltx", ".pdf", ".html", ".htm", ".tar.gz", ".tgz", ".tar", ".zip", ".gz", *readers.SUFFIXES,
+)  # fmt: skip
 SPELLINGS = (
     "1412.6980, 1706.03762v5, cs/0701234, arXiv:1706.03762, https://arxiv.org/abs/1706.03762, "
     "or a local .tex, .pdf, .html, .tar.gz or folder"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlintern.paper import readers
 from mlintern.paper.document.document import Document, Missing
 from mlintern.paper.ids import PaperId
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 def read(paper: str | Path | PaperId, settings: PaperSettings | None = None) -> Document:
     """The Document of a paper.
 
-    `paper` is an arXiv id or URL (fetched politely, cached) or a local .tex, .pdf, .html, archive or folder. The
-    road is
-    LaTeX source where it can be had, else HTML, else PDF; `Document.road` says which, `metadata["notes"]` why not a
-    better one. Raises UserError for a paper that cannot be had or read.
+    `paper` is an arXiv id or URL (fetched politely, cached) or a local .tex, .pdf, .html, archive or folder, or
+    a file of a kind that `mlintern.paper.readers` has. The road is LaTeX source where it can be had, else HTML, else
+    PDF; `Document.road` says which, `metadata["notes"]` why not a better one. Raises UserError for a paper that
+    cannot be had or read.
     """
     from mlintern.paper.fetch.fetch import fetch
 
@@ -42,6 +43,8 @@ def _read(found: Fetched) -> Document:
         from mlintern.paper.html.read import read_html
 
         return read_html(found.path, found.name, id, version)
+    if found.road in readers.ROADS:
+        return readers.ROADS[found.road].read(found.path, found.name, id)
     from mlintern.paper.pdf.read import read_pdf
 
     return read_pdf(found.path, found.name, id, version)

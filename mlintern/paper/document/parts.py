@@ -11,8 +11,8 @@ from typing import Literal
 
 from mlintern.paper.numbers import Number
 
-Road = Literal["latex", "html", "pdf"]
-"""The way a part came into the Document."""
+Road = str
+"""The way a part came into the Document: `latex`, `html`, `pdf`, or a file of `mlintern.paper.readers`."""
 
 BlockKind = Literal[
     "abstract",

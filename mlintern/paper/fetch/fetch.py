@@ -13,6 +13,7 @@ from typing import Any
 
 from mlintern.core.errors import UserError
 from mlintern.core.files import sha256_file
+from mlintern.paper import readers
 from mlintern.paper.document.document import Road
 from mlintern.paper.fetch import archive
 from mlintern.paper.fetch.arxiv import Metadata, ask, file_url
@@ -260,7 +261,7 @@ def _look_inside(folder: Path) -> tuple[Road | None, Path]:
     for names, road in ((_HTML_NAMES, "html"), ((".pdf",), "pdf")):
         for file in files:
             if file.suffix.lower() in names:
-                return road, file  # type: ignore[return-value]
+                return road, file
     return None, folder
 
 
@@ -292,6 +293,8 @@ def _fetch_local(paper: PaperId, cache: PaperCache) -> Fetched:
         raise UserError(f"paper: {path}: cannot be read ({error.strerror}); check its permissions") from None
     if path.stat().st_size == 0:
         raise UserError(f"paper: {path}: the file is empty")
+    if road := readers.road_of(path.name):
+        return Fetched(paper, road, path, path.name, sha256)
     if kind in ("gzip", "zip", "tar"):
         folder = _unpacked(path, sha256, path.name, cache)
         road, inside = _look_inside(folder)
