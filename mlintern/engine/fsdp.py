@@ -84,6 +84,7 @@ class FullyShardedLoop(Loop):
                 optim_state_dict=named(self.model, self.plain_optimizer),
                 options=_FROM_WHOLE,
             )
+        self.parameters = [p for p in self.divided.model.parameters() if p.requires_grad]
         self.training_step = self.divided.training_step
         self.digest = StateDigest(Parts(self.divided.model))
         self.divided.train()
