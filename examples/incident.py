@@ -47,7 +47,6 @@ def replay(seed: int = 0) -> dict[str, float | bool | str]:
     from mlintern.audit.inputs.frames import subject_from_arrays
     from mlintern.audit.price.repair import reassigned, repaired_subject
     from mlintern.audit.report.options import AuditOptions
-    from mlintern.audit.report.report import Kind
     from mlintern.audit.run import audit_subject
 
     x, y, patient = patients(seed)
@@ -73,7 +72,7 @@ def replay(seed: int = 0) -> dict[str, float | bool | str]:
     after = audit_subject(repaired)
     train, test = repaired.train, repaired.test
     honest = accuracy((train.features, train.labels), (test.features, test.labels), seed)
-    groups = next(check for check in after.checks if check.name == Kind.LATENT_GROUP)
+    groups = next(check for check in after.checks if check.name == "latent_group")
     print(f"repaired by inferred groups: {int((assignment.origin != assignment.part).sum())} rows moved")
     print(f"  audited again: {groups.name} {groups.status.value}: {groups.reason}")
     print(f"  the network scores {honest:.3f}")
@@ -81,7 +80,7 @@ def replay(seed: int = 0) -> dict[str, float | bool | str]:
     held_out = np.isin(patient, rng.permutation(PATIENTS)[: PATIENTS // 4])
     known = accuracy((x[~held_out], y[~held_out]), (x[held_out], y[held_out]), seed)
     print(f"a quarter of the patients held out, as one would who knew them: {known:.3f}")
-    found = [finding for finding in refused if finding.kind is Kind.LATENT_GROUP]
+    found = [finding for finding in refused if finding.kind == "latent_group"]
     return {
         "random": published,
         "refused": bool(found),

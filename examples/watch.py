@@ -61,7 +61,6 @@ def replay(x: np.ndarray, y: np.ndarray, people: np.ndarray, seed: int = 0) -> d
     from mlintern.audit.inputs.frames import subject_from_arrays
     from mlintern.audit.price.repair import pooled_examples, reassigned
     from mlintern.audit.report.options import AuditOptions
-    from mlintern.audit.report.report import Kind
     from mlintern.audit.run import audit_subject
 
     order = np.random.default_rng(seed).permutation(len(x))
@@ -74,7 +73,7 @@ def replay(x: np.ndarray, y: np.ndarray, people: np.ndarray, seed: int = 0) -> d
     subject = subject_from_arrays(parts, AuditOptions(seed=seed), positions=rows)
     report = audit_subject(subject)
     print(f"audit: {report.summary()}")
-    found = [finding for finding in report.blocking() if finding.kind is Kind.LATENT_GROUP]
+    found = [finding for finding in report.blocking() if finding.kind == "latent_group"]
     for finding in found:
         print(f"  refused: {finding.kind}: {finding.evidence['how']}")
         if finding.price is not None:

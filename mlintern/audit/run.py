@@ -5,58 +5,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlintern.audit.checks.columns import group_overlap, temporal_overlap
-from mlintern.audit.checks.duplicates import exact_duplicates, label_conflicts
-from mlintern.audit.checks.latent_groups import latent_groups
-from mlintern.audit.checks.metadata import metadata_leak
-from mlintern.audit.checks.near_duplicates import augmented_before_split, near_duplicates
-from mlintern.audit.checks.resampled import resampled_before_split
-from mlintern.audit.checks.reuse import reuse_of_test
-from mlintern.audit.checks.scope import preprocessing_scope
-from mlintern.audit.checks.selected_columns import selection_before_split
-from mlintern.audit.checks.selection import selection_on_test
-from mlintern.audit.checks.shift import shift
-from mlintern.audit.checks.target import target_leak
 from mlintern.audit.inputs.frames import subject_from_anything
 from mlintern.audit.inputs.labels import with_one_label_each
 from mlintern.audit.inputs.subject import Fit, Outcome, Subject
 from mlintern.audit.price.canaries import with_recall
 from mlintern.audit.price.ceiling import nearest_neighbour_ceiling
 from mlintern.audit.price.repair import units_of
+from mlintern.audit.registry import Detector, detectors
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import AuditReport, Check, Finding, Kind, Severity, Status
+from mlintern.audit.report.report import AuditReport, Check, Finding, Severity, Status
 from mlintern.audit.search.backend import backend
 from mlintern.audit.search.quick_model import price_of
 from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
 
-CHECKS: tuple[tuple[Kind, Callable[[Subject], Outcome]], ...] = (
-    (Kind.EXACT_DUPLICATE, exact_duplicates),
-    (Kind.LABEL_CONFLICT, label_conflicts),
-    (Kind.NEAR_DUPLICATE, near_duplicates),
-    (Kind.AUGMENTED_BEFORE_SPLIT, augmented_before_split),
-    (Kind.RESAMPLED_BEFORE_SPLIT, resampled_before_split),
-    (Kind.GROUP_OVERLAP, group_overlap),
-    (Kind.LATENT_GROUP, latent_groups),
-    (Kind.TEMPORAL_OVERLAP, temporal_overlap),
-    (Kind.TARGET_LEAK, target_leak),
-    (Kind.METADATA_LEAK, metadata_leak),
-    (Kind.PREPROCESSING_SCOPE, preprocessing_scope),
-    (Kind.SELECTION_BEFORE_SPLIT, selection_before_split),
-    (Kind.SELECTION_ON_TEST, selection_on_test),
-    (Kind.TEST_REUSE, reuse_of_test),
-    (Kind.SHIFT, shift),
-)
-
-_DRAWS = {
-    Kind.RESAMPLED_BEFORE_SPLIT: "resampled",
-    Kind.TARGET_LEAK: "target",
-    Kind.METADATA_LEAK: "metadata",
-    Kind.SELECTION_ON_TEST: "selection",
-    Kind.SHIFT: "shift",
-}
-"""The purpose that a check's random rows are drawn for; the others look at all rows, or speak of it themselves."""
+CHECKS = detectors()
+"""In the order of the report: every file of `mlintern/audit/checks/`."""
 
 
 def audit(
@@ -105,15 +70,15 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
     checks: list[Check] = []
     findings: list[Finding] = []
     with backend(subject.options):
-        for index, (kind, check) in enumerate(CHECKS):
+        for index, check in enumerate(CHECKS):
             if progress is not None:
-                progress(kind.value, index, len(CHECKS))
+                progress(str(check.kind), index, len(CHECKS))
             started = time.perf_counter()
-            outcome = _with_rows_drawn(subject, kind, check(subject))
+            outcome = _with_rows_drawn(subject, check, check.look(subject))
             if subject.options.canaries:
-                outcome = with_recall(subject, kind, check, outcome)
+                outcome = with_recall(subject, check, outcome)
             seconds = round(time.perf_counter() - started, 4)
-            checks.append(Check(kind.value, outcome.status, outcome.reason, outcome.n, seconds))
+            checks.append(Check(str(check.kind), outcome.status, outcome.reason, outcome.n, seconds))
             findings.extend(outcome.findings)
         if subject.options.price != "none":
             if progress is not None:
@@ -123,9 +88,9 @@ def audit_subject(subject: Subject, progress: Callable[[str, int, int], None] | 
     return AuditReport(tuple(checks), tuple(findings), fingerprints, ceiling)
 
 
-def _with_rows_drawn(subject: Subject, kind: Kind, outcome: Outcome) -> Outcome:
+def _with_rows_drawn(subject: Subject, check: Detector, outcome: Outcome) -> Outcome:
     """The outcome with a word on the rows that its check drew, where it did not look at all of them."""
-    parts = subject.drawn.get(_DRAWS.get(kind, ""), {})
+    parts = subject.drawn.get(check.draws, {})
     if not parts or outcome.status is Status.NOT_APPLICABLE:
         return outcome
     told = " and ".join(f"{rows:,} of {len(subject.parts()[part]):,} {part} rows" for part, rows in parts.items())
@@ -137,7 +102,7 @@ def priced(subject: Subject, finding: Finding) -> Finding:
     if finding.price is not None or finding.severity == Severity.INFO:
         return finding
     units = units_of(subject, finding)
-    price = None if units is None else price_of(subject, units, finding.kind.value)
+    price = None if units is None else price_of(subject, units, finding.kind)
     if price is None:
         return finding
     severity = Severity.HIGH if price.low >= 1 else finding.severity

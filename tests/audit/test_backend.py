@@ -8,7 +8,6 @@ import pytest
 
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Kind
 from mlintern.audit.run import audit_subject
 from mlintern.audit.search.backend import backend, mapped
 from mlintern.core.errors import UserError
@@ -65,7 +64,7 @@ def test_a_local_ray_of_two_workers_finds_what_one_process_finds():
     finally:
         ray.shutdown()
     assert there.sha256() == here.sha256()
-    assert {Kind.EXACT_DUPLICATE, Kind.NEAR_DUPLICATE} <= {finding.kind for finding in here.findings}
+    assert {"exact_duplicate", "near_duplicate"} <= {finding.kind for finding in here.findings}
 
 
 @pytest.mark.extended

@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from mlintern.audit import audit
-from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_anything, subject_from_arrays
 from mlintern.audit.inputs.graphs import as_text, fingerprint
 from mlintern.audit.report.options import AuditOptions

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from mlintern.audit.checks.duplicates import exact_duplicates, label_conflicts
+from mlintern.audit.checks.exact_duplicate import exact_duplicates
+from mlintern.audit.checks.label_conflict import label_conflicts
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.inputs.subject import Subject
-from mlintern.audit.report.report import Kind, Severity, Status
+from mlintern.audit.report.report import Severity, Status
 from mlintern.audit.search.chance import equal_texts_by_chance, matches, without_dummies
 from tests.audit.conftest import splits
 
@@ -84,7 +85,7 @@ def test_labels_of_twins_are_compared(table):
     labels[50:55] = 1 - labels[50:55]
     outcome = label_conflicts(Subject(splits(train, (test, labels))))
     assert outcome.status is Status.FAIL
-    assert outcome.findings[0].kind is Kind.LABEL_CONFLICT
+    assert outcome.findings[0].kind == "label_conflict"
     assert outcome.findings[0].evidence["rows"]["test"] == [50, 51, 52, 53, 54]
 
 

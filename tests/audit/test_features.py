@@ -6,13 +6,13 @@ import pytest
 from sklearn import datasets
 
 from mlintern.audit import audit
-from mlintern.audit.checks.metadata import metadata_leak
-from mlintern.audit.checks.scope import preprocessing_scope
+from mlintern.audit.checks.metadata_leak import metadata_leak
+from mlintern.audit.checks.preprocessing_scope import preprocessing_scope
 from mlintern.audit.checks.shift import shift
-from mlintern.audit.checks.target import target_leak
+from mlintern.audit.checks.target_leak import target_leak
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Kind, Severity, Status
+from mlintern.audit.report.report import Severity, Status
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +80,11 @@ def test_file_names_that_hold_the_label_are_found_and_do_not_block(task):
     frame["file"] = [f"scans/{'pos' if label else 'neg'}_{rng.integers(10**6):06d}.png" for label in y]
     options = AuditOptions(price="none")
     report = audit(train=frame[:600], test=frame[600:], label="y", options=options)
-    assert [f.evidence["column"] for f in report.findings if f.kind is Kind.METADATA_LEAK] == ["file"]
+    assert [f.evidence["column"] for f in report.findings if f.kind == "metadata_leak"] == ["file"]
     assert not report.blocking()
     frame["file"] = frame["file"].to_numpy()[rng.permutation(900)]
     report = audit(train=frame[:600], test=frame[600:], label="y", options=options)
-    assert not [f for f in report.findings if f.kind is Kind.METADATA_LEAK]
+    assert not [f for f in report.findings if f.kind == "metadata_leak"]
 
 
 def test_a_running_number_among_the_features_blocks(task):
@@ -134,7 +134,7 @@ def test_a_shift_warns_and_never_blocks(task):
     x = x.copy()
     x[600:] += 1.5
     report = audit(train=(x[:600], y[:600]), test=(x[600:], y[600:]), options=AuditOptions(price="none"))
-    assert [f.kind for f in report.findings] == [Kind.SHIFT]
+    assert [f.kind for f in report.findings] == ["shift"]
     assert not report.blocking("info")
     assert shift(cut(*task)).findings == ()
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 
-from mlintern.audit.checks.latent_groups import latent_groups
-from mlintern.audit.checks.near_duplicates import augmented_before_split, near_duplicates
+from mlintern.audit.checks.augmented_before_split import augmented_before_split
+from mlintern.audit.checks.latent_group import latent_groups
+from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.report.report import Status

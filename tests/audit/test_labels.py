@@ -6,7 +6,7 @@ import pytest
 from mlintern.audit import AuditOptions, audit
 from mlintern.audit.inputs.labels import with_one_label_each
 from mlintern.audit.inputs.subject import Subject
-from mlintern.audit.report.report import Kind, Status
+from mlintern.audit.report.report import Status
 from mlintern.data.splits import Examples, Splits
 
 OPTIONS = AuditOptions(price="probe", canaries=False)
@@ -38,8 +38,8 @@ def test_a_sentence_copied_with_another_translation_is_a_conflict():
     labels[300:305, 2] += 1  # one word of several, and not the one that stands in for all
     report = audit(split(features, labels, 300, 32), options=OPTIONS)
     found = {finding.kind: finding for finding in report.findings}
-    assert found[Kind.EXACT_DUPLICATE].count == 10
-    assert found[Kind.LABEL_CONFLICT].count == 5
+    assert found["exact_duplicate"].count == 10
+    assert found["label_conflict"].count == 5
 
 
 def test_a_decoder_that_reads_earlier_words_leaks_nothing():
@@ -55,7 +55,7 @@ def test_measured_targets_of_several_numbers(width):
     labels = (features @ rng.normal(size=(8, width)) + rng.normal(size=(400, width))).astype(np.float32)
     labels[300:320], features[300:320] = labels[:20], features[:20] + 0.001 * rng.normal(size=(20, 8))
     report = audit(split(features, labels, 300), options=OPTIONS)
-    assert {finding.kind for finding in report.findings} >= {Kind.NEAR_DUPLICATE}
+    assert {finding.kind for finding in report.findings} >= {"near_duplicate"}
     single = with_one_label_each(Subject(split(features, labels, 300)))
     assert single.train.labels.shape == (300,)
     assert single.train.labels.var() >= labels[:300].var(0).max() * 0.999

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
-from mlintern.audit.checks.latent_groups import latent_groups, runs, stable_groups
+from mlintern.audit.checks.latent_group import latent_groups, runs, stable_groups
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.price.repair import reassigned, units_of_pairs
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Kind, Severity, Status
+from mlintern.audit.report.report import Severity, Status
 from mlintern.audit.run import audit_subject
 from mlintern.audit.search.quick_model import Units, price_of
 
@@ -151,7 +151,7 @@ def test_repair_keeps_components_whole_sizes_and_classes(patients):
     tags = {part: {"groups": patient[mask].astype(str)} for part, mask in (("train", ~test), ("test", test))}
     subject = cut(x, y, test, columns=tags, options=AuditOptions(price="none"))
     report = audit_subject(subject)
-    assert Kind.GROUP_OVERLAP in {f.kind for f in report.findings}
+    assert "group_overlap" in {f.kind for f in report.findings}
     splits = reassigned(subject, report).apply(subject.splits)
     assert not np.intersect1d(splits.train.groups, splits.test.groups).size
     assert abs(len(splits.test) - test.sum()) <= 18

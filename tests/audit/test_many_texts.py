@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.report.report import Status

@@ -4,11 +4,11 @@ import json
 import pytest
 
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import AuditReport, Check, Finding, Kind, Price, Severity, Status
+from mlintern.audit.report.report import AuditReport, Check, Finding, Price, Severity, Status
 from mlintern.core.errors import UserError
 
 
-def finding(kind=Kind.EXACT_DUPLICATE, severity=Severity.HIGH) -> Finding:
+def finding(kind="exact_duplicate", severity=Severity.HIGH) -> Finding:
     price = Price(2.5, 1.0, 4.0, "accuracy", 0.9, 0.875, "probe: logistic regression")
     return Finding(
         kind, severity, ("train", "test"), 3, 0.1, ({"train": "a", "test": "b"},), {"p": 0.0}, price, "remove"
@@ -43,9 +43,9 @@ def test_hash_ignores_time_and_sees_findings():
 
 
 def test_blocking_follows_severity_and_acknowledgement():
-    found = report(finding(), finding(Kind.SHIFT, Severity.INFO), finding(Kind.LABEL_CONFLICT, Severity.MEDIUM))
-    assert [f.kind for f in found.blocking()] == [Kind.EXACT_DUPLICATE]
-    assert [f.kind for f in found.blocking("medium")] == [Kind.EXACT_DUPLICATE, Kind.LABEL_CONFLICT]
+    found = report(finding(), finding("shift", Severity.INFO), finding("label_conflict", Severity.MEDIUM))
+    assert [f.kind for f in found.blocking()] == ["exact_duplicate"]
+    assert [f.kind for f in found.blocking("medium")] == ["exact_duplicate", "label_conflict"]
     assert found.blocking("high", ["exact_duplicate"]) == []
     with pytest.raises(UserError, match="audit.acknowledge=duplicate: not a kind"):
         found.blocking("high", ["duplicate"])

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from mlintern.audit.checks.reuse import best_of, reuse_of_test
+from mlintern.audit.checks.test_reuse import best_of, reuse_of_test
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.report.ledger import Reading, note_reading, read_ledger

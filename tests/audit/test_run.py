@@ -8,7 +8,7 @@ import pytest
 
 from mlintern.audit import audit
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Kind, Severity, Status
+from mlintern.audit.report.report import Severity, Status
 from mlintern.data.protocol import EvaluationProtocol
 
 CLEAN = EvaluationProtocol("clean", ("train",), 0.1, "valid")
@@ -52,7 +52,7 @@ def test_clean_protocol_of_the_bundled_paper_is_clean_once_its_rows_are_declared
 
 def test_protocol_as_published_has_its_two_leaks(few_rows):
     report = audit(few_rows.replace(valid=None, fit_on=("train", "test")), AS_PUBLISHED)
-    assert {f.kind for f in report.findings} == {Kind.PREPROCESSING_SCOPE, Kind.SELECTION_ON_TEST}
+    assert {f.kind for f in report.findings} == {"preprocessing_scope", "selection_on_test"}
     assert report.blocking("high")
     assert not report.blocking("high", ["preprocessing_scope", "selection_on_test"])
 
@@ -61,7 +61,7 @@ def test_fitting_on_valid_is_a_lesser_finding(few_rows):
     report = audit(few_rows.replace(fit_on=("train", "valid")), CLEAN)
     (finding,) = report.findings
     assert (finding.kind, finding.severity, finding.splits) == (
-        Kind.PREPROCESSING_SCOPE,
+        "preprocessing_scope",
         Severity.MEDIUM,
         ("train", "valid"),
     )

@@ -1,9 +1,13 @@
 """`shift`: can a classifier tell training rows from test rows? It warns, and never blocks: a shift is no leak."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
+from mlintern.audit.planting import Planting, put, smaller
 from mlintern.audit.randomness import generator
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.quick_model import fitted_trees, model_inputs
 
@@ -11,6 +15,16 @@ _ROWS = 1500
 _NOTABLE = 0.6  # area under the curve: 0.5 is no difference, 1 is a clean cut
 
 
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    subject = smaller(subject)
+    flat = subject.flat("test").astype(np.float64)
+    moved = np.arange(0, flat.shape[1], 3)
+    flat[:, moved] += 0.5 * np.nanstd(subject.flat("train")[:, moved].astype(np.float64), 0)
+    rows = flat.reshape(subject.test.features.shape)
+    yield Planting("every third column moved by half a deviation", put(subject, "test", np.arange(len(rows)), rows))
+
+
+@check(place=150, planter=_planted, draws="shift", only_warns=True)
 def shift(subject: Subject) -> Outcome:
     """Adversarial validation: out-of-fold area under the curve of a forest that tells the parts apart."""
     from scipy.stats import mannwhitneyu
@@ -32,7 +46,7 @@ def shift(subject: Subject) -> Outcome:
     if area < _NOTABLE or p > 1e-3:
         return Outcome(Status.PASS, f"train and test look alike (area under the curve {area:.2f}; 0.5: alike)", len(x))
     finding = Finding(
-        kind=Kind.SHIFT,
+        kind=Kind("shift"),
         severity=Severity.INFO,
         splits=("train", "test"),
         count=len(subject.test),

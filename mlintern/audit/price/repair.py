@@ -15,7 +15,8 @@ import numpy as np
 import mlintern
 from mlintern.audit.inputs.subject import Subject
 from mlintern.audit.randomness import generator
-from mlintern.audit.report.report import AuditReport, Finding, Kind, Severity
+from mlintern.audit.registry import detector
+from mlintern.audit.report.report import AuditReport, Finding, Severity
 from mlintern.audit.search.quick_model import Units
 from mlintern.core import files
 from mlintern.core.errors import UserError
@@ -35,18 +36,13 @@ def units_of_pairs(pairs: Iterable[tuple[int, int]], n_train: int, n_test: int) 
     return Units(number[:n_train], number[n_train:])
 
 
-def units_of_groups(train: np.ndarray, test: np.ndarray) -> Units:
-    """One unit per value of the group column."""
-    _, number = np.unique(np.concatenate([train.astype(str), test.astype(str)]), return_inverse=True)
-    return Units(number[: len(train)], number[len(train) :])
-
-
 def units_of(subject: Subject, finding: Finding) -> Units | None:
     """The units that a train-test finding connects, or None where it connects no rows (a column, a protocol)."""
     if finding.splits != ("train", "test"):
         return None
-    if finding.kind is Kind.GROUP_OVERLAP and subject.train.groups is not None and subject.test.groups is not None:
-        return units_of_groups(subject.train.groups, subject.test.groups)
+    ask = detector(finding.kind).units
+    if ask is not None and (asked := ask(subject)) is not None:
+        return asked
     if "units" in finding.evidence:
         units = finding.evidence["units"]
         if len(units["train"]) == len(subject.train) and len(units["test"]) == len(subject.test):

@@ -11,32 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlintern.audit.report.kinds import Kind, kinds_of
 from mlintern.core import files
 from mlintern.core.errors import Damaged, UserError
 from mlintern.core.plain import MOST_JSON_BYTES, parse_json, read_plain
 from mlintern.core.records.record import stable_hash
 
 SEAL = "sha256"
-
-
-class Kind(enum.StrEnum):
-    """What a leak is. The values are stable ids: configurations (`audit.acknowledge`) and scripts rely on them."""
-
-    EXACT_DUPLICATE = "exact_duplicate"
-    NEAR_DUPLICATE = "near_duplicate"
-    LABEL_CONFLICT = "label_conflict"
-    GROUP_OVERLAP = "group_overlap"
-    LATENT_GROUP = "latent_group"
-    TEMPORAL_OVERLAP = "temporal_overlap"
-    TARGET_LEAK = "target_leak"
-    METADATA_LEAK = "metadata_leak"
-    RESAMPLED_BEFORE_SPLIT = "resampled_before_split"
-    AUGMENTED_BEFORE_SPLIT = "augmented_before_split"
-    PREPROCESSING_SCOPE = "preprocessing_scope"
-    SELECTION_BEFORE_SPLIT = "selection_before_split"
-    SELECTION_ON_TEST = "selection_on_test"
-    TEST_REUSE = "test_reuse"
-    SHIFT = "shift"
 
 
 class Status(enum.StrEnum):
@@ -76,19 +57,6 @@ class Severity(enum.Enum):
             return cls(value)
         except ValueError:
             raise UserError(f"audit.fail_on={value}: choose {', '.join(s.value for s in cls)}") from None
-
-
-def kinds_of(values: Iterable["Kind | str"]) -> frozenset[Kind]:
-    """The kinds of those names; raises UserError for a name that is no kind."""
-    found = set()
-    for value in values:
-        try:
-            found.add(Kind(value))
-        except ValueError:
-            raise UserError(
-                f"audit.acknowledge={value}: not a kind of finding; choose from {', '.join(k.value for k in Kind)}"
-            ) from None
-    return frozenset(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +120,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "kind": self.kind.value,
+            "kind": str(self.kind),
             "severity": self.severity.value,
             "splits": list(self.splits),
             "count": self.count,
@@ -206,15 +174,13 @@ class AuditReport:
             finding.severity == Severity.INFO for finding in self.findings
         )
 
-    def blocking(
-        self, fail_on: Severity | str = Severity.HIGH, acknowledge: Iterable[Kind | str] = ()
-    ) -> list[Finding]:
+    def blocking(self, fail_on: Severity | str = Severity.HIGH, acknowledge: Iterable[str] = ()) -> list[Finding]:
         """The findings at or above `fail_on` whose kind is not acknowledged: those that training is refused for.
 
         A shift warns and never blocks; nor does a check that was INCONCLUSIVE, which has no finding.
         """
-        limit, known = Severity.of(fail_on), kinds_of(acknowledge) | {Kind.SHIFT}
-        return [f for f in self.findings if f.severity >= limit and f.kind not in known]
+        limit, known = Severity.of(fail_on), kinds_of(acknowledge)
+        return [f for f in self.findings if f.severity >= limit and f.kind not in known and not f.kind.only_warns]
 
     def summary(self) -> str:
         """One line. It never says "clean" over an inconclusive check."""

@@ -5,7 +5,7 @@ Nothing is copied into a prompt by hand, so a request never describes an engine 
 
 from importlib import resources
 
-from mlintern.audit.report.report import Kind
+from mlintern.audit.report.kinds import names
 from mlintern.core.roots import CONF
 from mlintern.core.targets import definitions
 from mlintern.vet import rules
@@ -17,7 +17,7 @@ DATA_PACKAGES = ("mnist1d.data", "mnist1d.transform", "sklearn.datasets")
 def engine_facts() -> str:
     """The protocols' source, every option of the groups that a pack may choose from or add to, the audit's kinds."""
     protocols = resources.files("mlintern.engine").joinpath("protocols.py").read_text(encoding="utf-8")
-    kinds = ", ".join(kind.value for kind in Kind)
+    kinds = ", ".join(names())
     return (
         f"== mlintern/engine/protocols.py\n{protocols}\n\n{engine_options()}\n\n"
         f"== kinds of findings of the audit\n{kinds}"

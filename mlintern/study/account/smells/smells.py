@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlintern.audit.report.report import Kind, Severity
+from mlintern.audit.report.kinds import Kind
+from mlintern.audit.report.report import Severity
 from mlintern.core.records.record import RunRecord
 from mlintern.engine import directions
 from mlintern.report.model.report import OtherProtocol, Smell, TableCell
@@ -188,7 +189,7 @@ def _conflicting(audit: Mapping[str, Any]) -> float:
     shares = [
         float(finding["fraction"])
         for finding in audit.get("findings", [])
-        if finding["kind"] == Kind.LABEL_CONFLICT and Severity.of(finding["severity"]) > Severity.INFO
+        if finding["kind"] == Kind("label_conflict") and Severity.of(finding["severity"]) > Severity.INFO
     ]
     return max(shares, default=0.0)
 
@@ -316,7 +317,7 @@ def _test_readings(groups: Sequence[Group]) -> list[Smell | None]:
         readings = [int(run.get("test_readings", 0)) for run in runs]
         again = [run for run, n in zip(runs, readings, strict=True) if n > 1]
         allowed = all(
-            {Kind.SELECTION_ON_TEST, Kind.TEST_REUSE} & set(run.get("audit", {}).get("acknowledged", []))
+            {Kind("selection_on_test"), Kind("test_reuse")} & set(run.get("audit", {}).get("acknowledged", []))
             for run in again
         )
         found.append(of_scores.read_again(f"protocol {protocol}" if protocol else "all cells", readings, allowed))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
+from mlintern.audit.registry import check
 from mlintern.audit.report.ledger import Reading, read_ledger
 from mlintern.audit.report.report import Finding, Kind, Price, Severity, Status
 
@@ -30,6 +31,7 @@ def best_of(k: int) -> float:
     return float(np.trapezoid(np.where(grid >= 0, above, -below), grid))
 
 
+@check(place=140, no_canary="it counts the ledger's readings, and there is nothing to miss")
 def reuse_of_test(subject: Subject) -> Outcome:
     """Distinct readings of this test part in the ledger (`audit.ledger`)."""
     if not subject.options.ledger:
@@ -61,7 +63,7 @@ def reuse_of_test(subject: Subject) -> Outcome:
             note="an upper bound: runs that err on the same rows are worth less",
         )
     finding = Finding(
-        kind=Kind.TEST_REUSE,
+        kind=Kind("test_reuse"),
         severity=Severity.LOW if worth is not None and worth < 1 else Severity.MEDIUM,
         splits=("test",),
         count=n,

@@ -5,13 +5,16 @@ at several steps and learning rates), scored on every part. The rule is not read
 permuted test labels uses them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
+from mlintern.audit.planting import Planting
 from mlintern.audit.randomness import generator
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
@@ -68,6 +71,13 @@ def _history(
     return rows
 
 
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    if subject.protocol is not None:
+        protocol = dataclasses.replace(subject.protocol, select_on="test")
+        yield Planting("a choice by the test score", dataclasses.replace(subject, protocol=protocol))
+
+
+@check(place=130, planter=_planted, draws="selection")
 def selection_on_test(subject: Subject, rule: Rule | None = None) -> Outcome:
     """Does the protocol's choice of a checkpoint depend on the test labels? At least five permutations."""
     protocol = subject.protocol
@@ -116,7 +126,7 @@ def selection_on_test(subject: Subject, rule: Rule | None = None) -> Outcome:
             Status.PASS, f"the chosen checkpoint stayed through {permutations} permutations of test labels", n
         )
     finding = Finding(
-        kind=Kind.SELECTION_ON_TEST,
+        kind=Kind("selection_on_test"),
         severity=Severity.HIGH,
         splits=("test",),
         count=n,

@@ -7,12 +7,15 @@ times the angle.
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
-from mlintern.audit.checks.duplicates import severity_of_share
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
+from mlintern.audit.planting import FEW, ROWS, Planting, fits, places_and_twins, put, smaller
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.search.duplicates import severity_of_share
 from mlintern.audit.search.neighbourhood import neighbourhood
 from mlintern.audit.search.neighbours import nearest
 
@@ -121,6 +124,29 @@ def _made(hits: np.ndarray, pairs: list[tuple[int, int]], loose: int) -> bool:
     return len(pairs) >= 3 and len(hits) >= 20 * loose / _LOOSE**2 + 3
 
 
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    if not fits(subject):
+        return
+    subject = smaller(subject, (ROWS[0], FEW))
+    block = np.nan_to_num(subject.flat("train").astype(np.float64))
+    spread = block.std(0)
+    points = (block / np.where(spread > 0, spread, 1)).astype(np.float32)
+    labels = subject.train.labels
+    places, ends = places_and_twins(subject, rng)
+    mates = np.empty(len(ends), np.int64)
+    for row, end in enumerate(ends):
+        alike = np.flatnonzero(labels == labels[end]) if subject.classification else np.arange(len(labels))
+        alike = alike[alike != end]
+        if not len(alike):
+            return
+        near = nearest(points[[end]], points[alike], 5, city_block=False)[1][0]
+        mates[row] = alike[rng.choice(near)]
+    share = rng.random((len(ends), 1))
+    between = subject.flat("train")[ends] * (1 - share) + subject.flat("train")[mates] * share
+    yield Planting("interpolations", put(subject, "test", places, between, labels=labels[ends]), places)
+
+
+@check(place=50, planter=_planted, draws="resampled")
 @functools.lru_cache(maxsize=2)
 def resampled_before_split(subject: Subject) -> Outcome:
     """Test rows on a line with two others, one of them at least in train."""
@@ -154,7 +180,7 @@ def resampled_before_split(subject: Subject) -> Outcome:
     train, test = rows["train"][[a for a, _ in pairs]], rows["test"][[b for _, b in pairs]]
     order = np.argsort(test, kind="stable")
     finding = Finding(
-        kind=Kind.RESAMPLED_BEFORE_SPLIT,
+        kind=Kind("resampled_before_split"),
         severity=max(Severity.MEDIUM, severity_of_share(count, count / n)),
         splits=("train", "test"),
         count=count,

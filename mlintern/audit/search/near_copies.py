@@ -1,4 +1,4 @@
-"""`near_duplicate`, `augmented_before_split`: test rows that are jittered, rounded or edited copies of training rows.
+"""Test rows that are jittered, rounded or edited copies of training rows: `near_duplicate`, `augmented_before_split`.
 
 A copy is named by one of two kinds of evidence, each against the training half: it lies nearer than the training rows'
 own spacing allows (neighbours.py), or it agrees with its neighbour to the last digit in more of the columns than
@@ -7,15 +7,15 @@ training rows agree among themselves (an edited cell moves a row far, and leaves
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from mlintern.audit.checks.duplicates import severity_of_share
-from mlintern.audit.checks.resampled import resampled_before_split
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.agreement import sharing_values, surprise
+from mlintern.audit.search.duplicates import severity_of_share
 from mlintern.audit.search.neighbourhood import Neighbourhood, neighbourhood, own_and_other
 from mlintern.audit.search.neighbours import discoveries, spacing_of
 from mlintern.audit.search.transformed_copies import STRICT, WIDE, Twins, joined, named_rows, variant_twins
@@ -131,24 +131,36 @@ def _searched(twins: Twins) -> str:
     return f" ({twins.note})" if twins.note else ""
 
 
-def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: str) -> Outcome:
+def near_copies(
+    subject: Subject,
+    kind: Kind,
+    made_before: bool,
+    nothing: str,
+    repair: str,
+    interpolated: Callable[[Subject], Outcome],
+) -> Outcome:
+    """The finding of one of the two kinds: copies `made_before` the split have copies among the training rows too.
+
+    `nothing` is said where there are none; `repair` may name {n}, the training rows that have copies; `interpolated`
+    is the check whose rows are none of these.
+    """
     twins = twins_of(subject)
     if isinstance(twins, str):
         return Outcome(Status.INCONCLUSIVE, twins) if "memory" in twins else not_applicable(twins)
-    made = resampled_before_split(subject).findings
+    made = interpolated(subject).findings
     if made:  # a row made close to one of its ends is near it: the more telling kind keeps it
         rest = ~np.isin(twins.test, made[0].evidence["rows"]["test"])
         twins = dataclasses.replace(twins, train=twins.train[rest], test=twins.test[rest])
     n = twins.looked_at["test"]
     sampled = _sampled(subject, twins)
     pervasive = twins.in_train >= _PERVASIVE and not twins.partial
-    if not len(twins.test) or pervasive != wanted:
+    if not len(twins.test) or pervasive != made_before:
         status = Status.INCONCLUSIVE if sampled and not len(twins.test) else Status.PASS
         return Outcome(status, nothing + sampled + _searched(twins), n)
     fraction = len(twins.test) / n
     finding = Finding(
         kind=kind,
-        severity=Severity.HIGH if wanted and fraction >= 0.01 else severity_of_share(len(twins.test), fraction),
+        severity=Severity.HIGH if made_before and fraction >= 0.01 else severity_of_share(len(twins.test), fraction),
         splits=("train", "test"),
         count=len(twins.test),
         fraction=fraction,
@@ -163,25 +175,3 @@ def _outcome(subject: Subject, kind: Kind, wanted: bool, nothing: str, repair: s
     )
     reason = f"{len(twins.test)} of {n} test rows are near copies of training rows{sampled}{_searched(twins)}"
     return Outcome(Status.FAIL, reason, n, (finding,))
-
-
-def near_duplicates(subject: Subject) -> Outcome:
-    """Near copies across the split, where training rows have few among themselves."""
-    return _outcome(
-        subject,
-        Kind.NEAR_DUPLICATE,
-        False,
-        "no test row is nearer to a training row than the training rows' own spacing allows",
-        "remove the {n} twins from train, or keep all copies of a row in one part",
-    )
-
-
-def augmented_before_split(subject: Subject) -> Outcome:
-    """Near copies across the split, where training rows have them among themselves too: made before the split."""
-    return _outcome(
-        subject,
-        Kind.AUGMENTED_BEFORE_SPLIT,
-        True,
-        "test rows are no variants of training rows",
-        "split first and augment the training part only; keep all variants of a row in one part",
-    )

@@ -5,9 +5,14 @@ the label although neither column tells anything) that predicts the label almost
 together stays well behind, by more rows than chance would have it. How columns are asked stands in skill.py.
 """
 
+import dataclasses
+from collections.abc import Iterator
+
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
+from mlintern.audit.planting import Planting, smaller
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.skill import Answers, Halves
 
@@ -49,6 +54,43 @@ def _suspects(halves: Halves) -> tuple[list[tuple[Answers, tuple[int, ...]]], in
     return sorted(found, key=lambda a: -a[0].skill), number, told
 
 
+def _with_columns(subject: Subject, columns: dict[str, list[np.ndarray]]) -> Subject:
+    """The subject with more feature columns {part: [[n], …]}."""
+    parts = {
+        part: dataclasses.replace(
+            subject.parts()[part], features=np.column_stack([subject.flat(part).astype(np.float64), *added])
+        )
+        for part, added in columns.items()
+    }
+    names = subject.columns
+    if names is not None:
+        names = (*names, *(f"planted {i}" for i in range(len(columns["train"]))))
+    return dataclasses.replace(subject, splits=subject.splits.replace(**parts), columns=names)
+
+
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    subject = smaller(subject)
+    labels = {part: subject.parts()[part].labels for part in ("train", "test")}
+    names = np.unique(np.concatenate(list(labels.values())))
+    if subject.classification:
+        codes = {part: np.searchsorted(names, values).astype(np.float64) for part, values in labels.items()}
+    else:
+        spread = max(float(np.std(labels["train"])), 1e-300)
+        codes = {part: values.astype(np.float64) / spread for part, values in labels.items()}
+    noise = {part: 0.05 * rng.normal(size=len(values)) for part, values in codes.items()}
+    yield Planting(
+        "the label with noise", _with_columns(subject, {part: [codes[part] + noise[part]] for part in codes})
+    )
+    if subject.classification and len(names) > 2:
+        bent = rng.permutation(len(names))
+        mixed = {part: [bent[values.astype(int)] + noise[part]] for part, values in codes.items()}
+        yield Planting("its classes in another order", _with_columns(subject, mixed))
+    masks = {part: 3 * rng.normal(size=len(values)) for part, values in codes.items()}
+    pair = {part: [masks[part], masks[part] + codes[part] + noise[part]] for part in codes}
+    yield Planting("two columns that differ by it", _with_columns(subject, pair))
+
+
+@check(place=90, planter=_planted, draws="target")
 def target_leak(subject: Subject) -> Outcome:
     """Columns and pairs of columns that all but are the label."""
     if not subject.numeric:
@@ -81,7 +123,7 @@ def target_leak(subject: Subject) -> Outcome:
     blocks = best.skill >= 0.98 and _TASK <= rest.skill <= best.skill - 1.5 * _BEHIND
     names = [" with ".join(subject.feature_names[c] for c in group) for _, group in groups]
     finding = Finding(
-        kind=Kind.TARGET_LEAK,
+        kind=Kind("target_leak"),
         severity=Severity.HIGH if blocks else Severity.MEDIUM,
         splits=("train", "test"),
         count=len(named),

@@ -11,12 +11,15 @@ INCONCLUSIVE, unless the rows were declared independent (`audit.independent_rows
 """
 
 import dataclasses
-import re
+from collections.abc import Iterator
 
 import numpy as np
 
+from mlintern.audit.inputs.order import known_places, places
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, row_numbers
+from mlintern.audit.planting import FEWEST, ROWS, Planting, put, smaller
 from mlintern.audit.randomness import generator
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.index import index_of
 from mlintern.audit.search.neighbourhood import neighbourhood
@@ -32,6 +35,8 @@ _WIDTH = 256
 _LEVELS = 10  # a column with fewer values is a code, and codes make cells of their own
 _SOURCES = 16  # groups in the features below which they may as well be kinds of rows as sources of them
 _STRADDLING = 0.6  # share of the test rows whose group has training rows, below which the split keeps groups apart
+_SOURCE = 12  # rows of a planted source
+_FAR = (0.2, 0.4, 0.6)  # by which its rows differ, in deviations of a column
 _WORTH = 1.0  # points below which groups are reported but not held against the split
 
 
@@ -187,33 +192,6 @@ def _groups_among(
     return Groups(units, sure, how, evidence, rows)
 
 
-def places(subject: Subject) -> dict[str, np.ndarray]:
-    """Each row's place in the file the parts were cut from: given, or the number that ends its id, or else its place in
-    its own part, as if the file's rows had gone to the parts evenly and stayed in order."""
-    evenly = {}
-    total = len(subject.train) + len(subject.test)
-    for part in ("train", "test"):
-        n = len(subject.parts()[part])
-        evenly[part] = (np.arange(n) + 0.5) * total / n
-    return _known_places(subject) or evenly
-
-
-def _known_places(subject: Subject) -> dict[str, np.ndarray] | None:
-    if subject.positions is not None:
-        return {part: np.asarray(subject.positions[part], np.float64) for part in ("train", "test")}
-    found = {}
-    for part in ("train", "test"):
-        ids = subject.parts()[part].ids
-        if str(ids[0]).startswith((f"{part}/", f"{part}-")):
-            return None  # ids that were counted part by part
-        numbers = [re.search(r"(\d+)\D*$", str(i)) for i in ids]
-        if not all(numbers):
-            return None
-        found[part] = np.array([float(m[1]) for m in numbers if m])
-    joint = np.concatenate(list(found.values()))
-    return found if len(np.unique(joint)) == len(joint) else None
-
-
 def _sorted_by_a_column(subject: Subject, places_train: np.ndarray) -> bool:
     """Does the file's order follow one feature? Then neighbours are near in place for that reason alone."""
     from scipy.stats import spearmanr
@@ -278,11 +256,28 @@ def groups_in_order(subject: Subject) -> Groups | None:
     evidence = {"neighbours_nearby": round(seen, 4), "expected": round(expected, 4), "reach": reach}
     how = (
         f"{100 * seen:.0f} % of a test row's nearest training rows stood within {reach} rows of it in the original "
-        f"file{'' if _known_places(subject) else ', if the parts keep its order'} ({100 * expected:.1f} % expected)"
+        f"file{'' if known_places(subject) else ', if the parts keep its order'} ({100 * expected:.1f} % expected)"
     )
     return Groups(units, np.ones(len(subject.test), bool), how, evidence)
 
 
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    if len(subject.test) < FEWEST:
+        return
+    subject = dataclasses.replace(smaller(subject, (ROWS[0], ROWS[1] // 2)), positions=None)
+    flat = subject.flat("train").astype(np.float64)
+    sources = rng.choice(len(flat), max(1, (len(flat) + len(subject.test)) // _SOURCE))
+    for far in _FAR:
+        copy = subject
+        for part, rows in subject.parts().items():
+            drawn = sources[rng.integers(0, len(sources), len(rows))]
+            made = flat[drawn] + far * np.nanstd(flat, 0) * rng.normal(size=(len(rows), flat.shape[1]))
+            labels = subject.train.labels[drawn]
+            copy = put(copy, part, np.arange(len(rows)), made.reshape(rows.features.shape), labels=labels)
+        yield Planting(f"sources whose rows differ by {100 * far:.0f} % of a deviation", copy)
+
+
+@check(place=70, planter=_planted)
 def latent_groups(subject: Subject) -> Outcome:
     """Groups without a column, by order or by features, and only where they pay."""
     if subject.train.groups is not None and subject.test.groups is not None:
@@ -308,7 +303,7 @@ def latent_groups(subject: Subject) -> Outcome:
             notes.append(f"{groups.how}, but {worth}")
             continue
         finding = Finding(
-            kind=Kind.LATENT_GROUP,
+            kind=Kind("latent_group"),
             severity=Severity.HIGH if price.points >= 2 and price.low > 0 else Severity.MEDIUM,
             splits=("train", "test"),
             count=len(affected),

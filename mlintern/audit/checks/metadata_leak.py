@@ -4,15 +4,17 @@ A model that never reads these is not helped by them, so a finding does not bloc
 features is read, and does.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator
 
 import numpy as np
 
-from mlintern.audit.checks.columns import as_numbers
-from mlintern.audit.checks.latent_groups import places
+from mlintern.audit.inputs.order import as_numbers, places
 from mlintern.audit.inputs.subject import Outcome, Subject, id_like, not_applicable
+from mlintern.audit.planting import Planting, smaller
 from mlintern.audit.randomness import generator
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.quick_model import fitted_trees
 
@@ -68,6 +70,27 @@ def _columns(subject: Subject) -> Iterator[tuple[str, np.ndarray, np.ndarray, Se
             yield name, subject.flat("train")[:, column], subject.flat("test")[:, column], Severity.HIGH
 
 
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    subject = smaller(subject)
+    labels = {part: subject.parts()[part].labels for part in ("train", "test")}
+    names = np.unique(np.concatenate(list(labels.values())))
+    codes = {part: np.searchsorted(names, values) for part, values in labels.items()}
+    numbers = {part: rng.integers(0, 10**6, len(values)) for part, values in codes.items()}
+    words = {
+        part: np.array(
+            [f"{chr(97 + c % 26)}{c}_{i}.png" for c, i in zip(codes[part], numbers[part], strict=True)], object
+        )
+        for part in codes
+    }
+    for what, planted in (
+        ("file names that hold the label", words),
+        ("running numbers in its order", {part: codes[part] * 10.0**6 + numbers[part] for part in codes}),
+    ):
+        metadata = {part: {**subject.metadata.get(part, {}), "planted": planted[part]} for part in codes}
+        yield Planting(what, dataclasses.replace(subject, metadata=metadata))
+
+
+@check(place=100, planter=_planted, draws="metadata")
 def metadata_leak(subject: Subject) -> Outcome:
     """A forest on each metadata column alone, trained on train, asked about test, against permuted labels."""
     if not subject.classification:
@@ -90,7 +113,7 @@ def metadata_leak(subject: Subject) -> Outcome:
             continue
         findings.append(
             Finding(
-                kind=Kind.METADATA_LEAK,
+                kind=Kind("metadata_leak"),
                 severity=severity,
                 splits=("train", "test"),
                 count=n,

@@ -1,20 +1,18 @@
-"""`exact_duplicate` and `label_conflict`: rows of one part that stand in another part too.
+"""Rows of one part that stand in another part too: what `exact_duplicate` and `label_conflict` share.
 
 A match is a leak only beyond chance (chance.py): among six binary columns nearly every test row has a twin.
 """
 
-import itertools
-
 import numpy as np
 
 from mlintern.audit.inputs.canonical import canonical_rows, common_type, row_hashes, text_hashes
-from mlintern.audit.inputs.subject import Outcome, Subject, id_like, pair_examples, pair_numbers, row_numbers
+from mlintern.audit.inputs.subject import Subject, id_like
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.report import Severity
 from mlintern.audit.search.backend import mapped
 from mlintern.audit.search.chance import equal_texts_by_chance, expected_by_chance, matches
 
-_CHANCE_P = 1e-3
+CHANCE_P = 1e-3  # of as many equal rows, above which they say nothing
 _SHARD = 100_000  # rows that are hashed at a time: whatever hashes them, they are the same
 
 
@@ -88,80 +86,3 @@ def duplicate_rows(subject: Subject, part_a: str, part_b: str) -> tuple[np.ndarr
     if subject.texts is not None:
         return rows_a, rows_b, 0.0
     return rows_a, rows_b, expected_by_chance(flat_a, a.labels, flat_b, subject.options.seed, columns)
-
-
-def exact_duplicates(subject: Subject) -> Outcome:
-    """Rows that stand in two parts: train-test, train-valid and valid-test."""
-    from scipy.stats import poisson
-
-    findings = []
-    names = list(subject.parts())
-    notes = []
-    for part_a, part_b in itertools.combinations(names, 2):
-        rows_a, rows_b, expected = duplicate_rows(subject, part_a, part_b)
-        count, size = len(np.unique(rows_b)), len(subject.parts()[part_b])
-        if not count:
-            continue
-        chance = float(poisson.sf(count - 1, max(expected, 1e-9)))
-        by_chance = chance > _CHANCE_P
-        fraction = count / size
-        severity = Severity.INFO if by_chance else severity_of_share(count, fraction)
-        notes.append(f"{count} of {size} {part_b} rows stand in {part_a} too, {expected:.1f} expected by chance")
-        findings.append(
-            Finding(
-                kind=Kind.EXACT_DUPLICATE,
-                severity=severity,
-                splits=(part_a, part_b),
-                count=count,
-                fraction=fraction,
-                examples=pair_examples(subject, part_a, rows_a, part_b, rows_b),
-                evidence={
-                    "expected_by_chance": expected,
-                    "p": chance,
-                    "rows": {part_a: row_numbers(rows_a), part_b: row_numbers(rows_b)},
-                    "pairs": pair_numbers(rows_a, rows_b),
-                },
-                repair="nothing to repair: at chance level"
-                if by_chance
-                else f"remove the {len(np.unique(rows_a))} twins from {part_a}, or keep all copies in one part",
-            )
-        )
-    n = sum(map(len, subject.parts().values()))
-    if not findings:
-        return Outcome(Status.PASS, "no row stands in two parts", n)
-    failed = any(f.severity > Severity.INFO for f in findings)
-    return Outcome(Status.FAIL if failed else Status.PASS, "; ".join(notes), n, tuple(findings))
-
-
-def label_conflicts(subject: Subject) -> Outcome:
-    """Equal rows in train and test (beyond chance) whose labels differ."""
-    from scipy.stats import poisson
-
-    if not subject.classification:
-        return Outcome(Status.NOT_APPLICABLE, "labels are numbers, not classes")
-    rows_a, rows_b, expected = duplicate_rows(subject, "train", "test")
-    n = len(subject.test)
-    count = len(np.unique(rows_b))
-    if not count:
-        return Outcome(Status.PASS, "no row stands in train and test, so no labels conflict", n)
-    differ = subject.train.labels[rows_a] != subject.test.labels[rows_b]
-    if subject.whole_labels is not None:
-        differ |= (subject.whole_labels["train"][rows_a] != subject.whole_labels["test"][rows_b]).any(1)
-    conflicts = np.unique(rows_b[differ])
-    if not len(conflicts):
-        return Outcome(Status.PASS, f"all {count} duplicated test rows carry the label of their twin", n)
-    by_chance = float(poisson.sf(count - 1, max(expected, 1e-9))) > _CHANCE_P
-    finding = Finding(
-        kind=Kind.LABEL_CONFLICT,
-        severity=Severity.INFO if by_chance else Severity.MEDIUM,
-        splits=("train", "test"),
-        count=len(conflicts),
-        fraction=len(conflicts) / n,
-        examples=pair_examples(subject, "train", rows_a[differ], "test", rows_b[differ]),
-        evidence={"rows": {"train": row_numbers(rows_a[differ]), "test": row_numbers(conflicts)}},
-        repair="decide which label is right, or remove both rows",
-    )
-    reason = f"{len(conflicts)} test rows have a training twin with another label"
-    if by_chance:
-        return Outcome(Status.PASS, f"{reason}, but the twins are at chance level", n, (finding,))
-    return Outcome(Status.FAIL, reason, n, (finding,))

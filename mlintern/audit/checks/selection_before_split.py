@@ -7,13 +7,17 @@ have no such edge. Columns picked on train alone have the edge there, and tell n
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
+from mlintern.audit.planting import Planting, smaller
+from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 
 _COLUMNS = 10
+_CANDIDATES, _PICKED = 500, 20  # planted columns of noise, of which the best are picked
 _LEVEL = 0.11  # chance level of the edge (1.6 standard errors): a lower edge is no selection worth the name
 _RATIO = (0.4, 2.2)  # mean excess against what the tail has; effects that spread by a standard error give 3 and more
 _BLUR = 0.1  # share of columns left below the cut: they were picked by a score that is not quite this one
@@ -69,6 +73,25 @@ def _tail_excess(cut: float, freedom: int) -> float:
     return float(np.trapezoid(chi.sf(grid, freedom), grid) / chi.sf(cut, freedom))
 
 
+def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
+    subject = smaller(subject)
+    joint = np.nan_to_num(np.concatenate([subject.flat(part) for part in ("train", "test")]).astype(np.float64))
+    labels = np.concatenate([subject.parts()[part].labels for part in ("train", "test")])
+    targets = orthonormal(labels, np.unique(labels) if subject.classification else None)
+    border = len(subject.train)
+    for time in ("once", "again", "a third time"):
+        noise = np.column_stack([rng.permutation(joint[:, rng.integers(joint.shape[1])]) for _ in range(_CANDIDATES)])
+        noise = (noise - noise.mean(0)) / np.maximum(noise.std(0), 1e-300)
+        best = noise[:, np.argsort(-((targets.T @ noise) ** 2).sum(0))[:_PICKED]]
+        parts = {
+            "train": dataclasses.replace(subject.train, features=best[:border]),
+            "test": dataclasses.replace(subject.test, features=best[border:]),
+        }
+        copy = dataclasses.replace(subject, splits=subject.splits.replace(**parts), columns=None)
+        yield Planting(f"shuffled columns picked on all rows {time}", copy)
+
+
+@check(place=120, planter=_planted)
 def selection_before_split(subject: Subject) -> Outcome:
     """Looks for the edge over all rows, and for test rows that follow train although the columns are noise."""
     from scipy.stats import chi2
@@ -125,7 +148,7 @@ def selection_before_split(subject: Subject) -> Outcome:
     if shared > 2 / n + 0.005:
         return Outcome(Status.PASS, "the columns hang together, so that their like strength is no sign of a choice", n)
     finding = Finding(
-        kind=Kind.SELECTION_BEFORE_SPLIT,
+        kind=Kind("selection_before_split"),
         severity=Severity.HIGH,
         splits=("train", "test"),
         count=len(varying),
