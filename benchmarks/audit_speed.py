@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import scipy.stats  # noqa: F401  imported before clocks start
 
-from mlintern.audit.checks.duplicates import exact_duplicates
-from mlintern.audit.checks.near_duplicates import near_duplicates
+from mlintern.audit.checks.exact_duplicate import exact_duplicates
+from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.canonical import row_hashes
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.inputs.read import subject_from_tables
