@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
 LAUNCHERS_STAMP = "launchers-from-lock"
 STAMP = "installed-from-lock"  # one line: the lock's name and the hash of everything that determines the environment
-WHAT_WORKERS_IMPORT = "from mlintern.study.worker import Setup, preload; preload(Setup())"
+WHAT_WORKERS_IMPORT = "from mlintern.study.workers.worker import Setup, preload; preload(Setup())"
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # in order of preference: the CPU build of torch is locked for the first
 
 

@@ -186,8 +186,9 @@ class Trial:
         name, context = type(method).__name__, StepContext(self.seed, 0, 0)
         model.train()
         for size in dict.fromkeys(-(-size // self.shards) for size in (self.batch_size, self.last_batch)):
-            x = self.precision.cast(self.inputs["train"][:size].to(self.device))
-            y = self.precision.cast(self.targets["train"][:size].to(self.device))
+            rows = torch.arange(size)  # a copy, as a batch is: a model may write into it
+            x = self.precision.cast(self.inputs["train"][rows].to(self.device))
+            y = self.precision.cast(self.targets["train"][rows].to(self.device))
             given = f"inputs {losses.shape(x)} and labels {losses.shape(y)}"
             with torch.enable_grad(), _Explained(f"method: {name} with {given}: they", "method or model.*", _RAISED):
                 with self.precision.context(x.device):

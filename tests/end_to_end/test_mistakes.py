@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mlintern import config
 from mlintern.cli import main
 from mlintern.core import roots
 from mlintern.packs import pack
@@ -100,7 +99,7 @@ def test_a_file_in_the_way(capsys, tmp_path):
 def damaged(tmp_path, monkeypatch):
     """A copy of the bundled packs that a test may damage."""
     shutil.copytree(roots.PACKS, tmp_path / "papers")
-    monkeypatch.setattr(config, "PACKS", tmp_path / "papers")
+    monkeypatch.setattr(roots, "PACKS", tmp_path / "papers")
     monkeypatch.setattr(pack, "PACKS", tmp_path / "papers")
     monkeypatch.setattr(pack.Pack.__init__, "__defaults__", (tmp_path / "papers",))
     monkeypatch.setattr(pack.Pack.exists, "__defaults__", (tmp_path / "papers",))

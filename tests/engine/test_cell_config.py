@@ -31,7 +31,7 @@ def loop(splits, *overrides):
     ("override", "says"),
     [
         ("+optimizer.foreach=true", "optimizer: torch.optim.Adam cannot be built (RuntimeError: `fused` and `foreach`"),
-        ("optimizer.betas=[0.9]", "optimizer: torch.optim.Adam cannot be built ("),
+        ("optimizer.betas=[0.9]", "optimizer.betas=[0.9]: must be two numbers"),
         ("trainer.batch_size=21", "trainer.batch_size=21: there are 20 training rows"),
         ("protocol.metric=colour", "protocol.metric=colour: choose accuracy, loss"),
     ],

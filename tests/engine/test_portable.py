@@ -13,7 +13,7 @@ from mlintern.engine.determinism import Determinism
 _PROBE = """
 import json, sys
 import numpy as np, torch, yaml
-from mlintern.config import ROOT
+from mlintern.core.roots import ROOT
 from mlintern.engine.determinism import Determinism
 
 draw = torch.Generator().manual_seed(0)

@@ -173,8 +173,8 @@ def test_what_is_no_mistake_is_not_refused(overrides):
 
 
 @pytest.mark.parametrize("overrides", [[f"{MODEL}.Detached"], own("loss", "Number")])
-def test_a_loss_that_teaches_nothing_ends_at_the_first_step(tmp_path, overrides):
-    with pytest.raises(UserError, match="no parameter of the model has a gradient") as refused:
+def test_a_loss_that_teaches_nothing_is_refused(tmp_path, overrides):
+    with pytest.raises(UserError, match="has a gradient|without a gradient") as refused:
         trained(tmp_path, *overrides)
     assert "\n" not in str(refused.value)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlintern import config
 from mlintern.config import Composer
+from mlintern.core import roots
 from mlintern.core.errors import UserError
 from mlintern.report.commands import reproduce
 from mlintern.study.plan import cell_plan, plan
@@ -18,7 +18,7 @@ def cells_of(tmp_path, monkeypatch):
     def make(grid=tiny.BASE_GRID, claims=None, overrides=()):
         folder = tmp_path / "project"
         tiny.write_pack(folder, grid, claims)
-        monkeypatch.setattr(config, "PACKS", folder / "papers")
+        monkeypatch.setattr(roots, "PACKS", folder / "papers")
         cell_plan.read_spec.cache_clear()
         plan.factors_of.cache_clear()
         with Composer(tiny.SLUG) as composer:
