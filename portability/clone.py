@@ -23,7 +23,7 @@ import sys
 from mlintern.config import Composer
 from mlintern.study.run.job import write_composed
 from mlintern.packs.pack import Pack
-from mlintern.study import plan
+from mlintern.study.plan import plan
 with Composer(sys.argv[1]) as composer:
     write_composed(Pack(sys.argv[1]), plan.study(composer, []))
 """

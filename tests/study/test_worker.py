@@ -157,7 +157,7 @@ def called(*_, **__): raise SystemExit("a GPU was asked for, which no fork could
 for name in ("is_available", "device_count", "init", "_lazy_init"): setattr(torch.cuda, name, called)
 state = lambda: (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 before = state()
-from mlintern.study import worker
+from mlintern.study.workers import worker
 worker.preload(worker.Setup())
 import sys
 assert "torch._dynamo" in sys.modules, "imported at the first step of every cell"
