@@ -63,6 +63,8 @@ class PaperState(Typesetter):
         self.target: tuple[str, str, list[str]] = ("section", "", [])
         self.appendix = False
         self.cell: CellDraft | None = None
+        self.nested_grids = 0
+        """Grids that are being read, one inside the other."""
         self.scope_ids = 0
         self.scope_path: list[int] = [0]
         self.loads: dict[str, int] = {}

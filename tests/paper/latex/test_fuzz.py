@@ -96,7 +96,13 @@ def test_any_characters(tmp_path: Path, text: str):
     check(read_text(tmp_path, text), {"main.tex": text})
 
 
-@pytest.mark.slow
+def test_a_macro_of_tables_without_end_is_read_in_bounds(tmp_path: Path):
+    """Each grid reads all that is in it, and each of its cells again: 5,000 of them, one in the other."""
+    text = "\\begin{tabular}{c}\\def\\y#1.{\\begin{tabular}{lcr}\\y\\x}\\y\\x"
+    check(read_text(tmp_path, text), {"main.tex": text})
+
+
+@pytest.mark.extended  # a search, which may find something new at any time
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=3000)
 @given(bits=st.lists(st.sampled_from(BITS), max_size=120))
 def test_any_long_order_of_commands(tmp_path: Path, bits: list[str]):

@@ -14,9 +14,23 @@ from mlintern.paper.latex.grids.grid_rows import Row, apply_keys, arguments, col
 from mlintern.paper.latex.source.tokens import Token
 
 
+MOST_NESTED = 8
+"""Grids inside grids; a deeper one, as a macro without end makes them, is read as text: each level reads all below it."""
+
+
 def read_grid(reader: Floats, name: str, token: Token) -> None:
     """Reads an environment that is a grid, its `\\begin` already consumed, and sets it."""
     spec, keys, above = arguments(reader, name)
+    if reader.nested_grids >= MOST_NESTED:
+        return
+    reader.nested_grids += 1
+    try:
+        _read(reader, name, token, spec, keys, above)
+    finally:
+        reader.nested_grids -= 1
+
+
+def _read(reader: Floats, name: str, token: Token, spec: list[Token], keys: str, above: list[Token]) -> None:
     rows, last_rules, stop, captions = collect(reader, name)
     captions = above + captions
     if not reader.body:
