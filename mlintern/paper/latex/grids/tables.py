@@ -13,7 +13,6 @@ from mlintern.paper.latex.grids.grid_layout import flatten, inside_layout, is_la
 from mlintern.paper.latex.grids.grid_rows import Row, apply_keys, arguments, collect
 from mlintern.paper.latex.source.tokens import Token
 
-
 MOST_NESTED = 8
 """Grids inside grids; a deeper one, as a macro without end makes them, is read as text: each level reads all below it."""
 
