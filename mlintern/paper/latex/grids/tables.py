@@ -14,7 +14,7 @@ from mlintern.paper.latex.grids.grid_rows import Row, apply_keys, arguments, col
 from mlintern.paper.latex.source.tokens import Token
 
 MOST_NESTED = 8
-"""Grids inside grids; a deeper one, as a macro without end makes them, is read as text: each level reads all below it."""
+"""Grids inside grids. A deeper one, as a macro without end makes them, is read as text: each reads all in it again."""
 
 
 def read_grid(reader: Floats, name: str, token: Token) -> None:
