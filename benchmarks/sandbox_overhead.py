@@ -149,7 +149,8 @@ def main() -> int:
             else:
                 slug, cells = tiny.SLUG, 1 if kind == "alone" else arguments.cells
                 seeds = ",".join(map(str, range(cells)))
-                overrides = ["model=net", "seed=0"] if kind == "alone" else [f"study.seeds=[{seeds}]"]
+                study = [f"study.seeds=[{seeds}]", "study.design=none"]
+                overrides = ["model=net", "seed=0"] if kind == "alone" else study
                 folder = tiny.project(Path(place), "    - {model: [plain], data: [blobs]}")
             compileall.compile_dir(folder / "mlintern", quiet=1)  # as `make venv` and pip do
             print(f"{kind}: {cells} cell{'s' * (cells > 1)}, {arguments.pairs} pairs", flush=True)
