@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 
 from mlintern.packs import snapshot
+from mlintern.plan.cell_plan import CellPlan
 from mlintern.sandbox import policy
-from mlintern.study.plan.cell_plan import CellPlan
-from mlintern.study.plan.planned import Cost, Planned
 from mlintern.study.run import session
 from mlintern.study.run.job import run_paper
+from mlintern.study.run.planned import Cost, Planned
 from mlintern.study.workers.pool import Event, Task
 
 

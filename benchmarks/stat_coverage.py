@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mlintern.study.statistics.correction import holm
-from mlintern.study.statistics.estimates import (
+from mlintern.statistics.correction import holm
+from mlintern.statistics.estimates import (
     Estimate,
     RegionTest,
     mean_estimate,
@@ -23,9 +23,9 @@ from mlintern.study.statistics.estimates import (
     region_test,
     welch_estimate,
 )
-from mlintern.study.statistics.paired import crossed_estimate
-from mlintern.study.statistics.printed import printed_test, word
-from mlintern.study.statistics.printed_value import PrintedValue
+from mlintern.statistics.paired import crossed_estimate
+from mlintern.statistics.printed import printed_test, word
+from mlintern.statistics.printed_value import PrintedValue
 
 SEEDS = (3, 5, 10)
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]

@@ -23,7 +23,7 @@ COMMANDS = {
     ),
     "status": ("mlintern.study.run.status", "how far a paper's studies are: finished, running, failed, time left"),
     "report": ("mlintern.commands.report", "write a paper's report again from its records"),
-    "opinions": ("mlintern.author.opinions", "have a model look at the paper's own figures; marked as opinion"),
+    "opinions": ("mlintern.commands.opinions", "have a model look at the paper's own figures; marked as opinion"),
     "approve": ("mlintern.commands.approve", "say that you read a pack as it is now; kept in your state folder"),
     "doctor": ("mlintern.commands.doctor", "what this machine and environment are, and whether they match the lock"),
 }

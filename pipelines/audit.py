@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from mlintern.packs.pack import Pack
-from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.plan.cell_plan import CellPlan
 from mlintern.study.run.job import report_folder, write_audits
 from mlintern.study.run.session import Session, show_audits
 from pipelines.stage import main

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from mlintern.packs.pack import Pack
-from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.plan.cell_plan import CellPlan
 from mlintern.study.run.job import index_path, report_folder, report_study
 from pipelines.stage import main
 

@@ -12,8 +12,8 @@ from mlintern.core import printing
 from mlintern.core.errors import UserError
 from mlintern.packs import snapshot
 from mlintern.packs.pack import Pack
-from mlintern.study.plan import plan
-from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.plan.cell_plan import CellPlan
+from mlintern.plan.grid import study_cells
 from mlintern.study.run.job import COMPOSED_FILE, composed
 
 
@@ -21,7 +21,7 @@ def cells_of(slug: str) -> tuple[Pack, list[CellPlan]]:
     """A pack and its study's cells; refuses a composed.yaml that no longer says what the configuration comes to."""
     pack = Pack(slug)
     with Composer(slug) as composer:
-        cells = plan.study(composer, [])
+        cells = study_cells(composer, [])
     path = pack.folder / COMPOSED_FILE
     if not path.exists() or path.read_text(encoding="utf-8") != composed(cells):
         raise UserError(

@@ -6,9 +6,9 @@ import time
 from rich.console import Console
 
 from mlintern.packs.pack import Pack
+from mlintern.plan.cell_plan import CellPlan
 from mlintern.study.folders import kept
-from mlintern.study.plan.budget import plan_path
-from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.study.run.budget import plan_path
 from mlintern.study.run.job import index_path, write_cost, write_index
 from mlintern.study.run.session import run_cells
 from pipelines.stage import main

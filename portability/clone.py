@@ -23,9 +23,9 @@ import sys
 from mlintern.config import Composer
 from mlintern.study.run.job import write_composed
 from mlintern.packs.pack import Pack
-from mlintern.study.plan import plan
+from mlintern.plan.grid import study_cells
 with Composer(sys.argv[1]) as composer:
-    write_composed(Pack(sys.argv[1]), plan.study(composer, []))
+    write_composed(Pack(sys.argv[1]), study_cells(composer, []))
 """
 """Run inside the clone: its own code writes its own composed.yaml."""
 

@@ -12,12 +12,12 @@ PACKAGE = ROOT / "mlintern"
 PAGE = ROOT / "docs" / "architecture.md"
 FLOORS = (
     ("core",),
-    ("paper", "sandbox", "spec", "loggers", "data"),
-    ("packs", "engine"),
+    ("paper", "sandbox", "spec", "statistics", "loggers", "data"),
+    ("packs", "engine", "claims"),
     ("audit",),
     ("config", "report"),
-    ("vet", "study"),
-    ("author",),
+    ("vet", "plan"),
+    ("study", "author"),
     ("commands",),
     ("cli",),
     ("__main__",),

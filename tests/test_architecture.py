@@ -46,6 +46,32 @@ def test_no_arrow_goes_up_or_sideways():
     ] == []
 
 
+def reached(room: str) -> set[str]:
+    """The rooms of all that the modules of one need, by themselves or through others."""
+    todo = [name for name in IMPORTS if room_of(name) == room]
+    seen = set(todo)
+    while todo:
+        new = IMPORTS[todo.pop()] - seen
+        seen |= new
+        todo += new
+    return {room_of(name) for name in seen}
+
+
+def test_authoring_and_running_do_not_know_each_other():
+    assert reached("author") & {"study", "commands"} == set()
+    assert reached("study") & {"author", "vet", "commands"} == set()
+
+
+def test_a_command_is_theirs_or_the_composition_of_both():
+    """Authoring, then running; a model's opinion, then the report."""
+    commands = {name: {room_of(other) for other in IMPORTS[name]} for name in IMPORTS if room_of(name) == "commands"}
+    assert sorted(name for name, rooms in commands.items() if {"author", "study"} <= rooms) == [
+        "mlintern.commands.hydra_run",
+        "mlintern.commands.opinions",
+    ]
+    assert not any("commands" in rooms for rooms in commands.values())  # none stands between them
+
+
 def folders() -> list[str]:
     return sorted({name.rpartition(".")[0] for name in MODULES if "." in name})
 

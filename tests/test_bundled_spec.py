@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mlintern.author.provenance import load_provenance
+from mlintern.claims.forms import NotTestable
+from mlintern.claims.parsing import parse_claims
 from mlintern.spec.paper_spec import load_spec
-from mlintern.study.judge.claims import parse_claims
-from mlintern.study.judge.forms import NotTestable
 
 ROOT = Path(__file__).resolve().parent.parent
 PACK = ROOT / "papers" / "arxiv_2011_14439"

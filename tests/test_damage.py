@@ -24,7 +24,7 @@ from mlintern.engine.source import source_sha256
 from mlintern.study.account.analyse import read_outcomes, read_steps
 from mlintern.study.account.figures import read_maps
 from mlintern.study.folders import failures, shapes, standing
-from mlintern.study.plan import budget, memory_fallback
+from mlintern.study.run import budget, memory_fallback
 from mlintern.study.verify.first_difference import passed
 from tests import records
 

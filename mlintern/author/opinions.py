@@ -1,9 +1,8 @@
-"""`mlintern opinions ID`: a language model looks at the paper's own figures and says whether they show what is claimed.
+"""A language model looks at the paper's own figures and says whether they show what is claimed.
 
 An opinion is no evidence: it moves no verdict, and the report prints it as what it is, beside what was measured.
 """
 
-import argparse
 import dataclasses
 import functools
 import hashlib
@@ -14,25 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
-from rich.console import Console
 
 from mlintern.author.asking.asking import Asker
 from mlintern.author.asking.messages import Request, TextBlock
 from mlintern.author.asking.prompting import prompt
 from mlintern.author.asking.rendering import defused, figure_blocks
-from mlintern.author.command import WORK, parse_settings, read_with_figures
+from mlintern.author.command import WORK, read_with_figures
 from mlintern.author.forms import Form
 from mlintern.author.settings import LlmSettings, make_asker
-from mlintern.core import files
 from mlintern.core.errors import UserError
-from mlintern.packs.pack import Pack
-from mlintern.packs.places import place
 from mlintern.paper.document.document import Document
 from mlintern.paper.document.parts import Figure
 from mlintern.paper.ids import PaperId
-from mlintern.report.opinions import OPINIONS_FILE
-from mlintern.spec.paper_spec import Claim, PaperSpec, load_spec
-from mlintern.study.run.job import INDEX_FILE, report_study
+from mlintern.spec.paper_spec import Claim, PaperSpec
 
 _MENTION = re.compile(r"\bFig(?:ure|\.)?s?\.?[\s~]*\(?([A-Z]?\d+(?:\.\d+)?)", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(])|\n{2,}")
@@ -60,35 +53,17 @@ class Resting:
     claims: tuple[Claim, ...]
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run `mlintern opinions`; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="mlintern opinions", description=__doc__)
-    parser.add_argument("paper", help="arXiv id or slug of a paper that has a pack")
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="such as llm.budget_usd=1")
-    parser.add_argument("--source", type=Path, help="the paper itself, where it is not to be fetched: .tex, folder, …")
-    parser.add_argument("--runs", type=Path, default=place("runs"), help="where records are (default: runs)")
-    parser.add_argument("--reports", type=Path, default=place("reports"), help="where reports go (default: reports)")
-    arguments = parser.parse_intermixed_args(list(argv))
-    settings = parse_settings(arguments.settings)
-    paper = PaperId.parse(arguments.paper)
-    pack = Pack(paper.slug)
-    spec = load_spec(pack.folder / "spec.yaml")
+def look(paper: PaperId, spec: PaperSpec, source: Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model says of every figure that claims of `spec` rest on, as `ask` has it; empty where none does.
+
+    `source` is the paper itself, where it is not to be fetched. Raises UserError where a model cannot be asked.
+    """
     folder = WORK / paper.slug
     asker = make_asker(LlmSettings.from_mapping(settings["llm"]), folder, lambda text: None)
-    source = PaperId.parse(str(arguments.source)) if arguments.source else _pinned(paper, spec)
-    document = read_with_figures(source, settings["paper"], folder)
+    read = PaperId.parse(str(source)) if source else _pinned(paper, spec)
+    document = read_with_figures(read, settings["paper"], folder)
     resting = figures_of(spec, document)
-    if not resting:
-        print(f"no claim of {pack.slug} rests on a figure that the paper's files hold; nothing was asked")
-        return 0
-    opinions = ask(asker, resting, document, folder)
-    files.write_json(arguments.runs / pack.slug / OPINIONS_FILE, opinions)
-    for name, opinion in opinions.items():
-        print(f"{name}: {opinion['figure']} {opinion['verdict']} (opinion of {opinion['model']}): {opinion['seen']}")
-    index = arguments.runs / pack.slug / INDEX_FILE
-    if index.exists():
-        report_study(pack, index, arguments.reports / pack.slug, Console())
-    return 0
+    return ask(asker, resting, document, folder) if resting else {}
 
 
 def figures_of(spec: PaperSpec, document: Document) -> list[Resting]:

@@ -11,7 +11,7 @@ from mlintern.core.errors import UserError
 from mlintern.packs.pack import Pack
 from mlintern.packs.places import place
 from mlintern.paper.ids import PaperId
-from mlintern.study.plan.plan import option_of
+from mlintern.plan.grid import option_of
 from mlintern.study.run.job import index_path, report_folder, report_study
 
 

@@ -16,7 +16,7 @@ from mlintern.engine.determinism import Determinism
 _OF_DATA = "name source preprocess view classes num_workers train_size label_noise shuffle_labels".split()
 """What is read of the config group `data`."""
 DESIGNS = ("one_at_a_time", "full", "fraction", "none")
-"""Which combinations of the ablations' levels a study runs; `mlintern/study/plan/design.py` says what each is."""
+"""Which combinations of the ablations' levels a study runs; `mlintern/plan/design.py` says what each is."""
 
 
 def check_values(config: Mapping[str, Any]) -> None:

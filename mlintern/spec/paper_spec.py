@@ -176,7 +176,7 @@ class Claim(Record):
     """In our words, not the paper's."""
     locator: PaperLocator
     check: dict[str, Any] | None = None
-    """The typed form (`kind` and what that kind asks for) that mlintern/study/judge/claims.py compiles."""
+    """The typed form (`kind` and what that kind asks for) that mlintern/claims/parsing.py compiles."""
     testable: StrictBool
     not_tested_reason: Text | None = None
     section: Name | None = None

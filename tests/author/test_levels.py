@@ -7,8 +7,8 @@ from mlintern.author.draft.vetting import levels_that_differ, model_of, one_of_e
 from mlintern.author.forms import ModelInput
 from mlintern.core.roots import PACKS
 from mlintern.core.strict_yaml import parse, validate
+from mlintern.plan.cell_plan import CellPlan
 from mlintern.spec.paper_spec import Factor, Level, Reduction, load_spec, option_name, text_of
-from mlintern.study.plan.cell_plan import CellPlan
 
 SPEC = load_spec(PACKS / "arxiv_2011_14439" / "spec.yaml")
 BASE = {"optimizer": {"lr": 0.1, "m": 1}, "model": {"width": 8}}

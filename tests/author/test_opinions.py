@@ -6,6 +6,7 @@ import pytest
 
 from mlintern.author import opinions
 from mlintern.author.command import read_with_figures
+from mlintern.commands.opinions import main
 from mlintern.core.errors import UserError
 from mlintern.core.roots import PACKS, ROOT
 from mlintern.paper.ids import PaperId
@@ -34,7 +35,7 @@ def look(tmp_path, monkeypatch, server):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-for-tests")
     where = ["--runs", str(tmp_path / "runs"), "--reports", str(tmp_path / "reports"), "--source", str(PAPER)]
-    return opinions.main([SLUG, *where, f"llm.base_url={server.url}", "llm.budget_usd=1"])
+    return main([SLUG, *where, f"llm.base_url={server.url}", "llm.budget_usd=1"])
 
 
 def test_the_model_sees_the_figure_and_its_word_is_kept_apart(tmp_path, monkeypatch, capsys):

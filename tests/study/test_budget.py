@@ -3,7 +3,7 @@
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.study.plan.budget import plan_path, read_plan, trim, write_plan
+from mlintern.study.run.budget import plan_path, read_plan, trim, write_plan
 
 
 def row(name, seed, **levels):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from mlintern.claims.forms import NotTestable
+from mlintern.claims.kinds.greater import Greater
+from mlintern.claims.observation import Observation
+from mlintern.claims.parsing import parse_claim, parse_claims
 from mlintern.core.errors import UserError
-from mlintern.study.judge.claims import parse_claim, parse_claims
-from mlintern.study.judge.forms import NotTestable
-from mlintern.study.judge.judge import judge
-from mlintern.study.judge.kinds.greater import Greater
-from mlintern.study.judge.observation import Observation
+from mlintern.study.judge.verdicts import judge
 
 Z = np.array([-1.2, 0.3, 0.9, -0.4, 0.4])  # five seeds' luck, mean 0, so that effects below are exact
 

@@ -12,9 +12,9 @@ from mlintern.engine.controls import Constant, Linear
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import is_control, sizes
 from mlintern.engine.training import Cell
+from mlintern.plan.grid import study_cells
 from mlintern.report.model.report import Smell
 from mlintern.study.account.smells.of_controls import learns_shuffled_labels, no_better_than
-from mlintern.study.plan import plan
 from tests.study import tiny
 
 SLUG = "arxiv_2011_14439"
@@ -38,7 +38,7 @@ def composer():
 @pytest.fixture(scope="module")
 def planned(composer):
     """The cells of the bundled study, without controls and with them."""
-    return [plan.study(composer, ["study.seeds=[0,1]", *more]) for more in ([], ["study.controls=true"])]
+    return [study_cells(composer, ["study.seeds=[0,1]", *more]) for more in ([], ["study.controls=true"])]
 
 
 def test_the_cells_of_the_bundled_study(planned):

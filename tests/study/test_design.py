@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mlintern.core.errors import UserError
+from mlintern.plan.design import _effects, claimed_interactions, points
 from mlintern.spec.paper_spec import Factor, PaperSpec
-from mlintern.study.plan.design import _effects, claimed_interactions, points
 from tests.study import tiny
 
 

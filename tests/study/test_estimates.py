@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats import multitest, proportion, weightstats
 
-from mlintern.study.statistics.stats import (
-    Estimate,
-    benjamini_hochberg,
-    bootstrap_interval,
-    holm,
-    mean_estimate,
-    mean_interval,
-    paired_estimate,
-    proportion_interval,
-    region_test,
-    welch_estimate,
-)
+from mlintern.statistics.correction import benjamini_hochberg, holm
+from mlintern.statistics.estimates import Estimate, mean_estimate, paired_estimate, region_test, welch_estimate
+from mlintern.statistics.intervals import bootstrap_interval, mean_interval, proportion_interval
 
 A = [0.93, 0.945, 0.921, 0.952]
 B = [0.90, 0.931, 0.917, 0.924]

@@ -7,8 +7,8 @@ import pytest
 
 from mlintern.engine.source import source_hash
 from mlintern.packs.pack import Pack
-from mlintern.study.plan.cell_plan import CellPlan
-from mlintern.study.plan.gate import audit_key
+from mlintern.plan.cell_plan import CellPlan
+from mlintern.study.run.gate import audit_key
 from tests.study import tiny
 
 CELL = [tiny.PAPER, "model=net", "data=blobs", "seed=0"]

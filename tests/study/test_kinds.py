@@ -8,10 +8,10 @@ import pytest
 
 import mlintern
 from mlintern.author.asking.prompting import prompt
+from mlintern.claims import kinds
+from mlintern.claims.forms import BaseClaim
+from mlintern.claims.parsing import parse_claim
 from mlintern.core.errors import UserError
-from mlintern.study.judge import kinds
-from mlintern.study.judge.claims import parse_claim
-from mlintern.study.judge.forms import BaseClaim
 
 PACKAGE = Path(mlintern.__file__).parent
 TABLES = {"mlintern/study/account/claim_rows.py": {"EqualsPrinted"}}

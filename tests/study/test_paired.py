@@ -10,8 +10,8 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.contingency_tables import mcnemar
 
-from mlintern.study.judge.judge import judge
-from mlintern.study.statistics.paired import crossed_estimate, hedges_g, mcnemar_exact, paired_dz
+from mlintern.statistics.paired import crossed_estimate, hedges_g, mcnemar_exact, paired_dz
+from mlintern.study.judge.verdicts import judge
 
 A, B = [0.93, 0.945, 0.921, 0.952], [0.90, 0.931, 0.917, 0.924]
 

@@ -5,8 +5,9 @@ import pytest
 from mlintern.config import Composer
 from mlintern.core import roots
 from mlintern.core.errors import UserError
+from mlintern.plan import cell_plan
+from mlintern.plan.grid import factors_of, named_cell, study_cells
 from mlintern.report.commands import reproduce
-from mlintern.study.plan import cell_plan, plan
 from mlintern.study.sweeps.sweep import combinations
 from tests.study import tiny
 
@@ -20,13 +21,13 @@ def cells_of(tmp_path, monkeypatch):
         tiny.write_pack(folder, grid, claims)
         monkeypatch.setattr(roots, "PACKS", folder / "papers")
         cell_plan.read_spec.cache_clear()
-        plan.factors_of.cache_clear()
+        factors_of.cache_clear()
         with Composer(tiny.SLUG) as composer:
-            return plan.study(composer, list(overrides))
+            return study_cells(composer, list(overrides))
 
     yield make
     cell_plan.read_spec.cache_clear()
-    plan.factors_of.cache_clear()
+    factors_of.cache_clear()
 
 
 def places(cells):
@@ -78,7 +79,7 @@ def test_a_level_changes_what_the_paper_sets(cells_of, tmp_path):
     option = tmp_path / "project" / "papers" / tiny.SLUG / "conf" / "ablation" / "slow.yaml"
     option.write_text("# @package _global_\noptimizer:\n  lr: 0.5\n")
     with Composer(tiny.SLUG) as composer:
-        cell = plan.single(composer, ["ablation=slow"])
+        cell = named_cell(composer, ["ablation=slow"])
     assert cell.config["optimizer"]["lr"] == 0.5  # and not the paper's 0.01
     assert cell.levels["ablation"] == "slow"
 
@@ -101,7 +102,7 @@ def test_a_missing_option_names_its_file(cells_of, tmp_path, monkeypatch):
     cells_of()
     (tmp_path / "project" / "papers" / tiny.SLUG / "conf" / "ablation" / "norm_none.yaml").unlink()
     with Composer(tiny.SLUG) as composer, pytest.raises(UserError, match=r"conf/ablation/norm_none\.yaml: missing"):
-        plan.study(composer, [])
+        study_cells(composer, [])
 
 
 def test_combinations_are_what_hydra_would_run():

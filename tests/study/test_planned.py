@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlintern.study.plan.planned import Cost
+from mlintern.study.run.planned import Cost
 
 GOOD = {"train_s": 1.5, "evaluate_s": 0.25, "peak_memory_bytes": 1000}
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from mlintern.study.statistics.stats import region_power, seeds_needed, smallest_effect
+from mlintern.statistics.power import region_power, seeds_needed, smallest_effect
 
 SM = TTestPower()
 

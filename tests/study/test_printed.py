@@ -6,8 +6,9 @@ import pytest
 from scipy import stats as scipy_stats
 
 from mlintern.core.errors import UserError
-from mlintern.study.statistics.printed import printed_estimate
-from mlintern.study.statistics.stats import PrintedValue, compare_printed, compare_rows, mean_estimate, region_test
+from mlintern.statistics.estimates import mean_estimate, region_test
+from mlintern.statistics.printed import compare_printed, compare_rows, printed_estimate
+from mlintern.statistics.printed_value import PrintedValue
 
 CNN = [93.1, 92.5, 94.0, 93.3, 93.6]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from mlintern.study.statistics.stats import check_printed_interval, common_formula
+from mlintern.statistics.printed_interval import check_printed_interval, common_formula
 
 SEEDS = [2960.0, 1620.0, 2510.0]  # steps to 99 % validation accuracy in shared/papers/weight-init-grokking
 

@@ -4,7 +4,8 @@ import pytest
 
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
-from mlintern.study.plan import cell_plan, plan
+from mlintern.plan import cell_plan
+from mlintern.plan.grid import study_cells
 
 SLUG = "arxiv_2011_14439"
 
@@ -36,7 +37,7 @@ def test_a_block_sets_values_for_its_cells_alone(composer):
         {"model": ["mlp"], "data": ["mnist1d"], "set": ["trainer.max_steps=7"]},
         {"model": ["cnn"], "data": ["mnist1d"]},
     ]
-    cells = plan.study(grid(blocks)(composer), [])
+    cells = study_cells(grid(blocks)(composer), [])
     steps = {cell.variant: cell.config["trainer"]["max_steps"] for cell in cells}
     assert steps == {"mlp": 7, "cnn": 6000}
     assert "trainer.max_steps=7" in cells[0].overrides
@@ -54,7 +55,7 @@ def test_a_block_sets_values_for_its_cells_alone(composer):
 )
 def test_what_a_block_may_not_set_is_refused(composer, block, problem):
     with pytest.raises(UserError) as caught:
-        plan.study(grid([{"model": ["mlp"], "data": ["mnist1d"], **block}])(composer), [])
+        study_cells(grid([{"model": ["mlp"], "data": ["mnist1d"], **block}])(composer), [])
     assert problem in str(caught.value)
 
 
@@ -62,12 +63,12 @@ def test_one_cell_has_one_configuration(composer):
     block = {"model": ["mlp"], "data": ["mnist1d"]}
     blocks = [block, {**block, "set": ["trainer.max_steps=7"]}]
     with pytest.raises(UserError, match="two blocks that set different values"):
-        plan.study(grid(blocks)(composer), [])
+        study_cells(grid(blocks)(composer), [])
 
 
 def test_assumptions_become_sensitivity_cells(composer):
-    plain = plan.study(composer, ["study.seeds=[0]"])
-    probed = plan.study(composer, ["study.seeds=[0]", "study.probe_assumptions=true"])
+    plain = study_cells(composer, ["study.seeds=[0]"])
+    probed = study_cells(composer, ["study.seeds=[0]", "study.probe_assumptions=true"])
     assert probed[: len(plain)] == [
         cell_plan.CellPlan(c.variant, c.levels, c.seed, {**c.config, "study": probed[0].config["study"]},
                       (*c.overrides, "study.probe_assumptions=true")) for c in plain

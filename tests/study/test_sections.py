@@ -7,8 +7,8 @@ import pytest
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
 from mlintern.core.roots import PACKS
+from mlintern.plan.grid import sections_of, study_cells
 from mlintern.spec.paper_spec import load_spec
-from mlintern.study.plan import plan
 from tests.end_to_end.runs import PAPER, SLUG, run
 
 
@@ -24,33 +24,33 @@ def spec():
 
 
 def test_the_main_study_has_no_cell_of_a_section(composer):
-    cells = plan.study(composer, [])
+    cells = study_cells(composer, [])
     assert {cell.section for cell in cells} == {""}
     assert {cell.variant for cell in cells} == {"logistic", "mlp", "cnn", "gru"}
 
 
 def test_a_section_runs_its_own_grid_with_its_own_seeds(composer):
-    cells = plan.study(composer, ["study.sections=[double_descent]"])
+    cells = study_cells(composer, ["study.sections=[double_descent]"])
     assert {cell.section for cell in cells} == {"double_descent"}
     assert len({cell.place for cell in cells}) == 7  # widths
     assert {cell.seed for cell in cells} == {0, 1, 2}
     narrow = next(cell for cell in cells if cell.levels.get("hidden") == "20")
     assert narrow.config["model"] == {**narrow.config["model"], "hidden": 20, "hidden_layers": 1}
-    assert {cell.seed for cell in plan.study(composer, ["study.sections=[double_descent]", "study.seeds=[7]"])} == {7}
+    assert {cell.seed for cell in study_cells(composer, ["study.sections=[double_descent]", "study.seeds=[7]"])} == {7}
 
 
 def test_an_unknown_section_is_named_with_those_there_are(composer):
     with pytest.raises(UserError, match=r"study\.sections=lottery: .*double_descent"):
-        plan.study(composer, ["study.sections=[lottery]"])
+        study_cells(composer, ["study.sections=[lottery]"])
 
 
 def test_the_packs_own_checks_hold_in_its_sections(composer, spec):
     from mlintern.author.draft.planned import without_runs
     from mlintern.author.draft.vetting import levels_that_differ, settings_that_differ
 
-    cells = plan.study(composer, [])
-    for section in plan.sections_of(cells[0].config):
-        cells += plan.study(composer, [f"study.sections=[{section}]"])
+    cells = study_cells(composer, [])
+    for section in sections_of(cells[0].config):
+        cells += study_cells(composer, [f"study.sections=[{section}]"])
     assert list(without_runs(spec, cells)) == []
     assert list(levels_that_differ(composer.compose, spec)) == []
     assert list(settings_that_differ(composer.compose, spec, cells)) == []

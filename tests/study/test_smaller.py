@@ -1,7 +1,7 @@
 """Out of memory: halves of halves down to one example, and what the notes say."""
 
-from mlintern.study.plan import memory_fallback
-from mlintern.study.plan.cell_plan import CellPlan
+from mlintern.plan.cell_plan import CellPlan
+from mlintern.study.run import memory_fallback
 
 
 def cell(shards=1, batch=4, eval_batch=10):

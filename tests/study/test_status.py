@@ -7,8 +7,8 @@ import pytest
 from mlintern.core.errors import UserError
 from mlintern.core.records import sealed
 from mlintern.study.folders import failures
-from mlintern.study.plan.budget import write_plan
 from mlintern.study.run import status
+from mlintern.study.run.budget import write_plan
 from tests import records
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from mlintern.study.statistics.paired import crossed_estimate
+from mlintern.statistics.paired import crossed_estimate
 from mlintern.study.sweeps import summary
 from mlintern.study.sweeps.sweep import combinations
 from tests.study import tiny

@@ -7,7 +7,7 @@ import pytest
 
 from mlintern.config import Composer
 from mlintern.core.roots import PACKS
-from mlintern.study.plan import plan
+from mlintern.plan.grid import named_cell
 from mlintern.vet.run import rehearse
 
 SLUG = "arxiv_2011_14439"
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.extended
 @pytest.fixture(scope="module")
 def config():
     with Composer(SLUG) as composer:
-        return plan.single(composer, ["model=mlp", "audit=quick"]).config
+        return named_cell(composer, ["model=mlp", "audit=quick"]).config
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from importlib import resources
 from pydantic import BaseModel
 
 from mlintern.author.asking.messages import Block, Request, TextBlock
-from mlintern.study.judge.claims import kinds_in_words
+from mlintern.claims.parsing import kinds_in_words
 
 PROMPTS = ("system", "outline", "extract", "complete", "mend", "write", "critique", "repair")
 

@@ -3,26 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mlintern.claims.coordinates import base_levels, coordinates
+from mlintern.claims.forms import LevelsClaim, MeasuredClaim
+from mlintern.claims.observation import same
+from mlintern.claims.parsing import parse_claim
+from mlintern.plan.cell_plan import CellPlan
 from mlintern.spec.paper_spec import PaperSpec
-from mlintern.study.judge.claims import parse_claim
-from mlintern.study.judge.forms import LevelsClaim, MeasuredClaim
-from mlintern.study.judge.observation import same
-from mlintern.study.judge.which_runs_count import Evidence
-from mlintern.study.plan.cell_plan import CellPlan
 
 
 def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
     """Claims and result cells that no planned run answers, and why."""
-    rows = [{"cell_id": None, "variant": c.variant, "levels": dict(c.levels), "seed": c.seed} for c in cells]
-    evidence = Evidence(spec, [], {}, rows)
-    all_known = [(c.section, evidence.coordinates(c.variant, c.levels), set(c.config["metrics"])) for c in cells]
+    bases, varied = base_levels(spec), [key for c in cells for key in c.levels]
+    all_known = [(c.section, coordinates(c.variant, c.levels, varied, bases), set(c.config["metrics"])) for c in cells]
     for claim in spec.claims:
         if not claim.testable:
             continue
         typed = parse_claim(claim)
         known = [(at, metrics) for section, at, metrics in all_known if section == (claim.section or "")]
         if isinstance(typed, MeasuredClaim):
-            yield from _missing(f"claim {claim.id}", typed.sides, typed.metric, known, evidence.bases)
+            yield from _missing(f"claim {claim.id}", typed.sides, typed.metric, known, bases)
             if isinstance(typed, LevelsClaim):
                 levels = {str(at.get(typed.factor)) for at, _ in known if _holds(typed.sides[0], at, {})}
                 if len(levels) < 2:
@@ -31,7 +30,7 @@ def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
     for table, cell in spec.testable_cells():
         selector = {**cell.levels, "variant": cell.variant, "data": cell.data}
         where = f"table {table.id}: {cell.row}, {cell.column}"
-        yield from _missing(where, [selector], cell.metric, known, evidence.bases)
+        yield from _missing(where, [selector], cell.metric, known, bases)
 
 
 def _missing(

@@ -12,10 +12,10 @@ from typing import Any
 from mlintern.author.draft.vetting import planned_cells
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
+from mlintern.plan.sensitivity import cells_with
 from mlintern.sandbox import Backend
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.spec.sourced import AssumedSetting, Value
-from mlintern.study.plan.sensitivity import probe_cells
 from mlintern.vet.run import rehearse
 
 
@@ -30,7 +30,7 @@ def without_dead_probes(pack: Path, spec: PaperSpec, backend: Backend = "auto") 
         for number, setting, value in _probed(spec):
             place = (number, str(value))
             try:
-                cell = next(probe_cells(drafts, setting, value, cells), None)  # None: it changes nothing
+                cell = next(cells_with(drafts, setting, value, cells), None)  # None: it changes nothing
             except UserError as error:
                 dead[place] = str(error).removeprefix(f"study.probe_assumptions: {setting.key}={value}: ")
             else:

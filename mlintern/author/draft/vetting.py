@@ -10,14 +10,14 @@ from typing import Any
 
 from mlintern.author.draft import planned
 from mlintern.author.forms import ModelInput
+from mlintern.claims.observation import same
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
+from mlintern.plan.cell_plan import CellPlan
+from mlintern.plan.grid import sections_of, study_cells
 from mlintern.sandbox import Backend
 from mlintern.spec.paper_spec import PaperSpec, Reduction, Variant, option_name
 from mlintern.spec.sourced import CodeCount, PaperCount, SettingBase
-from mlintern.study.judge.observation import same
-from mlintern.study.plan import plan
-from mlintern.study.plan.cell_plan import CellPlan
 from mlintern.vet.checks import Example, Factor
 from mlintern.vet.checks import Variant as Model
 from mlintern.vet.run import check_models, check_pack, rehearse
@@ -59,9 +59,9 @@ def vet_pack(pack: Path, spec: PaperSpec, inputs: Sequence[ModelInput], backend:
 def planned_cells(drafts: Composer) -> tuple[list[CellPlan], list[str]]:
     """(one cell of each combination that the study runs, what is wrong with the plan)."""
     try:
-        cells = plan.study(drafts, [])
-        for name in plan.sections_of(cells[0].config):
-            cells += plan.study(drafts, [f"study.sections=[{name}]"])
+        cells = study_cells(drafts, [])
+        for name in sections_of(cells[0].config):
+            cells += study_cells(drafts, [f"study.sections=[{name}]"])
     except UserError as error:
         return [], [str(error)]
     return one_of_each(cells), []

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from mlintern.author.forms import Extraction, FoundClaim, FoundSetting, Outline, Pair, coordinates, value_of
 from mlintern.author.grounding import grounding
 from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.claims.parsing import parse_claim
 from mlintern.core.errors import UserError
 from mlintern.paper.document.document import Document
 from mlintern.paper.ids import PaperId
-from mlintern.study.judge.claims import parse_claim
 
 MOST = 30
 GROUPS = (

@@ -27,13 +27,13 @@ from mlintern.author.grounding import ground
 from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.author.grounding.ground import Ungrounded
 from mlintern.author.grounding.ledger import values_near
+from mlintern.claims.parsing import parse_claim
 from mlintern.core.errors import UserError
 from mlintern.core.strict_yaml import Parsed, validate
 from mlintern.paper.document.document import Document
 from mlintern.paper.ids import PaperId
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.spec.sourced import CodeLocator, PaperLocator, Value
-from mlintern.study.judge.claims import parse_claim
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlintern.claims.observation import Outcomes
 from mlintern.core.errors import Absent
 from mlintern.core.records import packed, record
 from mlintern.core.records.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
@@ -27,7 +28,6 @@ from mlintern.study.account.comparison import compare_tables
 from mlintern.study.account.figures import Maps, no_maps, probe_figures
 from mlintern.study.account.level_curves import level_curves
 from mlintern.study.account.smells.smells import find_smells
-from mlintern.study.judge.observation import Outcomes
 from mlintern.study.judge.which_runs_count import Evidence, Place
 
 CLEAN = "clean"

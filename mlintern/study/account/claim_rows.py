@@ -9,19 +9,19 @@ leaking runs into one mean.
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from mlintern.claims.forms import LevelsClaim, MeasuredClaim
+from mlintern.claims.kinds.equals_printed import EqualsPrinted
+from mlintern.claims.observation import Observation, Outcomes, same
+from mlintern.claims.parsing import Claim, parse_claims
 from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
 from mlintern.report.model.places import place_in_paper
 from mlintern.report.model.report import ClaimRow, Verdict
 from mlintern.spec.paper_spec import PaperSpec, ResultCell, ResultTable
 from mlintern.spec.paper_spec import Printed as SpecPrinted
-from mlintern.study.judge.claims import Claim, parse_claims
-from mlintern.study.judge.forms import LevelsClaim, MeasuredClaim
-from mlintern.study.judge.judge import judge
-from mlintern.study.judge.kinds.equals_printed import EqualsPrinted
-from mlintern.study.judge.observation import Observation, Outcomes, same
+from mlintern.statistics.printed_value import PrintedValue
+from mlintern.study.judge.verdicts import judge
 from mlintern.study.judge.which_runs_count import Evidence, Planned
-from mlintern.study.statistics.printed_value import PrintedValue
 
 VERDICT: dict[str, Verdict] = {word.replace(" ", "_"): word for word in get_args(Verdict)}
 """The judge's words to the report's."""

@@ -12,10 +12,10 @@ from mlintern.report import numbers
 from mlintern.report.model.report import ClaimRow, Judgement, OtherProtocol, Printed, TableCell
 from mlintern.spec.paper_spec import PaperSpec, ResultCell, ResultTable
 from mlintern.spec.paper_spec import Printed as SpecPrinted
+from mlintern.statistics.printed import PrintedComparison, compare_rows
 from mlintern.study.account.claim_rows import VERDICT, CellKey, cell_key, lost_seeds, printed_value, settled
 from mlintern.study.account.contrasts import measured
 from mlintern.study.judge.which_runs_count import Evidence, Place, Planned
-from mlintern.study.statistics.printed import PrintedComparison, compare_rows
 
 
 def compare_tables(

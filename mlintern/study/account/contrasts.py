@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mlintern.claims.observation import Missing, Observation, Outcomes, Seeds
+from mlintern.claims.outcomes import paired_examples
 from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
 from mlintern.report.model.report import POOLED, Contrast, Difference, Measured
-from mlintern.study.judge.observation import Missing, Observation, Outcomes, Seeds
-from mlintern.study.judge.outcomes import paired_examples
-from mlintern.study.statistics.estimates import Estimate, mean_estimate, paired_estimate
-from mlintern.study.statistics.paired import crossed_estimate
+from mlintern.statistics.estimates import Estimate, mean_estimate, paired_estimate
+from mlintern.statistics.paired import crossed_estimate
 
 CONFIDENCE = 0.95
 

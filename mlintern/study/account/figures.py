@@ -11,7 +11,7 @@ from mlintern.core.errors import Absent
 from mlintern.core.records import packed, record
 from mlintern.core.records.record import MAPS_FILE, RunRecord
 from mlintern.report.model.figures import Figure, FigureExample, Grid
-from mlintern.study.statistics.intervals import mean_interval
+from mlintern.statistics.intervals import mean_interval
 
 Maps = Callable[[str], Mapping[str, np.ndarray]]
 """Cell id to its maps file; empty where there is none."""

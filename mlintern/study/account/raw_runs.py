@@ -20,9 +20,9 @@ import numpy as np
 from mlintern.core.errors import UserError
 from mlintern.paper.document.document import Document, Table
 from mlintern.report.model.report import Smell
+from mlintern.statistics.printed_interval import PrintedIntervalCheck, check_printed_interval, common_formula
+from mlintern.statistics.printed_value import Spread
 from mlintern.study.account.raw_series import Series, read_series
-from mlintern.study.statistics.printed_interval import PrintedIntervalCheck, check_printed_interval, common_formula
-from mlintern.study.statistics.printed_value import Spread
 
 FEWEST_DIGITS = 3
 """Significant digits that a printed mean needs to say which series it is: 1 ± 0 fits too many."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core.errors import UserError
-from mlintern.study.statistics.printed_value import Spread
+from mlintern.statistics.printed_value import Spread
 
 MOST_SEEDS = 100
 """A longer list is a curve or a dataset, not the seeds of one quantity."""

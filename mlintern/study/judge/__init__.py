@@ -1,1 +1,1 @@
-"""Claims, and what runs say of them."""
+"""Which runs count, and what they say of the claims."""

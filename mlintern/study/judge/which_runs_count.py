@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 from mlintern.audit.report.report import AuditReport, Severity
+from mlintern.claims.coordinates import base_levels, coordinates
 from mlintern.core.records.record import RunRecord, stable_hash
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.study.folders.audit_names import name_for
 
 Levels = tuple[tuple[str, Any], ...]
-NO_ABLATION = ("ablation", "none")
 Place = tuple[str, Levels]
 """(variant, levels) with base levels of the factors left out: what seeds are pooled over."""
 
@@ -52,9 +52,8 @@ class Evidence:
         plan: Sequence[Mapping[str, Any]] | None,
         failures: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.bases: dict[str, Any] = {NO_ABLATION[0]: NO_ABLATION[1]}
+        self.bases = base_levels(spec)
         """The level at which a factor counts as not varied."""
-        self.bases |= {factor.id: factor.base for factor in spec.ablations}
         self.audits = {key: AuditReport.from_json(value) for key, value in sorted(audits.items())}
         entries = _from_runs(runs) if plan is None else [dict(entry) for entry in plan]
         by_id = {run["cell_id"]: run for run in runs}
@@ -88,8 +87,7 @@ class Evidence:
 
     def coordinates(self, variant: str, levels: Mapping[str, Any]) -> dict[str, Any]:
         """Every coordinate that a claim can name, factors that are not varied at their base."""
-        varied = {key: self.bases.get(key, "none") for p in self.planned for key in p.levels}
-        return {**varied, **levels, "variant": variant}
+        return coordinates(variant, levels, (key for p in self.planned for key in p.levels), self.bases)
 
     def at(self, place: Place) -> list[Planned]:
         """What was planned at a place, by seed."""

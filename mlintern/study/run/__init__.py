@@ -1,1 +1,1 @@
-"""A study's run: data, audits, the life of each cell, and what is shown meanwhile."""
+"""A study's run: what may keep it from running, data, audits, the life of each cell, and what is shown meanwhile."""

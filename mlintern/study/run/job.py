@@ -17,13 +17,13 @@ from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import same_bits
 from mlintern.packs import approval, snapshot
 from mlintern.packs.pack import Pack
+from mlintern.plan.cell_plan import CellPlan, dataset_folder, level_names
+from mlintern.plan.grid import named_cell, names_a_cell, study_cells
 from mlintern.study.folders import kept, made
-from mlintern.study.plan import gate, plan
-from mlintern.study.plan.budget import plan_path, read_plan
-from mlintern.study.plan.cell_plan import CellPlan, dataset_folder, level_names
-from mlintern.study.plan.planned import Planned
-from mlintern.study.run import tracking
+from mlintern.study.run import gate, tracking
+from mlintern.study.run.budget import plan_path, read_plan
 from mlintern.study.run.logged import Logged, log_report
+from mlintern.study.run.planned import Planned
 from mlintern.study.run.session import run_cells
 
 INDEX_FILE = "study.json"
@@ -34,8 +34,8 @@ def run_paper(slug: str, overrides: Sequence[str], console: Console) -> int:
     """Run what the overrides ask for: the pack's whole study, or one cell where they name a coordinate of one."""
     pack = Pack(slug)
     with Composer(slug) as composer:
-        one = plan.names_a_cell(overrides)
-        cells = [plan.single(composer, overrides)] if one else plan.study(composer, overrides)
+        one = names_a_cell(overrides)
+        cells = [named_cell(composer, overrides)] if one else study_cells(composer, overrides)
     config = cells[0].config
     if drift := environment.check_drift(config["env"]["drift"]):
         console.print(f"[yellow]{environment.describe(drift)}[/]", highlight=False)

@@ -26,17 +26,17 @@ from mlintern.engine.rows import is_control
 from mlintern.loggers import tracker
 from mlintern.packs import snapshot
 from mlintern.packs.pack import Pack
+from mlintern.plan.cell_plan import CellPlan, dataset_folder
 from mlintern.sandbox import policy
 from mlintern.study.folders import failures, kept, made, standing
 from mlintern.study.folders.audit_names import names_of, parts_of
 from mlintern.study.folders.locks import alone
 from mlintern.study.folders.source_files import made_from, source_files
-from mlintern.study.plan import budget, gate, memory_fallback
-from mlintern.study.plan.cell_plan import CellPlan, dataset_folder
-from mlintern.study.plan.planned import Cost, Planned, show_plan
+from mlintern.study.run import budget, gate, memory_fallback
 from mlintern.study.run.life import Work
 from mlintern.study.run.lives import Lives
 from mlintern.study.run.logged import Logged, Logs
+from mlintern.study.run.planned import Cost, Planned, show_plan
 from mlintern.study.run.progress import Progress
 from mlintern.study.run.tabled import Tabled, make_folder, tables_of
 from mlintern.study.workers import notices

@@ -15,10 +15,10 @@ from mlintern.core.printing import duration
 from mlintern.core.records import record
 from mlintern.packs.places import place
 from mlintern.paper.ids import PaperId
+from mlintern.plan.cell_plan import level_names
 from mlintern.study.folders import failures, kept, standing
 from mlintern.study.folders.locks import is_locked
-from mlintern.study.plan import budget, memory_fallback
-from mlintern.study.plan.cell_plan import level_names
+from mlintern.study.run import budget, memory_fallback
 from mlintern.study.run.job import INDEX_FILE, read_index
 
 STATES = ("finished", "diverged", "damaged", "running", "failed", "waiting")

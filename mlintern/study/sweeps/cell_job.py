@@ -14,9 +14,9 @@ from rich.console import Console
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
 from mlintern.packs.pack import Pack
+from mlintern.plan.grid import named_cell, names_a_cell
 from mlintern.sandbox import policy
 from mlintern.sandbox.policy import Policy
-from mlintern.study.plan import plan
 
 
 class CellJob:
@@ -52,12 +52,12 @@ class CellJob:
         """Run one cell, or where the overrides name none, the pack's study."""
         from mlintern.study.run.job import run_one, run_paper
 
-        if not plan.names_a_cell(overrides):
+        if not names_a_cell(overrides):
             if run_paper(self.slug, overrides, console):
                 raise UserError(f"papers/{self.slug}: cells of the study failed; they are listed above")
             return float("nan")
         with Composer(self.slug) as composer:
-            cell = plan.single(composer, overrides)
+            cell = named_cell(composer, overrides)
         run = run_one(Pack(self.slug), cell, console, standing=True)
         value = run["selection"]["value"]
         return float("nan") if value is None else float(value)

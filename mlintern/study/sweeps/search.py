@@ -20,7 +20,7 @@ from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.ranges import Range
 from mlintern.core.records import record
-from mlintern.study.plan import plan
+from mlintern.plan.grid import named_cell, names_a_cell
 from mlintern.study.sweeps.cell_job import CellJob
 from mlintern.study.sweeps.sweep import Launch, Sweep
 
@@ -58,7 +58,7 @@ def run(
         raise UserError("hydra/sweeper=optuna: nothing to search; give a value as interval(a,b), range(n) or a,b,c")
     with Composer(slug) as composer:
         # a search is over cells: where no coordinate is named, over the pack's default one
-        named = plan.names_a_cell([*fixed, *(f"{key}=" for key in space)])
+        named = names_a_cell([*fixed, *(f"{key}=" for key in space)])
         fixed = fixed if named else [*fixed, "seed=0"]
         config, _ = composer.compose(fixed)
     protocol = config["protocol"]
@@ -81,7 +81,7 @@ def run(
         trials = [study.ask(space) for _ in range(min(n_jobs, n_trials - len(ran)))]
         chosen = [[*fixed, *(f"{key}={_text(value)}" for key, value in trial.params.items())] for trial in trials]
         with Composer(slug) as composer:
-            cells = [plan.single(composer, overrides) for overrides in chosen]
+            cells = [named_cell(composer, overrides) for overrides in chosen]
         by_cell = sweep.run_cells(cells)
         for trial, overrides, (cell_id, value) in zip(trials, chosen, by_cell, strict=True):
             good = value is not None and math.isfinite(value)

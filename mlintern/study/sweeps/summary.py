@@ -20,9 +20,9 @@ from rich.text import Text
 from mlintern.core import files
 from mlintern.core.records import record
 from mlintern.core.roots import COORDINATES
-from mlintern.study.plan.planned import Planned
-from mlintern.study.statistics.estimates import Estimate, mean_estimate
-from mlintern.study.statistics.paired import crossed_estimate
+from mlintern.statistics.estimates import Estimate, mean_estimate
+from mlintern.statistics.paired import crossed_estimate
+from mlintern.study.run.planned import Planned
 
 LEVEL = 0.95
 

@@ -22,12 +22,13 @@ from mlintern.core.errors import LeakRefused, UserError
 from mlintern.core.records import record
 from mlintern.packs import snapshot
 from mlintern.packs.pack import Pack
+from mlintern.plan.cell_plan import CellPlan
+from mlintern.plan.grid import named_cell, names_a_cell, study_cells
 from mlintern.study.folders import failures
-from mlintern.study.plan import gate, plan
-from mlintern.study.plan.budget import plan_path
-from mlintern.study.plan.cell_plan import CellPlan
-from mlintern.study.plan.planned import Planned
+from mlintern.study.run import gate
+from mlintern.study.run.budget import plan_path
 from mlintern.study.run.job import finish_study, index_path
+from mlintern.study.run.planned import Planned
 from mlintern.study.run.session import Session, outcome, show_audits
 from mlintern.study.sweeps import summary
 from mlintern.study.sweeps.cell_job import CellJob
@@ -80,8 +81,8 @@ class Sweep:
         groups: list[tuple[list[str], list[CellPlan], bool]] = []
         with Composer(self.slug) as composer:
             for overrides in combinations(arguments):
-                one = plan.names_a_cell(overrides)
-                cells = [plan.single(composer, overrides)] if one else plan.study(composer, overrides)
+                one = names_a_cell(overrides)
+                cells = [named_cell(composer, overrides)] if one else study_cells(composer, overrides)
                 groups.append((overrides, cells, not one))
         if not any(whole for *_, whole in groups):
             groups = [([], [cell for _, cells, _ in groups for cell in cells], False)]

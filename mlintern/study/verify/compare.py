@@ -14,7 +14,7 @@ from rich.table import Table
 from mlintern.core.errors import UserError
 from mlintern.core.records import record
 from mlintern.packs.places import place
-from mlintern.study.plan.cell_plan import level_names
+from mlintern.plan.cell_plan import level_names
 from mlintern.study.verify.bits import find
 
 Run = Mapping[str, Any]
@@ -88,11 +88,11 @@ def rows(a: Sequence[Run], b: Sequence[Run], metric: str, folders: Sequence[Path
     """One row per source of chance: seeds, test examples, both."""
     import numpy as np
 
+    from mlintern.claims.observation import Missing, Observation, Seeds
+    from mlintern.claims.outcomes import paired_examples
+    from mlintern.statistics.estimates import Estimate, mean_estimate, paired_estimate, welch_estimate
+    from mlintern.statistics.paired import crossed_estimate, mcnemar_exact, paired_dz
     from mlintern.study.account.analyse import read_outcomes
-    from mlintern.study.judge.observation import Missing, Observation, Seeds
-    from mlintern.study.judge.outcomes import paired_examples
-    from mlintern.study.statistics.estimates import Estimate, mean_estimate, paired_estimate, welch_estimate
-    from mlintern.study.statistics.paired import crossed_estimate, mcnemar_exact, paired_dz
 
     def row(over: str, estimate: Estimate, n: int, test: str) -> tuple[str, ...]:
         p = 2 * min(estimate.p_above(0.0), estimate.p_below(0.0)) if estimate.testable else None

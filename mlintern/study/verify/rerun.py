@@ -12,10 +12,10 @@ from mlintern.core.errors import UserError
 from mlintern.data.prepare import DATASET_FILE
 from mlintern.engine.determinism import Determinism
 from mlintern.packs.pack import Pack
+from mlintern.plan.cell_plan import dataset_folder
 from mlintern.sandbox import policy
 from mlintern.study.folders import made
 from mlintern.study.folders.source_files import made_from, source_files
-from mlintern.study.plan.cell_plan import dataset_folder
 from mlintern.study.run.life import Work
 from mlintern.study.run.lives import ENDS, Lives
 from mlintern.study.run.tabled import make_folder, tables_of

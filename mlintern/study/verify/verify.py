@@ -26,8 +26,8 @@ from mlintern.engine.source import same_bits
 from mlintern.packs import snapshot
 from mlintern.packs.pack import Pack
 from mlintern.packs.places import place
+from mlintern.plan.cell_plan import dataset_folder
 from mlintern.study.folders import standing
-from mlintern.study.plan.cell_plan import dataset_folder
 from mlintern.study.verify import causes, differences
 from mlintern.study.verify.bits import Losses, compare_losses, find
 from mlintern.study.verify.differences import Difference

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlintern.claims.outcomes import AGREES
 from mlintern.report.model.report import Smell
-from mlintern.study.judge.outcomes import AGREES
-from mlintern.study.statistics.paired import crossed_estimate
+from mlintern.statistics.paired import crossed_estimate
 
 ONE_CLASS = 0.95
 """Share of test examples given one class from which a prediction counts as constant."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from mlintern.report.model.report import Smell
-from mlintern.study.statistics.estimates import is_constant, mean_estimate
+from mlintern.statistics.estimates import is_constant, mean_estimate
 
 LOST = 0.5
 """Share of what a model gained on train, over a constant guess, that may be lost on test before it smells."""

@@ -18,14 +18,14 @@ from mlintern.audit.report.kinds import Kind
 from mlintern.audit.report.report import Severity
 from mlintern.core.records.record import RunRecord
 from mlintern.engine import directions
+from mlintern.plan.cell_plan import level_names
+from mlintern.plan.controls import LEVEL, SHUFFLED
 from mlintern.report.model.report import OtherProtocol, Smell, TableCell
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.study.account.smells import of_controls, of_curves, of_examples, of_scores
 from mlintern.study.account.smells.of_curves import Curve
 from mlintern.study.account.smells.of_examples import Predicted
 from mlintern.study.folders.audit_names import name_for
-from mlintern.study.plan.cell_plan import level_names
-from mlintern.study.plan.controls import LEVEL, SHUFFLED
 
 Tables = Callable[[str], "pd.DataFrame | None"]
 """Cell id to one of its files as a table; None where it is not kept."""

@@ -1,1 +1,0 @@
-"""Estimates, intervals and tests; no number of a report is computed anywhere else."""
