@@ -3,9 +3,9 @@
 A cache is a file that nobody reads, and Python believes one that says it needs no check. Libraries keep theirs.
 """
 
+import os
 import sys
 from importlib.machinery import FileFinder, SourceFileLoader
-from pathlib import Path
 from types import CodeType
 
 PACKAGE = "papers"
@@ -21,7 +21,9 @@ class SourceOnly(SourceFileLoader):
 
 
 def _is_packs(path: str) -> bool:
-    return any(Path(path).is_relative_to(Path(root) / PACKAGE) for root in sys.path)
+    """Asked of every folder that something is imported from: text alone, for a Path takes thirty times as long."""
+    given = os.path.abspath(path) + os.sep
+    return any(given.startswith(os.path.join(os.path.abspath(root), PACKAGE, "")) for root in sys.path)
 
 
 def _finder(path: str) -> FileFinder:

@@ -158,11 +158,18 @@ for name in ("is_available", "device_count", "init", "_lazy_init"): setattr(torc
 state = lambda: (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 before = state()
 from mlintern.study.workers import worker
-worker.preload(worker.Setup())
+worker.preload(worker.Setup(targets=("torch.optim.RMSprop", "mlintern.engine.metrics.Accuracy", "os.getcwd")))
 import sys
 assert "torch._dynamo" in sys.modules, "imported at the first step of every cell"
 assert "torchmetrics" in sys.modules and "matplotlib" not in sys.modules, "it reads every font of the system"
 assert state() == before, "a generator has moved"
+from mlintern.core.targets import definitions
+import pyarrow
+known, read = set(sys.modules), definitions._parsed.cache_info().misses
+assert "mlintern.engine.metrics" in known
+definitions.find("torch.optim.RMSprop", ())
+pyarrow.table({"loss": numpy.zeros(2)})
+assert (set(sys.modules), definitions._parsed.cache_info().misses) == (known, read), "every child does it anew"
 print(len(os.listdir("/proc/self/task")))
 """
 
@@ -174,7 +181,7 @@ def test_the_parent_has_one_thread_no_gpu_and_generators_as_they_were():
 
 
 def printed(code):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = Pool(1, {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}).environment
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -90,6 +90,19 @@ def target_problems(
         yield path, f"holds an object of type {type(value).__name__}; a config holds plain values"
 
 
+def targets_in(value: Any) -> Iterator[str]:
+    """Every target at any depth of a config whose targets were checked."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key == TARGET:
+                yield inner
+            else:
+                yield from targets_in(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from targets_in(inner)
+
+
 def key_problem(key: object) -> str | None:
     """What is wrong with a key: lookalikes of Hydra's own keys, and those of them that a config may not use."""
     if not isinstance(key, str):

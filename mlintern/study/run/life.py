@@ -133,6 +133,8 @@ class Life:
         files.remove_drafts(folder)
         self.told.append(Event("started", self.task))
         sealed = self._sealed_before()
+        if self.pool.imported:  # else its worker is not ready yet, and what it imports not known
+            self._environment = self._ask_environment()
         if sealed is None:
             yield from self._train()
             if self.work.until is not None and self._stopped_short():
@@ -153,7 +155,8 @@ class Life:
         sealed = {"config": work.config, "count": told.steps, "chain": told.loss_chain_sha256, **names}
         checks = self.desk.ask("sealed", sealed)
         self.concerns.add(checks)
-        self._environment = self._ask_environment()
+        if self._environment is None:
+            self._environment = self._ask_environment()
         key = {"key": work.tabled.key, "config": work.config}
         question = {**key, "parts": work.tabled.parts, "cell": str(folder)}
         yield from self._asked("predict", self._predicting(weights, work.tabled.parts, told.step), "score", question)

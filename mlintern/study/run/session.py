@@ -19,6 +19,7 @@ from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.printing import duration
 from mlintern.core.records import record
+from mlintern.core.targets.check import targets_in
 from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
@@ -76,7 +77,8 @@ class Session:
         talk = any(needs_network(cell.config) for cell in cells)
         self.made_from = {self.prepared(c): source_files(c.config, pack.folder, asked.reads) for c in self.cells}
         sources = sorted({path for paths in self.made_from.values() for path in paths})
-        launch = launcher(pack, asked, folders, self.jobs, console, talk=talk, files=sources)
+        targets = sorted({target for cell in cells for target in targets_in(cell.config)})
+        launch = launcher(pack, asked, folders, self.jobs, console, talk=talk, files=sources, targets=targets)
         self.sandbox = dict(launch.record)
         self.pool = (
             standing_pool(pack, asked, folders, pins, retries, launch)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlintern.core import uncached
 from mlintern.core.errors import Interrupted, UserError
 from mlintern.study.workers import notices, stages
 from mlintern.study.workers.worker import Worker
@@ -37,13 +38,14 @@ def serve(worker: Worker, job: Mapping[str, Any]) -> None:
 
 
 def preload() -> None:
-    """Import what jobs need, and have torch import what it imports at a first step.
+    """Import what jobs need, and have torch and pyarrow import what they import at a first step and a first table.
 
     The generators are left as they were. Nothing here touches a GPU, which no fork could then use.
     """
     import random
 
     import numpy as np
+    import pyarrow.parquet
     import torch
 
     drawn, legacy, plain = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
@@ -52,8 +54,11 @@ def preload() -> None:
     import mlintern.engine.measure
     import mlintern.engine.tables
     import mlintern.engine.training
+    import mlintern.study.folders.locks
     import mlintern.study.workers.pricing  # noqa: F401
 
+    uncached.install()
+    pyarrow.table({"steps": np.zeros(1)})  # which looks for pandas
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     for kind in (torch.optim.SGD, torch.optim.Adam):
         weight.grad = torch.zeros(2, 2)

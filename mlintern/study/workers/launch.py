@@ -57,6 +57,8 @@ class Sandboxed:
     memory_bytes: int
     files: tuple[Path, ...] = ()
     """What data are made from: seen by jobs that name them."""
+    targets: tuple[str, ...] = ()
+    """See `mlintern.study.workers.worker.Setup`."""
 
     @property
     def setup(self) -> dict[str, Any]:
@@ -71,6 +73,7 @@ class Sandboxed:
             "network": self.network != "none",
             "shared_memory": not any(path.is_relative_to(SHARED_MEMORY) for path in (*self.writable, self.appears_at)),
             "sources": [str(self.appears_at)],
+            "targets": [*self.targets],
         }
 
     @property
@@ -127,14 +130,15 @@ def launcher(
     *,
     talk: bool = False,
     files: Sequence[Path] = (),
+    targets: Sequence[str] = (),
 ) -> Launcher:
     """The way to start workers for this pack.
 
     `writable` are the folders that results and data go to; `talk`: processes of one cell talk to each other; `files`
-    are what data are made from. Raises UserError where the host has no sandbox and the pack did not come with this
-    release.
+    are what data are made from; `targets`, what the cells name. Raises UserError where the host has no sandbox and the
+    pack did not come with this release.
     """
-    sources = {"sources": [str(pack.folder)]}
+    sources = {"sources": [str(pack.folder)], "targets": [*targets]}
     if policy.backend == "none":
         console.print(f"[yellow]{GIVES_UP}.[/]", highlight=False)
         return Bare(sources)
@@ -154,7 +158,8 @@ def launcher(
         console.print("[yellow]sandbox.network=peers: the pack's code can reach the network.[/]", highlight=False)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 4 // 5 // jobs
     place = PACKS / pack.slug
-    return Sandboxed(backend, tuple(layers), network, pack.folder, place, tuple(writable), memory, tuple(files))
+    folders, seen, named = tuple(writable), tuple(files), tuple(targets)
+    return Sandboxed(backend, tuple(layers), network, pack.folder, place, folders, memory, seen, named)
 
 
 def needs_network(config: Mapping[str, Any]) -> bool:

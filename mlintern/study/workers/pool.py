@@ -94,6 +94,7 @@ class Pool:
         self.size, self.retries, self.launcher = size, retries, launcher or Bare()
         self.environment = {**{k: os.environ[k] for k in _INHERITED if k in os.environ}, **pins}
         self.environment |= {"PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
+        self.environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # what is forked has one thread
         self.selector = selectors.DefaultSelector()
         self.slots: list[Slot] = []
         self.waiting: deque[Task] = deque()

@@ -71,10 +71,11 @@ class Desk:
 
     def ask_ready(self, question: Mapping[str, Any], frames: Iterator[Any]) -> dict[str, Any]:
         """Import what scoring takes, while others still prepare data or train."""
-        import pyarrow.parquet  # noqa: F401
+        import pyarrow.parquet
 
         import mlintern.engine.sealed  # noqa: F401
 
+        pyarrow.table({"steps": np.zeros(1)})  # which looks for pandas
         self._pinned(question["config"])
         return {}
 

@@ -65,6 +65,8 @@ class Setup:
     """Whether the sandbox has a network that a job may be given."""
     sources: Sequence[str] = ()
     """The pack's folders: the libraries that the files in them import are imported before the first fork."""
+    targets: Sequence[str] = ()
+    """What configurations name out of libraries: looked up before the first fork, as each job would anew."""
     jobs: str = "mlintern.study.workers.jobs"
     """The module that knows the kinds of jobs: `preload()` is called before the first fork, `serve(worker, job)` in
     each child."""
@@ -321,6 +323,19 @@ def preload(setup: Setup) -> None:
             with contextlib.suppress(ImportError, AttributeError, OSError, RuntimeError, TypeError, ValueError):
                 importlib.import_module(name)  # what cannot be imported is the pack's to say
         importlib.import_module(setup.jobs).preload()
+        for target in setup.targets:
+            _look_up(target)
+
+
+def _look_up(target: str) -> None:
+    """Import what defines a name of a library or of ours, and read its source, which checks of targets keep."""
+    from mlintern.core.targets.check import target_problem
+
+    top = target.partition(".")[0]
+    if top in (*LIBRARIES, "mlintern", "torch"):
+        target_problem(target, [f"{top}."])
+        with contextlib.suppress(ImportError):
+            importlib.import_module(target.rpartition(".")[0])
 
 
 @contextlib.contextmanager
