@@ -18,7 +18,8 @@ from typing import Literal
 from mlintern import __version__
 from mlintern.core import environment, files
 from mlintern.core.errors import UserError
-from mlintern.sandbox import offered, policy
+from mlintern.sandbox import policy
+from mlintern.sandbox.process import offered
 
 ROOT = environment.LOCKS.parent
 

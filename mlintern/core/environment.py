@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -42,8 +42,6 @@ PINS = re.compile(
 )
 """Environment variables that can change the bits of a run, by the libraries that read them; the determinism levels set
 some of them."""
-
-Policy = Literal["refuse", "warn"]
 
 
 class Drift(TypedDict):

@@ -7,7 +7,7 @@ keys are refused, so a file can neither build objects nor expand without bound. 
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,13 @@ _IMPLICIT = [
     ),
 ]
 _NUMBER = re.compile(r"[-+]?(0[xX][0-9a-fA-F_]+|[0-9.][0-9_:.eE+-]*)")
+_SCALARS: dict[str, Callable[[str], bool | int | float | str | None]] = {
+    "null": lambda _: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": int,
+    "float": float,
+    "str": str,
+}
 _PLAIN_TAGS = {tag for tag, _, _ in _IMPLICIT} | {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 
 
@@ -135,22 +142,7 @@ def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[s
             result[key] = _construct(value_node, (*path, key), lines, name)
             lines[(*path, key)] = at
         return result
-    return _scalar(node)
-
-
-def _scalar(node: yaml.Node) -> bool | int | float | str | None:
-    text = str(node.value)
-    match node.tag.rsplit(":", 1)[1]:
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return int(text)
-        case "float":
-            return float(text)
-        case _:
-            return text
+    return _SCALARS[node.tag.rsplit(":", 1)[1]](node.value)
 
 
 def _shown(node: yaml.Node) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core import files
-from mlintern.loggers.log import Finished
-from mlintern.loggers.rows import Row, Steps, curve, read_steps
+from mlintern.loggers.log import Finished, Logger
+from mlintern.loggers.rows import Row, curve, read_steps
 
 CURVE_FILE, STEPS_FILE = "curve.csv", "steps.csv"
 _CURVE, _STEPS = ("step", "name", "value"), ("step", "loss", "lr")
 
 
-class Csv:
+class Csv(Logger):
     """Both files; the curve grows row by row, and is written anew when training goes on and when it has ended."""
 
     def __init__(self, folder: Path):
@@ -29,17 +29,11 @@ class Csv:
         with os.fdopen(opened, "a", encoding="utf-8", newline="") as handle:
             handle.write(_text(_lines(row)))
 
-    def saved(self, step: int, steps: Steps) -> None:
-        pass
-
     def finish(self, done: Finished) -> None:
         lines = [line for row in curve(done.run) for line in _lines(row)]
         files.write_text(self.folder / CURVE_FILE, _text([_CURVE, *lines]))
         steps = [(step, repr(loss), repr(lr)) for step, loss, lr in read_steps(done.folder).rows()]
         files.write_text(self.folder / STEPS_FILE, _text([_STEPS, *steps]))
-
-    def close(self) -> None:
-        pass
 
 
 def _lines(row: Row) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mlintern.core.errors import UserError
 from mlintern.loggers.rows import Row, Steps
@@ -39,28 +39,23 @@ class Artifact:
     files: Sequence[Path]
 
 
-class Logger(Protocol):
-    """One kind of log of one cell. What it raises ends it, and nothing else."""
+class Logger:
+    """One kind of log of one cell, which takes what it can use. What it raises ends it, and nothing else."""
 
     def start(self) -> None:
         """Training starts, or goes on from a checkpoint: what was logged of it before is told again."""
-        ...
 
     def row(self, row: Row) -> None:
         """An evaluation; no checkpoint covers it yet."""
-        ...
 
     def saved(self, step: int, steps: Steps) -> None:
         """A checkpoint covers the first `step` steps at least; `steps` are the last of them, not told before."""
-        ...
 
     def finish(self, done: Finished) -> None:
         """The record is there: write from it, whatever was written before."""
-        ...
 
     def close(self) -> None:
         """Training ends here for now, without a record."""
-        ...
 
 
 class CellLog:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlintern.core import files
-from mlintern.loggers.log import Finished
-from mlintern.loggers.rows import LOSS, LR, Row, Steps, curve, finals, read_steps
+from mlintern.loggers.log import Finished, Logger
+from mlintern.loggers.rows import LOSS, LR, Row, curve, finals, read_steps
 
 FOLDER = "tensorboard"
 
 
-class TensorBoard:
+class TensorBoard(Logger):
     """One cell's event file: scalars of the learning curve as they come, loss and learning rate at the end."""
 
     def __init__(self, folder: Path, cell_id: str):
@@ -23,18 +23,21 @@ class TensorBoard:
         self.handle: BinaryIO | None = None
 
     def start(self) -> None:
-        self._begin()
+        self.close()
+        if self.path.parent.is_dir() and not self.path.parent.is_symlink():
+            for other in self.path.parent.glob("events.out.tfevents.*"):  # of earlier versions, one for each sitting
+                other.unlink()
+        with files.atomic_file(self.path) as handle:
+            _head(handle)
+        self.handle = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "ab")
 
     def row(self, row: Row) -> None:
         if self.handle is None:
-            self._begin()
+            self.start()
         assert self.handle is not None
         for name, value in row.named().items():
             _write(self.handle, name, value, row.step)
         self.handle.flush()
-
-    def saved(self, step: int, steps: Steps) -> None:
-        pass
 
     def finish(self, done: Finished) -> None:
         self.close()
@@ -55,15 +58,6 @@ class TensorBoard:
         if self.handle is not None:
             self.handle.close()
             self.handle = None
-
-    def _begin(self) -> None:
-        self.close()
-        if self.path.parent.is_dir() and not self.path.parent.is_symlink():
-            for other in self.path.parent.glob("events.out.tfevents.*"):  # of earlier versions, one for each sitting
-                other.unlink()
-        with files.atomic_file(self.path) as handle:
-            _head(handle)
-        self.handle = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "ab")
 
 
 def _head(handle: BinaryIO) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from mlintern.core.records import record
 from mlintern.core.roots import ROOT
-from mlintern.loggers.log import Finished
+from mlintern.loggers.log import Finished, Logger
 from mlintern.loggers.rows import Row, Steps, merged, plain, shown_name
 
 PATIENCE_S, SHORT_S = 120.0, 3.0
@@ -29,7 +29,7 @@ PATIENCE_S, SHORT_S = 120.0, 3.0
 _LONGEST_TAG = 64
 
 
-class WandB:
+class WandB(Logger):
     """One cell's run."""
 
     def __init__(self, folder: Path, cell: Mapping[str, Any], say: Callable[[str], None]):

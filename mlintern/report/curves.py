@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping
 from statistics import fmean
-from typing import Any
 
 from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
+from mlintern.report.model.base import place
 from mlintern.report.model.report import Curve, CurvePoint
 
 
@@ -29,7 +29,7 @@ def learning_curves(groups: Iterable[list[RunRecord]], units: Mapping[str, str])
         for (split, metric), steps in sorted(values.items()):
             curves.append(
                 Curve(
-                    **_coordinates(runs[0]),
+                    **place(runs[0]["variant"], runs[0]["levels"]),
                     split=split,
                     metric=metric,
                     unit=units[metric],
@@ -40,13 +40,3 @@ def learning_curves(groups: Iterable[list[RunRecord]], units: Mapping[str, str])
                 )
             )
     return curves
-
-
-def _coordinates(run: RunRecord) -> dict[str, Any]:
-    levels = run["levels"]
-    return {
-        "variant": run["variant"],
-        "data": str(levels.get("data", "")),
-        "protocol": str(levels.get("protocol", "")),
-        "levels": {key: level for key, level in levels.items() if key not in ("data", "protocol")},
-    }

@@ -29,15 +29,7 @@ def enter(view: Sequence[dict[str, str]], memory_bytes: int, inner_id: int, netw
     The calling process stays outside, waits, and ends as PID 1 ends. Raises OSError when the host does not allow it.
     """
     uid, gid = os.getuid(), os.getgid()
-    kernel.unshare(
-        kernel.CLONE_NEWUSER
-        | kernel.CLONE_NEWNS
-        | kernel.CLONE_NEWPID
-        | (0 if network == "peers" else kernel.CLONE_NEWNET)
-        | kernel.CLONE_NEWIPC
-        | kernel.CLONE_NEWUTS
-        | kernel.CLONE_NEWCGROUP
-    )
+    kernel.unshare(kernel.NAMESPACES & ~(kernel.CLONE_NEWNET if network == "peers" else 0))
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{inner_id} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{inner_id} {gid} 1")

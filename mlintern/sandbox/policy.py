@@ -72,11 +72,7 @@ def from_overrides(overrides: Sequence[str]) -> Policy:
         name = "network" if key == "sandbox.network" else "backend"
         if override.startswith("+") or "," in value:
             raise UserError(f"{override}: write it like {key}={'peers' if name == 'network' else 'none'}, one value")
-        found = (
-            dataclasses.replace(found, network=value)
-            if name == "network"
-            else dataclasses.replace(found, backend=value)
-        )
+        found = dataclasses.replace(found, **{name: value})
     return found
 
 

@@ -23,13 +23,12 @@ from typing import IO, Any
 from mlintern.core.errors import UserError
 from mlintern.sandbox import bubblewrap, view
 from mlintern.sandbox.limits import GIB, Backend, Completed, Limits, Network
-from mlintern.sandbox.pipes import communicate
+from mlintern.sandbox.pipes import CHUNK, communicate
 from mlintern.sandbox.usage import descendants
 
 _SECRET_VARIABLE = re.compile(r"(?i)(api_?key|token|secret|passw|credential|(^|_)key($|_)|(^|_)auth($|_))")
 _BARE = "run it bare only if you trust the code, with sandbox=none"
 _GRACE_S = 10.0  # what the supervisor may take to end a sandbox before the host does it
-_CHUNK = 1 << 16
 
 
 class SandboxedProcess:
@@ -110,7 +109,7 @@ class SandboxedProcess:
         """The supervisor's next message, None when it has closed its end."""
         while b"\n" not in self._buffer:
             try:
-                chunk = self._control.recv(_CHUNK)
+                chunk = self._control.recv(CHUNK)
             except ConnectionResetError:
                 return None
             if not chunk:
@@ -271,13 +270,6 @@ def run_sandboxed(
             peak_memory_bytes=process.peak_memory_bytes,
             layers=process.layers,
         )
-
-
-def capabilities(backend: Backend = "auto") -> list[str]:
-    """The layers that hold on this host, found by starting a sandbox; empty when there is none to be had."""
-    if backend == "auto":
-        return next((list(layers) for name in ("bwrap", "unshare") if (layers := _probe(name)[0])), [])
-    return list(_probe(backend)[0])
 
 
 def offered(backend: str) -> tuple[str, list[str]]:

@@ -1,7 +1,6 @@
 """Estimates, intervals and tests; no number of a report is computed anywhere else, least of all by a language model.
 
 - estimates, `region_test`: one estimate, one test for all claims (`estimates.py`)
-- intervals over seeds, of one run's accuracy, over test examples (`intervals.py`)
 - shared test examples with and without the seeds, effect sizes (`paired.py`)
 - correction over the family of claims (`correction.py`)
 - power, the smallest visible effect, seeds needed (`power.py`)

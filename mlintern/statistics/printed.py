@@ -10,25 +10,25 @@ Two questions with two tests, both in the printed units:
   with the rounding of the print granted). The printed mean of three runs is no more certain than ours.
 
 What a printed "±" means is often unsaid. It is read as `spread` says; for "unknown" the reading with the largest
-error is taken for the second test. Every such choice stands in `assumptions`, and `sensitivity` gives the verdict
-under each other reading, so that a verdict that hangs on one is seen to.
+error is taken for the second test. Every such choice stands in `assumptions`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from scipy import stats as scipy_stats
 
 from mlintern.statistics.correction import holm
 from mlintern.statistics.estimates import Estimate, RegionTest, combine, decide, mean_estimate, region_test
 from mlintern.statistics.power import seeds_needed
-from mlintern.statistics.printed_value import ASSUMED_RUNS, PrintedValue, Spread
+from mlintern.statistics.printed_value import ASSUMED_RUNS, PrintedValue
 
 VerdictWord = Literal["supported", "contradicted", "inconclusive", "not_tested"]
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,6 @@ class PrintedComparison:
     seeds_needed: int | None
     """Seeds that would settle an inconclusive row at 80 % power; None when settled or out of reach."""
     assumptions: tuple[str, ...] = ()
-    sensitivity: Mapping[str, str] = field(default_factory=dict)
-    """Verdict under each other reading of the print."""
 
 
 def printed_estimate(printed: PrintedValue, own: Estimate) -> Estimate:
@@ -143,104 +141,54 @@ def word(test: RegionTest, p: float, alpha: float) -> VerdictWord:
     return test.outcome if p <= alpha else "inconclusive"
 
 
-def readings(printed: PrintedValue) -> dict[str, PrintedValue]:
-    """The other ways in which a printed value may be read, by name; empty when the print leaves nothing open."""
-    if not printed.std or printed.bound in (">", ">=", "<", "<="):
-        return {}
-    others: dict[str, PrintedValue] = {}
-    runs = [printed.n] if printed.n and printed.n > 1 else [ASSUMED_RUNS, 5, 10]
-    kinds: list[Spread] = ["std", "standard_error", "ci95"] if printed.spread == "unknown" else [printed.spread]
-    for kind in kinds:
-        for n in runs:
-            if (kind, n) != (printed.spread, printed.n):
-                others[f"{kind} of {n} runs"] = printed.model_copy(update={"spread": kind, "n": n})
-    return others
+def compare_rows(rows: Sequence[tuple[Sequence[float], PrintedValue]]) -> list[PrintedComparison]:
+    """Rows of a table, (our seeds, the printed number) in the printed units, corrected together by Holm's method.
 
-
-def compare_printed(
-    values: Sequence[float],
-    printed: PrintedValue | Mapping[str, Any],
-    *,
-    tolerance: float | None = None,
-    alpha: float = 0.05,
-    level: float = 0.95,
-) -> PrintedComparison:
-    """Compare our seeds with one printed number; both in the printed units. For a whole table see `compare_rows`.
-
-    An empty `values` gives not_tested; a NaN among them (a diverged run) gives inconclusive with that reason.
+    No seeds give not_tested; a NaN among them (a diverged run) gives inconclusive with that reason.
     """
-    return compare_rows([(values, printed)], tolerance=tolerance, alpha=alpha, level=level)[0]
-
-
-def compare_rows(
-    rows: Sequence[tuple[Sequence[float], PrintedValue | Mapping[str, Any]]],
-    *,
-    tolerance: float | None = None,
-    alpha: float = 0.05,
-    level: float = 0.95,
-) -> list[PrintedComparison]:
-    """`compare_printed` for every row of a table, with Holm's correction over the rows that could be tested."""
-    prints = [PrintedValue.of(printed) for _, printed in rows]
-    refused = [_refusal(values, printed, tolerance) for (values, _), printed in zip(rows, prints, strict=True)]
-    tests = {i: printed_test(values, prints[i], tolerance) for i, (values, _) in enumerate(rows) if refused[i] is None}
+    refused = [_refusal(values, printed) for values, printed in rows]
+    tests = {i: printed_test(values, printed) for i, (values, printed) in enumerate(rows) if refused[i] is None}
     adjusted = dict(zip(tests, holm([t.test.p for t in tests.values()]), strict=True))
-    results: list[PrintedComparison] = []
-    for i, (values, _) in enumerate(rows):
-        given = refused[i]
-        if given is not None:
-            results.append(given)
-            continue
-        tested, p = tests[i], adjusted[i]
-        verdict = word(tested.test, p, alpha)
-        own, printed = tested.own, prints[i]
-        low, high = own.interval(level)
-        others = {
-            name: word(t.test, min(1.0, t.test.p * (p / tested.test.p if tested.test.p else 1.0)), alpha)
-            for name, other in readings(printed).items()
-            for t in [printed_test(values, other, tolerance)]
-        }
-        needed = None
-        if verdict == "inconclusive" and own.testable:
-            share = alpha / max(1, len(tests))
-            needed = seeds_needed(own.value, own.se * math.sqrt(own.n), tested.low, tested.high, alpha=share)
-        results.append(
-            PrintedComparison(
-                verdict=verdict,
-                mean=own.value,
-                ci_low=low,
-                ci_high=high,
-                n=own.n,
-                difference=own.value - printed.mean,
-                tolerance=tested.tolerance,
-                p=tested.test.p,
-                p_adjusted=p,
-                test=tested.words,
-                reason=printed_reason(tested, printed, verdict, level),
-                seeds_needed=needed,
-                assumptions=tested.assumptions,
-                sensitivity={name: verdict_ for name, verdict_ in others.items() if verdict_ != verdict},
-            )
-        )
-    return results
+    return [refused[i] or _compared(tests[i], printed, adjusted[i], len(tests)) for i, (_, printed) in enumerate(rows)]
 
 
-def printed_reason(tested: PrintedTest, printed: PrintedValue, verdict: VerdictWord, level: float = 0.95) -> str:
+def _compared(tested: PrintedTest, printed: PrintedValue, p: float, family: int) -> PrintedComparison:
+    verdict = word(tested.test, p, ALPHA)
+    own = tested.own
+    low, high = own.interval()
+    needed = None
+    if verdict == "inconclusive" and own.testable:
+        share = ALPHA / family
+        needed = seeds_needed(own.value, own.se * math.sqrt(own.n), tested.low, tested.high, alpha=share)
+    return PrintedComparison(
+        verdict=verdict,
+        mean=own.value,
+        ci_low=low,
+        ci_high=high,
+        n=own.n,
+        difference=own.value - printed.mean,
+        tolerance=tested.tolerance,
+        p=tested.test.p,
+        p_adjusted=p,
+        test=tested.words,
+        reason=_reason(tested, printed, verdict),
+        seeds_needed=needed,
+        assumptions=tested.assumptions,
+    )
+
+
+def _reason(tested: PrintedTest, printed: PrintedValue, verdict: VerdictWord) -> str:
     """One sentence: where our interval lies with regard to the printed number."""
     own = tested.own
     region = f"[{tested.low:.4g}, {tested.high:.4g}]"
     if not own.testable:
         return f"{own.method}: {own.value:.4g} against {printed}; no spread over seeds, so no interval"
-    low, high = own.interval(level)
-    place = {
-        "supported": "lies inside",
-        "contradicted": "lies outside",
-        "inconclusive": "does not settle",
-        "not_tested": "was not tested against",
-    }[verdict]
-    return f"our {level:.0%} interval [{low:.4g}, {high:.4g}] {place} {region} (printed {printed})"
+    low, high = own.interval()
+    place = {"supported": "lies inside", "contradicted": "lies outside"}.get(verdict, "does not settle")
+    return f"our 95% interval [{low:.4g}, {high:.4g}] {place} {region} (printed {printed})"
 
 
-def _refusal(values: Sequence[float], printed: PrintedValue, tolerance: float | None) -> PrintedComparison | None:
+def _refusal(values: Sequence[float], printed: PrintedValue) -> PrintedComparison | None:
     """The result for values that cannot be averaged, or None when they can."""
     finite = [v for v in values if math.isfinite(v)]
     if values and len(finite) == len(values):
@@ -249,5 +197,6 @@ def _refusal(values: Sequence[float], printed: PrintedValue, tolerance: float | 
     lost = len(values) - len(finite)
     reason = f"{lost} of {len(values)} runs gave no finite number (diverged)" if values else "no finished run"
     nan = math.nan
-    margin = printed.tolerance if tolerance is None else tolerance
-    return PrintedComparison(verdict, nan, nan, nan, len(finite), nan, margin, 1.0, 1.0, "none", reason, None)
+    return PrintedComparison(
+        verdict, nan, nan, nan, len(finite), nan, printed.tolerance, 1.0, 1.0, "none", reason, None
+    )

@@ -6,13 +6,10 @@ Light on purpose (no scipy): packs are validated with it long before anything is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from mlintern.core.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Spread = Literal["std", "standard_error", "ci95", "unknown"]
 Bound = Literal["<", "<=", ">", ">=", "~"]
@@ -49,21 +46,6 @@ class PrintedValue(BaseModel):
         if not math.isfinite(self.mean) or (self.std is not None and not math.isfinite(self.std)):
             raise ValueError("mean and std must be finite numbers")
         return self
-
-    @classmethod
-    def of(cls, printed: PrintedValue | Mapping[str, Any]) -> PrintedValue:
-        """A PrintedValue from itself or from a mapping such as a spec's `printed`.
-
-        A mapping that names its spread `std` without saying what it is keeps `spread="unknown"`. Raises UserError.
-        """
-        if isinstance(printed, PrintedValue):
-            return printed
-        try:
-            return cls.model_validate(dict(printed))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "printed"
-            raise UserError(f"printed value: {where}: {first['msg']}; give mean, std, n, bound") from error
 
     @property
     def rounding(self) -> float:

@@ -44,8 +44,6 @@ class Variant:
     loss: str = "cross_entropy"
     """`cross_entropy` (targets are class indices), `mse`, `bce` (with logits), `l1`, or `own` for a loss or a training
     method of the pack's: what only that can show is left to the rehearsal."""
-    output_shape: tuple[int, ...] | None = None
-    """Expected output without the batch dimension; None when it is not known."""
     parameters: int | None = None
     """The count that the paper states; None when it states none."""
     parameters_tolerance: float = 0.0
@@ -57,33 +55,18 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Factor:
-    """An ablation level: what it may change in the module tree of its base."""
+    """An ablation level: it must change something in the module tree of its base."""
 
     name: str
     base: Variant
     changed: Variant
-    expect: tuple[str, ...] = ()
-    """fnmatch patterns of the modules that the level is about; empty when any change will do."""
 
 
-def job(variants: list[Variant], factors: list[Factor], paths: list[str]) -> dict[str, Any]:
-    """The JSON that `python -m mlintern.vet.dynamic` reads; `paths` are the folders that packages are imported from."""
-    return {
-        "variants": [dataclasses.asdict(variant) for variant in variants],
-        "factors": [dataclasses.asdict(factor) for factor in factors],
-        "paths": paths,
-    }
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """The job of `python -m mlintern.vet.dynamic`, which it reads as JSON."""
 
-
-def variant_from(data: Mapping[str, Any]) -> Variant:
-    """A Variant out of its JSON."""
-    inputs = tuple(Example(**{**example, "shape": tuple(example["shape"])}) for example in data["inputs"])
-    output = data.get("output_shape")
-    return Variant(**{**data, "inputs": inputs, "output_shape": tuple(output) if output is not None else None})
-
-
-def factor_from(data: Mapping[str, Any]) -> Factor:
-    """A Factor out of its JSON."""
-    return Factor(
-        data["name"], variant_from(data["base"]), variant_from(data["changed"]), tuple(data.get("expect", ()))
-    )
+    variants: list[Variant]
+    factors: list[Factor]
+    paths: list[str]
+    """Folders that packages are imported from."""

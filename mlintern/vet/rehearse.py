@@ -37,7 +37,7 @@ from mlintern.engine.precision import readable
 from mlintern.engine.tables import load_splits
 from mlintern.engine.training import Cell
 from mlintern.vet.checks import Check
-from mlintern.vet.dynamic import Outcome, run_check, some
+from mlintern.vet.dynamic import Outcome, main, of_gradients, run_check
 
 STEPS = 3
 ROWS = 64
@@ -50,21 +50,14 @@ _LEARNING_RATES = (3e-3, 1e-3)
 _SUPERVISED = "mlintern.engine.methods.Supervised"
 
 
-def main() -> int:
-    """Reads the job from stdin, writes the result to stdout."""
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever the modules print is no part of the answer
-    job = json.load(sys.stdin)
-    sys.path[:0] = job["paths"]
+def of_cells(job: dict[str, Any]) -> list[Check]:
+    """All cells of the job, one after the other."""
     os.chdir(job["paths"][0])  # the folder that the pack's targets are looked for in
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         rehearsal = Rehearsal(Path(scratch))
         for cell in job["cells"]:
             rehearsal.cell(cell["name"], cell["overfit"], cell["config"], cell.get("alone", False))
-    json.dump({"checks": [dataclasses.asdict(check) for check in rehearsal.checks]}, answer)
-    answer.close()
-    return 0
+    return rehearsal.checks
 
 
 class Rehearsal:
@@ -203,13 +196,7 @@ def _gradients(config: Mapping[str, Any], splits: Splits) -> Outcome:
     cell.module.train()
     cell.module.training_step(_batch(cell, len(splits.train)), 0).backward()
     trainable = {n: p for n, p in cell.module.model.named_parameters() if p.requires_grad}
-    silent = [name for name, parameter in trainable.items() if parameter.grad is None]
-    if silent:
-        return "FAIL", f"the loss gives no gradient to {some(silent)}; use it in forward or remove it"
-    broken = [n for n, p in trainable.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
-    if broken:
-        return "FAIL", f"the gradient of {some(broken)} is not finite"
-    return "PASS", f"{len(trainable)} parameters"
+    return of_gradients(trainable, "the loss gives no gradient to")
 
 
 def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
@@ -259,4 +246,4 @@ def _floor(cell: Cell, inputs: torch.Tensor) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(of_cells))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -16,9 +17,10 @@ from typing import Any
 from mlintern.config.pack_yaml import pack_problems
 from mlintern.core import strict_yaml
 from mlintern.core.errors import UserError
-from mlintern.sandbox import GIB, Backend, Limits, run_sandboxed
+from mlintern.sandbox.limits import GIB, Backend, Limits
+from mlintern.sandbox.process import run_sandboxed
 from mlintern.vet import text
-from mlintern.vet.checks import Check, Factor, Variant, job
+from mlintern.vet.checks import Check, Factor, Models, Variant
 from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal
 
@@ -172,7 +174,8 @@ def check_models(
     A sandbox that ends early is a FAIL of the check `sandbox`, not an error. Raises UserError when there is no sandbox,
     and when the checks themselves fail.
     """
-    return _sandboxed("mlintern.vet.dynamic", job(variants, factors, [str(project)]), pack, backend, limits)
+    work = dataclasses.asdict(Models(variants, factors, [str(project)]))
+    return _sandboxed("mlintern.vet.dynamic", work, pack, backend, limits)
 
 
 def rehearse(

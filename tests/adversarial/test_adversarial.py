@@ -10,11 +10,11 @@ import signal
 
 import pytest
 
-from mlintern.sandbox import capabilities
 from tests.adversarial import commands
 from tests.adversarial.commands import Done
 from tests.adversarial.odd import CONFIGS, FILES
 from tests.adversarial.packs import FAMILIES, Project, payloads
+from tests.sandbox.layers import capabilities
 
 pytestmark = [
     pytest.mark.skipif(not capabilities(), reason="this host offers no sandbox"),

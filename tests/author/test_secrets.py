@@ -14,7 +14,8 @@ from mlintern.author.asking.providers.anthropic_api import AnthropicProvider
 from mlintern.author.authoring import Authoring
 from mlintern.core.errors import UserError
 from mlintern.paper.ids import PaperId
-from mlintern.sandbox import Limits, run_sandboxed
+from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.process import run_sandboxed
 from tests.author.documents import document
 from tests.author.messages_server import Reply, Server
 from tests.author.scripted import COMPLETION, CRITIQUE, EXTRACTION, MENDED, OUTLINE, WRITTEN

@@ -126,7 +126,7 @@ def test_resolvers_can_be_allowed(project: Path) -> None:
 
 
 def test_the_packs_of_this_repository_pass() -> None:
-    from mlintern.vet import check_pack
+    from mlintern.vet.run import check_pack
 
     packs = [folder for folder in sorted((ROOT / "papers").iterdir()) if folder.is_dir()]
     assert packs

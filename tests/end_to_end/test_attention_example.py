@@ -9,7 +9,7 @@ from mlintern.author.grounding.ground import reground
 from mlintern.config import Composer
 from mlintern.core.roots import PACKS, ROOT
 from mlintern.paper.read import read
-from mlintern.report.model.report import read_report
+from mlintern.report.model.report import Report
 from mlintern.spec.paper_spec import load_spec
 from tests.end_to_end.runs import run
 
@@ -28,7 +28,7 @@ def test_the_claim_about_attention_is_contradicted(tmp_path):
     out = run(tmp_path, f"paper={SLUG}")
     assert "Contradicted: the model attends to the lesion" in out
     (path,) = (tmp_path / "reports").glob("**/report.json")
-    report = read_report(path)
+    report = Report.model_validate_json(path.read_text())
     assert report.headline.verdict == "contradicted"
     verdicts = {claim.id: claim.verdict for claim in report.claims}
     assert verdicts == {"accurate": "supported", "attends_to_the_lesion": "contradicted"}

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from mlintern.core.roots import ROOT
-from mlintern.sandbox import capabilities
 from tests.end_to_end.runs import PAPER, SLUG, bits, records
+from tests.sandbox.layers import capabilities
 from tests.study import tiny
 
 CELL = ["model=logistic", "seed=0", "trainer.max_steps=40"]

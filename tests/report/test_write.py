@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.report.model.report import Report, read_report
+from mlintern.report.model.report import Report
 from mlintern.report.write import METRICS_FILE, REPORT_FILE, metrics, write_report
 from mlintern.study.account.account import circumstances
 from mlintern.study.account.analyse import analyse
@@ -35,13 +35,7 @@ def test_report_json_has_the_fields_that_scripts_rely_on(report: Report, tmp_pat
 
 def test_a_report_reads_back_as_it_was(report: Report, tmp_path: Path) -> None:
     write_report(report, tmp_path)
-    assert read_report(tmp_path / REPORT_FILE) == report
-
-
-def test_a_broken_report_is_named(tmp_path: Path) -> None:
-    (tmp_path / REPORT_FILE).write_text('{"paper": 3}')
-    with pytest.raises(UserError, match="report.json: .*write the report again"):
-        read_report(tmp_path / REPORT_FILE)
+    assert Report.model_validate_json((tmp_path / REPORT_FILE).read_text()) == report
 
 
 def test_time_and_place_of_a_run_change_no_byte(tmp_path: Path) -> None:

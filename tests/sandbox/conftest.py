@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from mlintern.sandbox import Completed, Limits, capabilities, run_sandboxed
+from mlintern.sandbox.limits import Completed, Limits
+from mlintern.sandbox.process import run_sandboxed
+from tests.sandbox.layers import capabilities
 
 LIMITS: dict[str, Any] = {
     "cpu_s": 20.0,

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.roots import ROOT
-from mlintern.sandbox import capabilities
+from tests.sandbox.layers import capabilities
 from tests.study import tiny
 
 INSIDE = "import sys, numpy, mlintern; print(sys.prefix, numpy.__version__, mlintern.__file__)"
 PROBE = """
 import sys, tempfile
 from pathlib import Path
-from mlintern.sandbox import Limits, run_sandboxed
+from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.process import run_sandboxed
 limits = Limits(cpu_s=60, wall_s=60, memory_bytes=4 << 30, processes=64, file_size_bytes=1 << 20)
 with tempfile.TemporaryDirectory() as folder:
     done = run_sandboxed([sys.executable, "-c", sys.argv[2]], readonly=[Path(p) for p in sys.argv[3:]],

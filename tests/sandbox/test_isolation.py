@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.sandbox import Limits, run_sandboxed
+from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.process import run_sandboxed
 from tests.sandbox.conftest import LIMITS, Run
 
 CONNECT = """

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.sandbox import Limits, popen_sandboxed, run_sandboxed
+from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.process import popen_sandboxed, run_sandboxed
 from tests.sandbox.conftest import LIMITS, Run
 
 BEAT = """
@@ -184,7 +185,8 @@ def test_death_of_the_parent_ends_the_sandbox(backend: str, scratch: Path, tmp_p
     script.write_text(f"""
 import sys, time
 from pathlib import Path
-from mlintern.sandbox import Limits, popen_sandboxed
+from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.process import popen_sandboxed
 code = {BEAT + "beat('a')"!r}
 process = popen_sandboxed([sys.executable, "-S", "-c", code], readonly=[], scratch=Path({str(scratch)!r}),
                           limits=Limits(**{LIMITS!r}), env={{}}, backend={backend!r})

@@ -5,8 +5,11 @@ import sys
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.sandbox import Limits, capabilities, landlock, process, run_sandboxed, seccomp
+from mlintern.sandbox import landlock, process, seccomp
+from mlintern.sandbox.limits import Limits
+from mlintern.sandbox.process import run_sandboxed
 from tests.sandbox.conftest import LIMITS
+from tests.sandbox.layers import capabilities
 from tests.sandbox.test_isolation import CONNECT, Listener
 
 TALK = """

@@ -3,14 +3,18 @@
 import math
 
 import pytest
+from pydantic import ValidationError
 from scipy import stats as scipy_stats
 
-from mlintern.core.errors import UserError
 from mlintern.statistics.estimates import mean_estimate, region_test
-from mlintern.statistics.printed import compare_printed, compare_rows, printed_estimate
+from mlintern.statistics.printed import compare_rows, printed_estimate
 from mlintern.statistics.printed_value import PrintedValue
 
 CNN = [93.1, 92.5, 94.0, 93.3, 93.6]
+
+
+def compare_printed(values, printed):
+    return compare_rows([(values, PrintedValue(**printed))])[0]
 
 
 def test_inside_the_printed_spread_is_supported():
@@ -30,7 +34,7 @@ def test_far_off_is_contradicted_and_near_is_not():
 
 
 def test_contradiction_counts_the_papers_error_as_scipy_does():
-    own, printed = [88.0, 88.4, 87.7], PrintedValue(mean=94, std=2, n=5, spread="std", decimals=8)
+    own, printed = [88.0, 88.4, 87.7], {"mean": 94, "std": 2, "n": 5, "spread": "std", "decimals": 8}
     want = scipy_stats.ttest_ind_from_stats(
         sum(own) / 3, math.sqrt(mean_estimate(own).se ** 2 * 3), 3, 94, 2, 5, equal_var=False
     )
@@ -111,19 +115,10 @@ def test_an_inconclusive_row_says_how_many_seeds_would_settle_it():
     assert found.seeds_needed > 3
 
 
-def test_a_verdict_that_hangs_on_the_reading_of_the_print_says_so():
-    found = compare_printed([90.0, 90.4, 89.8, 90.1], {"mean": 94, "std": 1.0, "n": 10})
-    hanging = compare_printed([91.5, 91.6, 91.4, 91.5], {"mean": 94, "std": 2.0, "n": 10})
-    assert found.verdict == "contradicted"
-    assert found.sensitivity == {}
-    assert hanging.verdict == "inconclusive"
-    assert hanging.sensitivity["std of 10 runs"] == "contradicted"
-
-
 def test_rows_are_corrected_together():
-    borderline = ([92.2, 93.0, 92.9, 93.6], {"mean": 94, "std": 2.0, "n": 3})
-    assert compare_printed(*borderline).verdict == "supported"
-    together = compare_rows([borderline] * 8 + [([], {"mean": 1})])
+    borderline = ([92.2, 93.0, 92.9, 93.6], PrintedValue(mean=94, std=2.0, n=3))
+    assert compare_rows([borderline])[0].verdict == "supported"
+    together = compare_rows([borderline] * 8 + [([], PrintedValue(mean=1))])
     assert {row.verdict for row in together[:8]} == {"inconclusive"}
     assert together[0].p_adjusted == pytest.approx(8 * together[0].p)
     assert together[8].verdict == "not_tested"
@@ -139,11 +134,10 @@ def test_rows_are_corrected_together():
     ],
 )
 def test_rounding_of_the_print(value, rounding):
-    assert PrintedValue.of(value).rounding == pytest.approx(rounding)
+    assert PrintedValue(**value).rounding == pytest.approx(rounding)
 
 
-def test_a_bad_printed_value_is_one_line():
-    with pytest.raises(UserError, match="printed value: std"):
-        compare_printed(CNN, {"mean": 94, "std": -1})
-    with pytest.raises(UserError, match="sd"):
-        compare_printed(CNN, {"mean": 94, "sd": 1})
+@pytest.mark.parametrize("wrong", [{"mean": 94, "std": -1}, {"mean": 94, "sd": 1}, {"mean": math.nan}])
+def test_a_bad_printed_value_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        PrintedValue(**wrong)

@@ -5,8 +5,9 @@ import pytest
 
 from mlintern.core.errors import UserError
 from mlintern.packs import snapshot
-from mlintern.sandbox import capabilities, policy
+from mlintern.sandbox import policy
 from mlintern.study.folders.source_files import source_files
+from tests.sandbox.layers import capabilities
 from tests.study import tiny
 
 

@@ -19,12 +19,12 @@ from rich.console import Console
 from mlintern.core.errors import Interrupted, UserError
 from mlintern.core.roots import ROOT
 from mlintern.packs.pack import Pack
-from mlintern.sandbox import capabilities
 from mlintern.sandbox.policy import Policy
 from mlintern.study.folders import locks
 from mlintern.study.workers.launch import launcher
 from mlintern.study.workers.pool import Pool, Task
 from mlintern.study.workers.worker import Worker, absent, imported_by
+from tests.sandbox.layers import capabilities
 from tests.study import tiny
 
 

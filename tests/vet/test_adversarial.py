@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.sandbox import GIB, Limits, capabilities, run_sandboxed
-from mlintern.vet import check_pack
+from mlintern.sandbox.limits import GIB, Limits
+from mlintern.sandbox.process import run_sandboxed
+from mlintern.vet.run import check_pack
+from tests.sandbox.layers import capabilities
 
 HERE = Path(__file__).parent / "adversarial"
 PACKS = sorted(folder.name for folder in HERE.iterdir() if folder.is_dir())

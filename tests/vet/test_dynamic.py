@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.sandbox import GIB, Limits, capabilities
-from mlintern.vet import Example, Factor, Variant, check_models
+from mlintern.sandbox.limits import GIB, Limits
+from mlintern.vet.checks import Example, Factor, Variant
 from mlintern.vet.dynamic import _factor, check_variant
-from mlintern.vet.run import VETTING_LIMITS, _sandboxed
+from mlintern.vet.run import VETTING_LIMITS, _sandboxed, check_models
+from tests.sandbox.layers import capabilities
 
 MODELS = """
 import random
@@ -186,7 +187,7 @@ def failed(project: Path, name: str, **other) -> dict[str, str]:
 
 @pytest.mark.parametrize("kwargs", [{}, {"norm": True}, {"dropout": 0.3}, {"norm": True, "dropout": 0.1}])
 def test_a_sound_model_passes(project: Path, kwargs: dict) -> None:
-    checks = check_variant(variant("Sound", kwargs=kwargs, output_shape=(3,)))
+    checks = check_variant(variant("Sound", kwargs=kwargs))
     assert [check for check in checks if check.status == "FAIL"] == []
     assert {check.name for check in checks if check.status == "PASS"} >= {"forward", "gradients", "overfit", "device"}
 
@@ -199,7 +200,7 @@ def test_positions_that_hang_together_are_left_to_the_rehearsal(project: Path) -
 
 def test_tokens_several_inputs_and_tuples_out(project: Path) -> None:
     inputs = (Example((5,), "int64", 11), Example((1, 1)))
-    assert failed(project, "TokenModel", inputs=inputs, output_shape=(5, 11), overfit_steps=300) == {}
+    assert failed(project, "TokenModel", inputs=inputs, overfit_steps=300) == {}
 
 
 @pytest.mark.parametrize(
@@ -240,20 +241,15 @@ def test_parameter_counts_are_held_against_the_paper(project: Path) -> None:
     assert failed(project, "Sound", parameters=exact) == {}
     assert "states 170" in failed(project, "Sound", parameters=170)["parameters"]
     assert failed(project, "Sound", parameters=160, parameters_tolerance=0.05) == {}
-    assert "expected (4,)" in failed(project, "Sound", output_shape=(4,))["forward"]
     assert "unknown loss" in failed(project, "Sound", loss="hinge")["gradients"]
 
 
-def test_a_factor_changes_what_it_says_and_nothing_else(project: Path) -> None:
-    base = variant("Sound")
+def test_a_factor_changes_something(project: Path) -> None:
+    def outcome(kwargs: dict) -> tuple[str, str]:
+        return _factor(Factor("level", variant("Sound"), variant("Sound", kwargs=kwargs)))
 
-    def outcome(kwargs: dict, *expect: str) -> tuple[str, str]:
-        return _factor(Factor("level", base, variant("Sound", kwargs=kwargs), expect))
-
-    assert outcome({"norm": True}, "norm*")[0] == "PASS"
+    assert outcome({"norm": True})[0] == "PASS"
     assert outcome({"width": 8})[0] == "PASS"
-    status, reason = outcome({"norm": True, "dropout": 0.5}, "norm*")
-    assert status == "FAIL" and "drop" in reason
     status, reason = outcome({})
     assert status == "FAIL" and "changes nothing" in reason
 
@@ -262,7 +258,7 @@ def test_a_factor_changes_what_it_says_and_nothing_else(project: Path) -> None:
 def test_models_are_run_in_the_sandbox(project: Path) -> None:
     pack = project / "papers_of_test" / "demo"
     limits = Limits(cpu_s=60, wall_s=90, memory_bytes=4 * GIB, processes=64, file_size_bytes=1 << 20)
-    factor = Factor("norm on", variant("Sound"), variant("Sound", kwargs={"norm": True}), ("norm*",))
+    factor = Factor("norm on", variant("Sound"), variant("Sound", kwargs={"norm": True}))
     checks = check_models([variant("Sound"), variant("Broken")], [factor], project=project, pack=pack, limits=limits)
     by_subject = {(check.subject, check.name): check.status for check in checks}
     assert by_subject["Sound", "overfit"] == "PASS" and by_subject["Broken", "forward"] == "FAIL"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.vet import check_pack
+from mlintern.vet.run import check_pack
 
 BUNDLED = Path(__file__).parents[2] / "papers" / "local_lesion_attention"
 MOST_S = 30

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mlintern.vet import check_source
+from mlintern.vet.policy import check_source
 
 HEAD = """import copy, functools, itertools, math, random, warnings
 from collections import OrderedDict, defaultdict

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlintern.vet import check_source
+from mlintern.vet.policy import check_source
 from mlintern.vet.rules import Kind
 
 BENIGN = sorted((Path(__file__).parent / "benign").glob("*.py.txt"))
@@ -178,7 +178,7 @@ def test_oversized_and_binary_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_checking_needs_no_torch() -> None:
-    code = "import sys; from mlintern.vet import check_pack, check_targets; sys.exit('torch' in sys.modules)"
+    code = "import sys; import mlintern.vet.run; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
 
 

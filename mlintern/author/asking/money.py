@@ -12,8 +12,6 @@ from mlintern.author.asking.messages import Usage
 from mlintern.core import files
 from mlintern.core.errors import UserError
 
-PRICES_AS_OF = "2026-11-16"
-
 
 @dataclasses.dataclass(frozen=True)
 class Price:
@@ -31,7 +29,7 @@ class Price:
         return cls(input, output, 1.25 * input, input)
 
 
-# https://platform.claude.com/docs/en/about-claude/pricing
+# https://platform.claude.com/docs/en/about-claude/pricing, as of 2026-11-16
 PRICES = {
     "claude-fable-5-2": Price(8.0, 40.0, 10.0, 0.2),
     "claude-mythos-5-2": Price(8.0, 40.0, 10.0, 0.2),

@@ -13,7 +13,7 @@ from mlintern.author.draft.vetting import planned_cells
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
 from mlintern.plan.sensitivity import cells_with
-from mlintern.sandbox import Backend
+from mlintern.sandbox.limits import Backend
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.spec.sourced import AssumedSetting, Value
 from mlintern.vet.run import rehearse

@@ -15,7 +15,7 @@ from mlintern.config import Composer
 from mlintern.core.errors import UserError
 from mlintern.plan.cell_plan import CellPlan
 from mlintern.plan.grid import sections_of, study_cells
-from mlintern.sandbox import Backend
+from mlintern.sandbox.limits import Backend
 from mlintern.spec.paper_spec import PaperSpec, Reduction, Variant, option_name
 from mlintern.spec.sourced import CodeCount, PaperCount, SettingBase
 from mlintern.vet.checks import Example, Factor

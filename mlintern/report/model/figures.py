@@ -1,8 +1,8 @@
 """The report's figures: what probes measured on trained models, and what it looks like on some examples."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from mlintern.report.model.base import Model
+from mlintern.report.model.base import Model, Place, Series
 
 Grid = list[list[int]]
 """Rows of whole numbers from 0 to 255."""
@@ -18,14 +18,10 @@ class FigureExample(Model):
     """255 inside the annotated region, 0 outside; None where nothing is annotated."""
 
 
-class Figure(Model):
+class Figure(Place):
     """One probe on one variant's seeds."""
 
     probe: str
-    variant: str
-    data: str
-    protocol: str
-    levels: dict[str, Any]
     mean: float
     """Mean over seeds of the mean over test examples."""
     ci_low: float | None
@@ -58,17 +54,9 @@ class LevelPoint(Model):
     n: int
 
 
-class LevelCurve(Model):
-    """One metric over the levels of a numeric factor, everything else the same."""
+class LevelCurve(Series):
+    """One metric over the levels of a numeric factor, everything else the same; `levels` are of the other factors."""
 
     factor: str
-    variant: str
-    data: str
-    protocol: str
-    levels: dict[str, Any]
-    """The other factors of the study."""
-    split: str
-    metric: str
-    unit: str
     points: list[LevelPoint]
     """By rising level."""

@@ -5,14 +5,11 @@ a function of spec, records and audits: two machines write the same bytes. Times
 cost.json beside it (see `mlintern.report.cost`).
 """
 
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from mlintern.core import files
-from mlintern.core.errors import UserError
-from mlintern.report.model.base import Model
+from mlintern.report.model.base import Model, Series
 from mlintern.report.model.figures import Figure, LevelCurve, Opinion
 from mlintern.report.model.runs import Run, StudyPlan
 
@@ -79,7 +76,7 @@ class Measured(Model):
     seeds: list[int]
 
 
-class Judgement(Model):
+class Judged(Model):
     """A verdict and the test behind it."""
 
     verdict: Verdict
@@ -98,6 +95,11 @@ class Judgement(Model):
     """Seeds that would settle an inconclusive verdict, if the effect is what it seems."""
     assumed: str | None = None
     """What had to be assumed about the paper's printed spread."""
+
+
+class Judgement(Judged):
+    """The verdict on a printed number."""
+
     tolerance: float | None = None
     """What counted as the same number as the printed one."""
 
@@ -125,22 +127,22 @@ class TableCell(Model):
     better: Literal["higher", "lower"]
     variant: str | None
     data: str | None
-    protocol: str | None
+    protocol: str | None = None
     """Protocol of the measured number."""
     levels: dict[str, Any]
     paper: Printed
-    measured: Measured | None
-    within_printed: bool | None
+    measured: Measured | None = None
+    within_printed: bool | None = None
     """Whether the mean itself, its interval aside, lies within the printed spread (or beyond the printed bound)."""
     verdict: Verdict
     judgement: Judgement
-    marks: list[str]
+    marks: list[str] = Field(default_factory=list)
     """Acknowledged findings (`leak:<kind>`) and reductions of scale (`reduced:<key>`) that the number rests on."""
-    planned: int | None
+    planned: int | None = None
     """Seeds that the plan has for this cell."""
-    lost: list[str]
+    lost: list[str] = Field(default_factory=list)
     """One line per planned seed that gives no number: diverged, failed, not run, trained without an audit."""
-    cells: list[str]
+    cells: list[str] = Field(default_factory=list)
     """Cell ids behind the number."""
     others: list[OtherProtocol] = Field(default_factory=list)
 
@@ -173,30 +175,17 @@ class StandardisedEffect(Model):
     high: float | None
 
 
-class ClaimRow(Model):
+class ClaimRow(Judged):
     """A claim of the paper and its verdict."""
 
     id: str
     statement: str
     where: str
-    verdict: Verdict
-    test: str | None
-    effect: float | None
-    ci_low: float | None
-    ci_high: float | None
-    p: float | None
-    p_adjusted: float | None
-    n: int | None
     unit: str | None = None
-    reason: str = ""
-    power: float | None = None
     power_at: float | None = None
     """The effect that `power` is for: the one the claim states, else the one observed."""
-    smallest_effect: float | None = None
-    seeds_needed: int | None = None
     effect_size: StandardisedEffect | None = None
     """Of a difference over seeds; None for other claims, and where the spread is unknown."""
-    assumed: str | None = None
     marks: list[str] = Field(default_factory=list)
     opinion: Opinion | None = None
     """Of a language model on the paper's figure, where one was asked; it has no part in the verdict."""
@@ -248,16 +237,9 @@ class CurvePoint(Model):
     n: int
 
 
-class Curve(Model):
+class Curve(Series):
     """Mean over seeds of one metric over steps; the band runs from the lowest to the highest seed."""
 
-    variant: str
-    data: str
-    protocol: str
-    levels: dict[str, Any]
-    split: str
-    metric: str
-    unit: str
     points: list[CurvePoint]
 
 
@@ -351,14 +333,3 @@ class Report(Model):
             if cell.table == table:
                 places.setdefault((cell.row, cell.column), []).append(cell)
         return places
-
-
-def read_report(path: Path) -> Report:
-    """Read `report.json`. Raises UserError where it is missing, broken or of another version."""
-    value = files.read_json(path)
-    try:
-        return Report.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "(top)"
-        raise UserError(f"{path}: {where}: {first['msg']}; write the report again") from None

@@ -4,17 +4,13 @@ from typing import Any
 
 from pydantic import Field
 
-from mlintern.report.model.base import Model
+from mlintern.report.model.base import Model, Place
 
 
-class Run(Model):
+class Run(Place):
     """One cell of the study: how it ended, and the command that repeats it."""
 
     cell_id: str | None
-    variant: str
-    data: str
-    protocol: str
-    levels: dict[str, Any]
     seed: int
     status: str
     """finished, diverged, failed, or not run."""
@@ -34,26 +30,27 @@ class Run(Model):
     verify: str | None
 
 
-class Trimmed(Model):
-    """A cell that the study's budget left out."""
+class Changed(Model):
+    """A cell that is not as the pack plans it."""
 
     cell_id: str
     variant: str
     levels: dict[str, Any]
     seed: int
+
+
+class Trimmed(Changed):
+    """A cell that the study's budget left out."""
+
     seconds: float
     """What it was expected to take."""
     reason: str
     """What it is an instance of, in the order of the rule: an interaction, an ablation level, a seed …"""
 
 
-class Smaller(Model):
+class Smaller(Changed):
     """A cell that ran in smaller pieces than asked for, because memory did not suffice."""
 
-    cell_id: str
-    variant: str
-    levels: dict[str, Any]
-    seed: int
     asked: str
     """Id of the cell that was asked for."""
     message: str

@@ -212,7 +212,7 @@ def panels(report: Report, protocol: str) -> list[Panel]:
         x = axis([0.0, *(float(p.step) for c in of_metric for p in c.points)], most=4)
         y = axis([v for c in of_metric for p in c.points for v in (p.low, p.high)], most=5)
         result += [
-            _panel(" · ".join(part for part in key[: 2 if one_metric else 3] if part), curves, datasets, x, y)
+            _curve_panel(" · ".join(part for part in key[: 2 if one_metric else 3] if part), curves, datasets, x, y)
             for key, curves in groups.items()
             if key[2] == metric
         ]
@@ -247,30 +247,17 @@ def level_panels(report: Report) -> list[LevelPanel]:
         ends = [end for curve in drawn for p in curve.points for end in (p.mean, p.ci_low, p.ci_high)]
         y = axis([end for end in ends if end is not None], most=5)
         title = f"{metric} by {factor}: {variant}, {data}, {protocol}"
-        lines = [_level_line(curve, series, dict(zip(levels, x, strict=True)), y) for curve in drawn]
-        panel = Panel(
-            title=title,
-            x_ticks=tuple((at, _tick(level)) for at, level in zip(x, levels, strict=True)),
-            y_ticks=tuple((100 - y.at(tick), _tick(tick)) for tick in y.ticks),
-            lines=tuple(sorted(lines, key=lambda line: not line.faint)),
-            summary="; ".join(_level_words(curve) for curve in drawn),
-        )
+        at = dict(zip(levels, x, strict=True))
+        lines = []
+        for curve in drawn:
+            where = numbers.where(curve.levels)
+            name = ", ".join(part for part in (where, curve.split) if part)
+            points = [(at[p.level], p.mean, p.ci_low, p.ci_high) for p in curve.points]
+            lines.append(_line(name, series.index(where), curve.split, points, y))
+        x_ticks = tuple((at[level], _tick(level)) for level in levels)
+        panel = _panel(title, x_ticks, y, lines, [_level_words(curve) for curve in drawn])
         found.append(LevelPanel(factor, panel, tuple(series) if series[1:] else (), with_train))
     return found
-
-
-def _level_line(curve: LevelCurve, series: Sequence[str], x: Mapping[float, float], y: Axis) -> Line:
-    banded = [p for p in curve.points if p.ci_low is not None and p.ci_high is not None]
-    upper = [f"{x[p.level]:g},{100 - y.at(p.ci_high or 0.0):g}" for p in banded]
-    lower = [f"{x[p.level]:g},{100 - y.at(p.ci_low or 0.0):g}" for p in reversed(banded)]
-    where = numbers.where(curve.levels)
-    return Line(
-        name=", ".join(part for part in (where, curve.split) if part),
-        series=series.index(where),
-        faint=curve.split == "train",
-        points=" ".join(f"{x[p.level]:g},{100 - y.at(p.mean):g}" for p in curve.points),
-        band=" ".join(upper + lower),
-    )
 
 
 def _level_words(curve: LevelCurve) -> str:
@@ -283,30 +270,31 @@ def datasets_drawn(report: Report, protocol: str) -> list[str]:
     return list(dict.fromkeys(c.data for c in report.curves if c.protocol == protocol and c.points))
 
 
-def _panel(title: str, curves: Sequence[Curve], datasets: Sequence[str], x: Axis, y: Axis) -> Panel:
+def _curve_panel(title: str, curves: Sequence[Curve], datasets: Sequence[str], x: Axis, y: Axis) -> Panel:
     lines, ends = [], []
     for curve in curves:
-        faint = curve.split == "train"
-        upper = [f"{x.at(p.step):g},{100 - y.at(p.high):g}" for p in curve.points]
-        lower = [f"{x.at(p.step):g},{100 - y.at(p.low):g}" for p in reversed(curve.points)]
-        lines.append(
-            Line(
-                name=f"{curve.data}, {curve.split}",
-                series=datasets.index(curve.data),
-                faint=faint,
-                points=" ".join(f"{x.at(p.step):g},{100 - y.at(p.mean):g}" for p in curve.points),
-                band=" ".join(upper + lower),
-            )
-        )
+        points = [(x.at(p.step), p.mean, p.low, p.high) for p in curve.points]
+        lines.append(_line(f"{curve.data}, {curve.split}", datasets.index(curve.data), curve.split, points, y))
         last = curve.points[-1]
         ends.append(f"{curve.data} {curve.split} ends at {numbers.value(last.mean, curve.unit, suffix=True)}")
-    return Panel(
-        title=title,
-        x_ticks=tuple((x.at(tick), _tick(tick)) for tick in x.ticks),
-        y_ticks=tuple((100 - y.at(tick), _tick(tick)) for tick in y.ticks),
-        lines=tuple(sorted(lines, key=lambda line: not line.faint)),
-        summary="; ".join(ends),
-    )
+    return _panel(title, tuple((x.at(tick), _tick(tick)) for tick in x.ticks), y, lines, ends)
+
+
+def _line(
+    name: str, series: int, split: str, points: Sequence[tuple[float, float, float | None, float | None]], y: Axis
+) -> Line:
+    """The line through (place, mean, low, high), with a band where there are two ends."""
+    upper = [f"{x:g},{100 - y.at(high):g}" for x, _, low, high in points if low is not None and high is not None]
+    lower = [f"{x:g},{100 - y.at(low):g}" for x, _, low, high in points if low is not None and high is not None]
+    means = " ".join(f"{x:g},{100 - y.at(mean):g}" for x, mean, *_ in points)
+    return Line(name, series, split == "train", means, " ".join(upper + lower[::-1]))
+
+
+def _panel(
+    title: str, x_ticks: tuple[tuple[float, str], ...], y: Axis, lines: Sequence[Line], words: Sequence[str]
+) -> Panel:
+    y_ticks = tuple((100 - y.at(tick), _tick(tick)) for tick in y.ticks)
+    return Panel(title, x_ticks, y_ticks, tuple(sorted(lines, key=lambda line: not line.faint)), "; ".join(words))
 
 
 def _tick(value: float, *, sign: bool = False) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from mlintern.core.records.record import RunRecord
 from mlintern.engine.source import source_hash
 from mlintern.report import commands
+from mlintern.report.model.base import place
 from mlintern.report.model.places import place_in_paper
 from mlintern.report.model.report import AuditSection, ClaimRow, Contrast, NotTested, SettingRow, TableCell
 from mlintern.report.model.runs import Run, Smaller, StudyPlan, Trimmed
@@ -97,13 +98,9 @@ def run_row(spec: PaperSpec, planned: Planned) -> Run:
     """One planned run, how it ended, and what repeats it; the numbers of a run that does not count stay out."""
     run: RunRecord = planned.run or {}
     acknowledged = sorted(str(kind) for kind in run.get("audit", {}).get("acknowledged", []))
-    levels = planned.levels
     return Run(
         cell_id=planned.cell_id,
-        variant=planned.variant,
-        data=str(levels.get("data", "")),
-        protocol=str(levels.get("protocol", "")),
-        levels={key: level for key, level in levels.items() if key not in ("data", "protocol")},
+        **place(planned.variant, planned.levels),
         seed=planned.seed,
         status=run.get("status", "failed" if planned.failure else "not run"),
         message=run.get("message", planned.failure),
@@ -117,7 +114,7 @@ def run_row(spec: PaperSpec, planned: Planned) -> Run:
         parameters=run.get("parameters"),
         marks=list(planned.marks),
         command=commands.reproduce(
-            spec.paper.id, planned.variant, levels, planned.seed, run.get("overrides", []), acknowledged
+            spec.paper.id, planned.variant, planned.levels, planned.seed, run.get("overrides", []), acknowledged
         ),
         verify=commands.verify(run["cell_id"]) if run else None,
     )

@@ -6,15 +6,16 @@ protocol are a family of their own.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
-from mlintern.report.model.report import ClaimRow, Judgement, OtherProtocol, Printed, TableCell
+from mlintern.report.model.report import ClaimRow, Judged, Judgement, OtherProtocol, Printed, TableCell
 from mlintern.spec.paper_spec import PaperSpec, ResultCell, ResultTable
 from mlintern.spec.paper_spec import Printed as SpecPrinted
 from mlintern.statistics.printed import PrintedComparison, compare_rows
 from mlintern.study.account.claim_rows import VERDICT, CellKey, cell_key, lost_seeds, printed_value, settled
-from mlintern.study.account.contrasts import measured
+from mlintern.study.account.contrasts import measured, with_metric
 from mlintern.study.judge.which_runs_count import Evidence, Place, Planned
 
 
@@ -30,7 +31,8 @@ def compare_tables(
         for cell in table.cells:
             if cell not in tested:
                 reason = cell.not_tested_reason or "the paper prints a bound without a number"
-                rows.append(_untested_cell(table, cell, reason))
+                judgement = Judgement(verdict="not tested", reason=reason)
+                rows.append(TableCell(**_printed_side(table, cell), verdict="not tested", judgement=judgement))
                 continue
             marks = [f"reduced:{r.key}" for r in spec.scale.reductions if _applies(r.where, cell)]
             there = [found[cell_key(table, cell)] for found in beside.values() if cell_key(table, cell) in found]
@@ -53,8 +55,8 @@ def _under(
     evidence: Evidence, table: ResultTable, tested: Sequence[ResultCell], protocol: str
 ) -> dict[CellKey, OtherProtocol]:
     """The tested cells that have runs under another protocol, each compared with what the paper prints."""
-    places = [cell_place(evidence, cell, protocol) for cell in tested]
-    runs = [_with_metric(evidence.counting(place), cell) for place, cell in zip(places, tested, strict=True)]
+    pairs = [(cell_place(evidence, cell, protocol), cell) for cell in tested]
+    runs = [with_metric(evidence.counting(place), cell.split, cell.metric) for place, cell in pairs]
     values = [_values(found, table, cell) for found, cell in zip(runs, tested, strict=True)]
     compared = compare_rows([(v, printed_value(cell.printed)) for v, cell in zip(values, tested, strict=True)])
     return {
@@ -66,13 +68,9 @@ def _under(
             lost=_lost(evidence.at(place)),
             cells=[run["cell_id"] for run in found],
         )
-        for cell, place, found, v, comparison in zip(tested, places, runs, values, compared, strict=True)
+        for (place, cell), found, v, comparison in zip(pairs, runs, values, compared, strict=True)
         if found
     }
-
-
-def _with_metric(runs: Sequence[RunRecord], cell: ResultCell) -> list[RunRecord]:
-    return [run for run in runs if math.isfinite(run["metrics"].get(cell.split, {}).get(cell.metric, math.nan))]
 
 
 def _values(runs: Sequence[RunRecord], table: ResultTable, cell: ResultCell) -> list[float]:
@@ -94,7 +92,7 @@ def _measured_cell(
     others: Sequence[OtherProtocol],
 ) -> TableCell:
     place = cell_place(evidence, cell, protocol)
-    runs = _with_metric(evidence.counting(place), cell)
+    runs = with_metric(evidence.counting(place), cell.split, cell.metric)
     planned = evidence.at(place)
     lost = _lost(planned)
     lost += [
@@ -119,43 +117,15 @@ def _measured_cell(
     )
 
 
-def _untested_cell(table: ResultTable, cell: ResultCell, reason: str) -> TableCell:
-    return TableCell(
-        **_printed_side(table, cell),
-        protocol=None,
-        measured=None,
-        within_printed=None,
-        verdict="not tested",
-        judgement=Judgement(verdict="not tested", reason=reason),
-        marks=[],
-        planned=None,
-        lost=[],
-        cells=[],
-    )
-
-
-def _printed_side(table: ResultTable, cell: ResultCell) -> dict[str, object]:
+def _printed_side(table: ResultTable, cell: ResultCell) -> dict[str, Any]:
     """What the paper says about a cell: the fields that measured and untested cells share."""
-    printed = cell.printed
+    printed = cell.printed.model_dump(include=set(Printed.model_fields))
     return {
+        **cell.model_dump(include={"row", "column", "metric", "split", "variant", "data", "levels"}),
         "table": table.id,
-        "row": cell.row,
-        "column": cell.column,
-        "metric": cell.metric,
-        "split": cell.split,
         "unit": table.unit,
         "better": table.better,
-        "variant": cell.variant,
-        "data": cell.data,
-        "levels": dict(cell.levels),
-        "paper": Printed(
-            raw=printed.raw,
-            mean=printed.mean,
-            std=printed.std,
-            n=printed.n,
-            bound=printed.bound,
-            protocol=cell.protocol,
-        ),
+        "paper": Printed(**printed, protocol=cell.protocol),
     }
 
 
@@ -173,26 +143,10 @@ def _judgement(claim: ClaimRow, printed: SpecPrinted, planned: bool) -> Judgemen
     if not planned:
         return Judgement(verdict="not tested", reason="not part of this study's plan")
     value = printed_value(printed)
-
-    def minus(number: float | None) -> float | None:
-        return None if number is None else number - value.mean
-
-    return Judgement(
-        verdict=claim.verdict,
-        reason=claim.reason,
-        test=claim.test,
-        effect=minus(claim.effect),
-        ci_low=minus(claim.ci_low),
-        ci_high=minus(claim.ci_high),
-        p=claim.p,
-        p_adjusted=claim.p_adjusted,
-        n=claim.n,
-        power=claim.power,
-        smallest_effect=claim.smallest_effect,
-        seeds_needed=claim.seeds_needed,
-        assumed=claim.assumed,
-        tolerance=None if value.bound in (">", ">=", "<", "<=") else value.tolerance,
-    )
+    found = claim.model_dump(include=set(Judged.model_fields))
+    for name in ("effect", "ci_low", "ci_high"):
+        found[name] = None if found[name] is None else found[name] - value.mean
+    return Judgement(**found, tolerance=None if value.bound in (">", ">=", "<", "<=") else value.tolerance)
 
 
 def _lost(planned: Sequence[Planned]) -> list[str]:

@@ -5,6 +5,7 @@ Paired differences answer three questions. Over shared seeds: would other seeds 
 Over shared test examples: would other examples, for these trained models? Over both, crossed: would either?
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,11 @@ def interval(estimate: Estimate) -> tuple[float | None, float | None]:
     if not estimate.testable:
         return None, None
     return estimate.interval(CONFIDENCE)
+
+
+def with_metric(runs: Sequence[RunRecord], split: str, metric: str) -> list[RunRecord]:
+    """The runs that have a finite value of it."""
+    return [run for run in runs if math.isfinite(run["metrics"].get(split, {}).get(metric, math.nan))]
 
 
 def shared_seeds(

@@ -1,7 +1,6 @@
 """The report's figures: every probe's value over seeds, with the maps of one seed to look at."""
 
 import io
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import numpy as np
 from mlintern.core.errors import Absent
 from mlintern.core.records import packed, record
 from mlintern.core.records.record import MAPS_FILE, RunRecord
+from mlintern.report.model.base import place
 from mlintern.report.model.figures import Figure, FigureExample, Grid
-from mlintern.statistics.intervals import mean_interval
+from mlintern.study.account.contrasts import measured
 
 Maps = Callable[[str], Mapping[str, np.ndarray]]
 """Cell id to its maps file; empty where there is none."""
@@ -48,21 +48,16 @@ def probe_figures(groups: Iterable[Sequence[RunRecord]], maps: Maps) -> list[Fig
             values = [run["metrics"]["test"][name] for run in runs if name in run["metrics"].get("test", {})]
             if not values:
                 continue
-            interval = mean_interval(values) if len(values) > 1 else None
-            known = interval is not None and math.isfinite(interval.low) and math.isfinite(interval.high)
+            found = measured(values, ())
             examples = _examples(name, drawn)
-            levels = dict(runs[0]["levels"])
             figures.append(
                 Figure(
                     probe=name,
-                    variant=runs[0]["variant"],
-                    data=str(levels.pop("data", "")),
-                    protocol=str(levels.pop("protocol", "")),
-                    levels=levels,
-                    mean=float(np.mean(values)),
-                    ci_low=interval.low if interval is not None and known else None,
-                    ci_high=interval.high if interval is not None and known else None,
-                    n=len(values),
+                    **place(runs[0]["variant"], runs[0]["levels"]),
+                    mean=found.mean,
+                    ci_low=found.ci_low,
+                    ci_high=found.ci_high,
+                    n=found.n,
                     seed=runs[0]["seed"] if examples else None,
                     examples=examples,
                 )

@@ -8,7 +8,7 @@ from typing import Any
 from mlintern.report import numbers
 from mlintern.report.model.figures import LevelCurve, LevelPoint
 from mlintern.spec.paper_spec import Factor
-from mlintern.study.account.contrasts import measured
+from mlintern.study.account.contrasts import measured, with_metric
 from mlintern.study.judge.which_runs_count import Evidence, Place
 
 _FEWEST = 3
@@ -59,9 +59,7 @@ def _number(level: Any) -> float | None:
 
 def _point(evidence: Evidence, x: float, place: Place, metric: str, split: str, unit: str) -> LevelPoint | None:
     """The mean over the seeds of one place, with its t interval; None where no seed has the metric."""
-    runs = [
-        run for run in evidence.counting(place) if math.isfinite(run["metrics"].get(split, {}).get(metric, math.nan))
-    ]
+    runs = with_metric(evidence.counting(place), split, metric)
     if not runs:
         return None
     found = measured(

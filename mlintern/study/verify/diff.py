@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlintern.core.records import record
@@ -61,7 +62,7 @@ def say_differences(found: Sequence[Difference], unequal: bool, where: Parting |
     table = Table("what", "which", "A", "B", title="Differences, the likeliest causes first", title_justify="left")
     for item in found:
         row = [item.kind, item.name, shown(item.first), shown(item.second)]
-        table.add_row(*(_plain(cell) for cell in row), style=None if item.matters else "dim")
+        table.add_row(*(escape(cell) for cell in row), style=None if item.matters else "dim")
     console.print(table)
     mattering = [item for item in found if item.matters]
     able = [item for item in mattering if where is None or causes.can_explain(item, where)]
@@ -116,9 +117,3 @@ def say_metrics(first: Mapping[str, Any], second: Mapping[str, Any], console: Co
         table.add_row(name, *("–" if value is None else f"{value:.6g}" for value in (one, other)), gap)
     if table.row_count:
         console.print(table)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

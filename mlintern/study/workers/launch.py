@@ -21,8 +21,10 @@ from mlintern.core.records.record import stable_hash
 from mlintern.core.roots import PACKS, ROOT
 from mlintern.packs.pack import Pack
 from mlintern.packs.release import is_of_the_release
-from mlintern.sandbox import Limits, Network, offered, popen_sandboxed, view
+from mlintern.sandbox import view
+from mlintern.sandbox.limits import Limits, Network
 from mlintern.sandbox.policy import Policy
+from mlintern.sandbox.process import offered, popen_sandboxed
 from mlintern.study.workers.pool import Bare, Pool
 from mlintern.study.workers.slot import Launcher, WorkerProcess
 from mlintern.study.workers.worker import SHARED_MEMORY
