@@ -6,7 +6,9 @@ A cache is a file that nobody reads, and Python believes one that says it needs 
 import os
 import sys
 from importlib.machinery import FileFinder, SourceFileLoader
-from types import CodeType
+from types import CodeType, ModuleType
+
+from mlintern.core import patience
 
 PACKAGE = "papers"
 """The namespace package whose members are packs."""
@@ -18,6 +20,10 @@ class SourceOnly(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         return self.source_to_code(self.get_data(path), path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        with patience.within(patience.IMPORT):
+            super().exec_module(module)
 
 
 def _is_packs(path: str) -> bool:

@@ -12,7 +12,7 @@ from mlintern.core.records import record
 from mlintern.core.streams import seeding
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import source_sha256
-from mlintern.engine.told import Told
+from mlintern.engine.told import Told, why
 from mlintern.sandbox.policy import BARE
 
 TOLD = ("evaluations", "loss_chain_sha256", "wall_s", "peak_memory_bytes", "parameters")
@@ -35,13 +35,12 @@ def assemble(
     `known` what the caller computed besides; `measured` names what the pack's own code said of the weights."""
     protocol = config["protocol"]
     differs = contradictions(told, metrics, config, measured) if diverged is None else []
+    message = _unscored(told.step, metrics) if diverged is None else why(diverged, told.cause)
     result: record.RunRecord = {
         "sandbox": dict(BARE),  # objects that a user brings in Python; a study's facts say what held its code
         **facts,  # type: ignore[typeddict-item]
-        "status": "finished" if diverged is None else "diverged",
-        "message": ""
-        if diverged is None
-        else f"the loss is not finite from step {diverged} on; try a lower learning rate",
+        "status": "diverged" if message else "finished",
+        "message": message,
         "seed": config["seed"],
         "config": dict(config),
         "engine": engine_now(),
@@ -65,6 +64,17 @@ def assemble(
     if told.probes:
         result["probes"] = list(told.probes)
     return result
+
+
+def _unscored(step: int, metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """Why the chosen weights have no score, though every step's loss was finite; empty where they have one."""
+    parts = [part for part, of in metrics.items() if math.isnan(of.get("loss", 0.0))]
+    if not parts:
+        return ""
+    return (
+        f"the weights of step {step} have a loss that is NaN on {', '.join(parts)}, though that of every step was "
+        "finite: an update made them so, or the model or the loss gives NaN for examples of that part"
+    )
 
 
 def engine_now() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import hydra.errors
 import hydra.utils
 
-from mlintern.core import uncached
+from mlintern.core import patience, uncached
 from mlintern.core.errors import UserError
 
 ALLOWED_PREFIXES = (
@@ -37,7 +37,8 @@ def build(config: Mapping[str, Any], where: str, **arguments: Any) -> Any:
     """Instantiate one group; a failure becomes one line that names the group and the target."""
     uncached.install()
     try:
-        return hydra.utils.instantiate(dict(config), **arguments)
+        with patience.within(patience.BUILD):
+            return hydra.utils.instantiate(dict(config), **arguments)
     except hydra.errors.InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):

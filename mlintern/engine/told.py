@@ -21,6 +21,27 @@ SELECTED_FILE = "selected.safetensors"
 MOST_BYTES = 64 << 20
 _MEND = "delete the cell's folder and run again"
 
+_GUARD = "guard its logarithms, roots, divisions and exponentials (clamp, eps)"
+CAUSES = {
+    "outputs": f"the model's outputs were not finite though its weights were; in the model, {_GUARD}",
+    "loss": f"the model's outputs were finite; in the loss, {_GUARD}",
+    "gradients": "the step before had gradients that are not finite of a loss that is, as a root or a norm at 0 gives; "
+    f"in model and loss, {_GUARD}",
+    "update": "the step before made weights that are not finite of gradients that are; lower the learning rate "
+    "(optimizer.lr), or raise the optimizer's eps",
+    "growth": "loss or weights had grown a hundredfold before; try a lower learning rate (optimizer.lr), or clip "
+    "gradients (trainer.clip_norm)",
+    "sudden": "the loss had not grown before, so that a lower learning rate may change nothing; in model and loss, "
+    f"{_GUARD}",
+}
+"""What came first where a loss is not finite, and what to do; see `mlintern.engine.divergence`."""
+
+
+def why(step: int, cause: str) -> str:
+    """What a record says of a loss that is not finite from `step` on."""
+    first = "in the first step, at the initial weights" if step == 0 else f"from step {step} on"
+    return f"the loss is not finite {first}" + (f": {CAUSES[cause]}" if cause in CAUSES else "")
+
 
 @dataclasses.dataclass(frozen=True)
 class Told:
@@ -40,6 +61,8 @@ class Told:
     parameters: int
     probes: list[str]
     """Names of the probes among `metrics`."""
+    cause: str = ""
+    """Why the loss ceased to be finite, one of `CAUSES`; empty where it did not, or where that is not known."""
 
     def write(self, folder: Path) -> None:
         """Write it, whole or not at all; numbers that JSON does not have are text."""
@@ -89,6 +112,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "wall_s": _amount,
     "peak_memory_bytes": _count,
     "parameters": _count,
+    "cause": lambda name: name == "" or name in CAUSES,
     "probes": lambda names: isinstance(names, list) and all(isinstance(name, str) for name in names),
 }
 

@@ -23,7 +23,18 @@ from mlintern.core.records import record
 from mlintern.core.streams import seeding
 from mlintern.core.targets.check import check_targets
 from mlintern.data.protocol import EvaluationProtocol
-from mlintern.engine import ENGINE_VERSION, directions, initialise, losses, memory, probes, ranks, schedules, weights
+from mlintern.engine import (
+    ENGINE_VERSION,
+    directions,
+    divergence,
+    initialise,
+    losses,
+    memory,
+    probes,
+    ranks,
+    schedules,
+    weights,
+)
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.columns import write_table
 from mlintern.engine.determinism import Determinism
@@ -261,9 +272,21 @@ def train(
         peak_memory_bytes=memory.peak_bytes(),
         parameters=cell.parameters,
         probes=[probe.name for probe in cell.probes],
+        cause=_cause(config, rows, sizes, state),
     )
     told.write(folder)
     return told
+
+
+def _cause(config: Mapping[str, Any], rows: Mapping[str, Rows], sizes: Mapping[str, Any] | None, state: State) -> str:
+    """Why the loss ceased to be finite, as `Told.cause`; the first steps are done once more to see it."""
+    if (step := state.trace.diverged_at) is None:
+        return ""
+    found = divergence.by_losses(state.trace.losses(), step)
+    if found == "growth" or step >= divergence.FEW or config["trainer"]["devices"] > 1:
+        return found
+    cell = Cell(divergence.quiet(config), rows, sizes)
+    return divergence.Replay(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan).cause(step) or found
 
 
 def _along(

@@ -143,7 +143,39 @@ class Trial:
             )
         if not outputs.is_floating_point():
             raise UserError(f"model: gives outputs of type {outputs.dtype}; a loss needs real numbers")
+        self._check_finite(x, outputs, "in eval mode")
         return readable(outputs).cpu()
+
+    def _check_finite(self, x: torch.Tensor, outputs: torch.Tensor, mode: str) -> None:
+        """Outputs at the initial weights are numbers; an infinity may mask a class, and is for the loss to say."""
+        if not outputs.isnan().any():
+            return
+        if x.is_floating_point() and not x.isfinite().all():
+            raise UserError(
+                "data: inputs of train are NaN or infinite; fill or drop them in data.source or data.preprocess"
+            )
+        raise UserError(
+            f"model: {type(self.model).__name__} gives NaN at its initial weights for inputs that are finite ({mode}); "
+            "guard its logarithms, roots and divisions (clamp, eps)"
+        )
+
+    def _check_loss(self, loss: torch.Tensor, outputs: torch.Tensor, y: torch.Tensor, what: str, mode: str) -> None:
+        """The loss at the initial weights is a number, unless no label of the batch counts in it."""
+        if loss.isfinite().all() or not self._counts(outputs, y):
+            return
+        of = "outputs that are finite" if outputs.isfinite().all() else "outputs that are infinite"
+        fix = "the loss" if outputs.isfinite().all() else "the model, or mask by a large negative number"
+        raise UserError(
+            f"{what} is {loss.item():g} at the initial weights, of {of} ({mode}); guard the logarithms, roots and "
+            f"divisions of {fix} (clamp, eps)"
+        )
+
+    def _counts(self, outputs: torch.Tensor, y: torch.Tensor) -> bool:
+        """Does a label of the batch count in the loss?"""
+        try:
+            return bool(losses.weight(self.criterion, outputs, losses.read(self.criterion, outputs, y)) > 0)
+        except (UserError, *_MISFITS):  # a method's own way to call the model
+            return True
 
     def _check_outputs_alone(self, model: nn.Module, sample: torch.Tensor, outputs: torch.Tensor) -> None:
         """The model gives an example the same outputs in another batch, but for the rounding of other sums."""
@@ -191,7 +223,7 @@ class Trial:
             y = self.precision.cast(self.targets["train"][rows].to(self.device))
             given = f"inputs {losses.shape(x)} and labels {losses.shape(y)}"
             with torch.enable_grad(), _Explained(f"method: {name} with {given}: they", "method or model.*", _RAISED):
-                with self.precision.context(x.device):
+                with self.precision.context(x.device), _seen(model) as outputs:
                     loss = method.loss(model, criterion, x, y, context)
                 if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
                     found = losses.shape(loss) if isinstance(loss, torch.Tensor) else f"a {type(loss).__name__}"
@@ -205,7 +237,23 @@ class Trial:
                         "detach(), item() or no_grad(), and leave some parameter to train"
                     )
                 loss.backward()
-        model.zero_grad(set_to_none=True)
+            for some in outputs:
+                self._check_finite(x, some, "in train mode")
+            if outputs:
+                self._check_loss(loss.detach(), outputs[0], y, f"method: {name}: the loss", "in train mode")
+            if loss.isfinite():
+                self._check_gradients(model)
+            model.zero_grad(set_to_none=True)
+
+    def _check_gradients(self, model: nn.Module) -> None:
+        """Gradients at the initial weights are numbers, where the loss is."""
+        named = [name for name, p in model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        if named:
+            raise UserError(
+                f"model: the gradient of {named[0]}{' and others' * (len(named) > 1)} is NaN or infinite at the "
+                "initial weights though the loss is finite, as that of a root or a norm at 0 is; add a small number "
+                "below the root, in the model or the loss"
+            )
 
     def _fit_batch(self, criterion: Loss, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """A batch as training and evaluation have it: the loss is one number, each metric one an example."""
@@ -215,7 +263,8 @@ class Trial:
             self._explained(what, "loss, the model's outputs (model.*) or data.source's labels"),
             _unchanged(f"loss: {type(self.criterion).__name__}", outputs, y),
         ):
-            scalar(criterion(outputs, y))
+            loss = scalar(criterion(outputs, y))
+        self._check_loss(loss, outputs, y, f"loss: {type(self.criterion).__name__}", "in eval mode")
         for metric in self.metrics:
             told = beside(metric, self.criterion)
             what = f"metrics.{metric.name}: outputs {losses.shape(outputs)} and labels {losses.shape(y)}"
@@ -340,6 +389,19 @@ class Fitted:
     """The loss as training is to call it."""
     share: Share
     """What a shard counts in its batch."""
+
+
+@contextlib.contextmanager
+def _seen(model: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """The outputs that a model gives within the block."""
+    found: list[torch.Tensor] = []
+    handle = model.register_forward_hook(
+        lambda module, inputs, outputs: found.append(outputs.detach()) if isinstance(outputs, torch.Tensor) else None
+    )
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 @contextlib.contextmanager

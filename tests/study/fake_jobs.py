@@ -98,6 +98,19 @@ def leave(worker, job):
     worker.tell(event="done", result={})
 
 
+def get_ready(worker, job):
+    """Import a pack's module, or build something of it, with the patience of a second."""
+    from mlintern.core import patience
+    from mlintern.engine.instantiate import build
+
+    patience.IMPORT, patience.BUILD = patience.Patience(1, job.get("wall_s", 60)), patience.Patience(1)
+    sys.path.insert(0, job["project"])
+    build({"_target_": "papers.slow.modules.Thing"}, "model")
+    for _ in range(2 * 10**7 * job.get("trains", 0)):
+        pass
+    worker.tell(event="done", result={})
+
+
 def loop(worker, job):
     worker.tell(event="told", what="looping")
     while True:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from mlintern.core import patience
 from mlintern.core.errors import UserError
 from mlintern.core.roots import ROOT
 from mlintern.study.workers import scorer, slot
@@ -190,3 +191,59 @@ def test_what_jobs_were_forked_with_is_looked_at_in_the_record_of_the_environmen
     monkeypatch.setattr(scorer.Desk, "_pinned", lambda *_: None)
     scorer.Desk().ask_environment({"config": {}, "imported": sorted(workers.imported)}, iter(()))
     assert looked[0] == looked[0] | workers.imported | {scorer.__file__}
+
+
+THING = "class Thing:\n    def __init__(self):\n        {built}\n{imported}\n"
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """The host says what its workers do: here that they wait for a second."""
+    monkeypatch.setattr(patience, "IMPORT", patience.Patience(1, 1))
+    monkeypatch.setattr(patience, "BUILD", patience.Patience(1))
+
+
+def getting_ready(tmp_path, built="pass", imported="", **job):
+    """What a task says whose job imports and builds such a thing; None where it is done."""
+    module = tmp_path / "papers" / "slow" / "modules.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(THING.format(built=built, imported=imported))
+    tasks = [
+        Task("slow", {"do": "get ready", "project": str(tmp_path), **job}, tolerant=True),
+        Task("other", {"do": "work"}),
+    ]
+    with pool(size=2) as p:
+        ends = {e.task.name: e for e in p.run(tasks) if e.kind in ("done", "failed", "retried")}
+    assert ends["other"].kind == "done"
+    return None if ends["slow"].kind == "done" else ends["slow"].message
+
+
+@pytest.mark.parametrize(
+    "imported",
+    [
+        "X = 10 ** 10 ** 10",
+        "while True:\n    pass",
+        "import re\nre.match('(a+)+$', 'a' * 64 + 'b')",
+    ],
+)
+def test_a_module_that_computes_for_ever_is_named_with_the_line_it_stood_on(hasty, tmp_path, imported):
+    said = getting_ready(tmp_path, imported=imported)
+    assert said is not None
+    assert said.startswith("papers/slow/modules.py:")
+    assert 4 <= int(said.split(":")[1]) <= 6
+    assert "is not imported after 1 s of computing" in said
+    assert "\n" not in said
+
+
+def test_a_module_that_waits_for_ever_is_named_too(hasty, tmp_path):
+    said = getting_ready(tmp_path, imported="import os\nos.read(os.pipe()[0], 1)", wall_s=1)
+    assert said.startswith("papers/slow/modules.py:5: is not imported after 1 s;")
+
+
+def test_what_is_built_for_ever_is_named(hasty, tmp_path):
+    said = getting_ready(tmp_path, built="10 ** 10 ** 10")
+    assert said.startswith("papers/slow/modules.py:3: nothing is built after 1 s of computing")
+
+
+def test_patience_ends_with_getting_ready(tmp_path):
+    assert getting_ready(tmp_path, trains=5) is None

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from mlintern.core.errors import UserError
+from mlintern.core.patience import overdue
 from mlintern.core.roots import ROOT
 from mlintern.packs import snapshot
 from mlintern.sandbox.policy import BARE
 from mlintern.study.workers.notices import one_line
-from mlintern.study.workers.slot import Launcher, NotAnEvent, Running, Slot, WorkerProcess, ended
+from mlintern.study.workers.slot import Launcher, NotAnEvent, Running, Slot, WorkerProcess, ended, words
 
 GRACE_S = 5.0
 """How long jobs may take for a last checkpoint when everything is to end."""
@@ -285,6 +286,8 @@ class Pool:
         task, event = job.task, job.final
         if job.fault:
             return self._again(task, job.fault)
+        if event is None and (late := overdue(code, job.last_words.decode(errors="replace"))):
+            event = {"event": "error", "message": words(late), "user": True}  # it would take as long again
         if event is None:
             return self._again(task, ended(code, bytes(job.last_words)))
         if event["event"] == "out_of_memory":

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlintern.core import installed
+from mlintern.core import installed, patience
 from mlintern.core.errors import Interrupted
 
 PROGRESS_EVERY_S = 0.5
@@ -269,6 +269,7 @@ def _run_child(setup: Setup, job_id: int, handles: list[int]) -> NoReturn:
 
             kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # the watchdog counts pages shared with the parent once
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        patience.arm()
         worker = Worker(source, events, outputs[0] if outputs else None)
         job = worker.hear()
         _settle(setup, job_id, job)

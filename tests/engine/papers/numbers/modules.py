@@ -65,6 +65,32 @@ class Still(Net):
         nn.init.zeros_(self.body[-1].weight)
 
 
+class Unfinite(Net):
+    """Not finite at its initial weights: its outputs, in training alone, or its gradient; or once its weight has fallen
+    below 0, by a logarithm (`later`) or by a root (`root`), or never (`weight`)."""
+
+    def __init__(self, how: str, **arguments: int):
+        super().__init__(**arguments)
+        self.how, self.w = how, nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = super().forward(x)
+        match self.how:
+            case "outputs":
+                return y - x[:, :1].abs().neg().log()
+            case "training":
+                return y * torch.nan if self.training else y
+            case "gradient":
+                return y + (0 * y).norm(dim=1, keepdim=True) + (0 * self.w).sqrt()
+            case "masked":
+                return y.index_fill(1, torch.tensor([2]), -torch.inf)
+            case "later":
+                return 0 * y + self.w.log()
+            case "root":
+                return 0 * y + (self.w * (self.w > 0)).sqrt()
+        return 0 * y + self.w
+
+
 class Pair(Net):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return super().forward(x), x
@@ -157,6 +183,17 @@ class Contrast:
 
     def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return nn.functional.cross_entropy(outputs @ outputs.T, torch.arange(len(outputs)))
+
+
+class Mean:
+    """The mean of the outputs, or its logarithm, which is finite as long as that is above 0."""
+
+    def __init__(self, log: bool = False, less: float = 0.0):
+        self.log, self.less = log, less
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        mean = outputs.mean() - self.less
+        return mean.log() if self.log else mean
 
 
 class Dice:
