@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import pwd
-import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
@@ -97,8 +96,7 @@ def _libraries() -> tuple[Path, ...]:
     """The folders that modules are in, and where installers that link instead of copying have put what is in them."""
     paths = sysconfig.get_paths()
     folders = {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    if (user := site.getusersitepackages()) in sys.path:
-        folders.add(Path(user))
+    folders |= {Path(entry) for entry in sys.path if entry.endswith("-packages")}  # the user's, and what a .pth names
     found = {folder for folder in folders if folder.is_dir()}
     for folder in [folder for folder in found if folder.name.endswith("-packages")]:
         for entry in os.scandir(folder):

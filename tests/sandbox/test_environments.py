@@ -119,6 +119,16 @@ def test_packages_that_an_installer_linked_into_place(backend, tmp_path):
     assert inside(python, backend, code="import linked; print(linked.VALUE)", path=path) == "7\n"
 
 
+def test_packages_of_another_environment_that_a_pth_names(backend, tmp_path):
+    python = made(tmp_path / "env", Path(sys.base_prefix))
+    library = tmp_path / "env" / "lib" / VERSION
+    library.unlink()
+    (library / "site-packages").mkdir(parents=True)
+    packages = Path(sys.prefix) / "lib" / VERSION / "site-packages"
+    (library / "site-packages" / "elsewhere.pth").write_text(f"{packages}\n")
+    assert inside(python, backend).startswith(f"{tmp_path}/env ")
+
+
 def test_an_editable_installation_elsewhere(backend, tmp_path):
     shutil.copytree(ROOT / "mlintern", tmp_path / "src" / "mlintern", ignore=shutil.ignore_patterns("__pycache__"))
     said = inside(Path(sys.executable), backend, path=tmp_path / "src")
