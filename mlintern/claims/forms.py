@@ -4,8 +4,6 @@ A kind is one file of `mlintern.claims.kinds`: one of these shapes, with fields 
 other rooms ask of a claim they ask here, whatever its kind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 

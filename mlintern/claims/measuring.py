@@ -1,7 +1,5 @@
 """What the tests of claims share: a cell's values, the mean of one, the difference of two, the levels of a factor."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Per-example outcomes of a cell's runs as one array, checked against the metric that they are said to be."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

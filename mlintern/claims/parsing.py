@@ -22,8 +22,6 @@ the method. By default the chance meant is that of the seed, with the test set h
 counts the choice of test examples too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_

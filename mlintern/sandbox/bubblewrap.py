@@ -1,7 +1,5 @@
 """The command line of bubblewrap for a view: https://github.com/containers/bubblewrap."""
 
-from __future__ import annotations
-
 import functools
 import os
 import shutil

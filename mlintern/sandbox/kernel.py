@@ -1,7 +1,5 @@
 """The few system calls the sandbox needs and Python does not offer. Standard library only: this runs as PID 1."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import struct

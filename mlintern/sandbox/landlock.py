@@ -3,8 +3,6 @@
 Source: https://docs.kernel.org/userspace-api/landlock.html (file system since ABI 1, TCP since 4, scopes since 6).
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os

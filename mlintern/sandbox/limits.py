@@ -1,7 +1,5 @@
 """What a sandboxed process may use, and what is said when it has ended."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Literal
 

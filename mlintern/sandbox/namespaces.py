@@ -4,8 +4,6 @@ The order of steps is bubblewrap's: a tmpfs becomes the root with the host's roo
 there, and the host's root is let go. Runs before the supervisor, which becomes PID 1 of the new namespace.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import signal

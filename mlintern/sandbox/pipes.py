@@ -1,7 +1,5 @@
 """Feeding a sandboxed program and reading what it writes, both outputs at once and within bounds."""
 
-from __future__ import annotations
-
 import os
 import selectors
 from typing import IO, Protocol

@@ -5,8 +5,6 @@ a project's conf/ or a pack's YAML says of it is not read: whoever wrote the cod
 written them too.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence

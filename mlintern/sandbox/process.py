@@ -1,7 +1,5 @@
 """Starting, feeding and ending sandboxed programs; the module other parts call."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json
@@ -18,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from mlintern.core.errors import UserError
 from mlintern.sandbox import bubblewrap, view
@@ -97,7 +95,7 @@ class SandboxedProcess:
                 with contextlib.suppress(BrokenPipeError):  # what was not flushed had no reader any more
                     stream.close()
 
-    def __enter__(self) -> SandboxedProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

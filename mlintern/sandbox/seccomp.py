@@ -6,8 +6,6 @@ as if the kernel lacked it, so that libraries fall back.
 Source: https://docs.kernel.org/userspace-api/seccomp_filter.html; numbers: linux/arch/*/syscall tables.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import struct

@@ -6,8 +6,6 @@ exits the kernel ends all the others. It exits when the program ends, when a lim
 socket closes because whoever started it is gone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """What the processes of a sandbox use, read from /proc: the sums that the kernel's per-process limits cannot hold."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -4,8 +4,6 @@ The view holds the system's libraries, this interpreter, what the caller names, 
 /run, /var or other users' files. Inside what the caller names, files that hold secrets by name are covered.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import pwd

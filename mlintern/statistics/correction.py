@@ -1,7 +1,5 @@
 """Correction of p-values over the family of claims that a study tests."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -12,8 +12,6 @@ Jones and Tukey 2000); for a bounded region its supporting half is the two one-s
 alpha/2 each, stricter than the usual alpha each, so that the interval shown is the interval tested.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

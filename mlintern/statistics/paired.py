@@ -5,8 +5,6 @@ paired t over seeds speaks of the first with the test set held fixed; McNemar's 
 speaks of the second with the trained models held fixed. `crossed_estimate` speaks of both at once.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ that standard deviation is itself an estimate (over three seeds it may be off by
 are a plan and not a promise.
 """
 
-from __future__ import annotations
-
 import math
 
 from scipy import optimize

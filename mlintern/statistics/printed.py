@@ -13,8 +13,6 @@ What a printed "±" means is often unsaid. It is read as `spread` says; for "unk
 error is taken for the second test. Every such choice stands in `assumptions`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ error and calling it a 95 % interval. `check_printed_interval` computes all of t
 print, if any.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping, Sequence

@@ -3,11 +3,9 @@
 Light on purpose (no scipy): packs are validated with it long before anything is tested.
 """
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,7 +40,7 @@ class PrintedValue(BaseModel):
     """The print itself, for the reader; nothing is computed from it."""
 
     @model_validator(mode="after")
-    def _finite(self) -> PrintedValue:
+    def _finite(self) -> Self:
         if not math.isfinite(self.mean) or (self.std is not None and not math.isfinite(self.std)):
             raise ValueError("mean and std must be finite numbers")
         return self

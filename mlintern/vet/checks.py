@@ -1,7 +1,5 @@
 """What goes into a dynamic check and what comes out: plain types, no torch, for both sides of the sandbox."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal

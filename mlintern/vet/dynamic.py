@@ -5,8 +5,6 @@ mistakes: code that means harm runs in this very process and could report what i
 comes first and the sandbox holds, whoever has read the pack.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import importlib

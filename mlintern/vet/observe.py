@@ -1,7 +1,5 @@
 """What can be seen of a model from outside: its module tree, and the state that it shares with others of its kind."""
 
-from __future__ import annotations
-
 import sys
 import types
 from collections.abc import Iterator

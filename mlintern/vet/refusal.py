@@ -1,7 +1,5 @@
 """One reason not to run a file of a pack."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

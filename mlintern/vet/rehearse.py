@@ -6,8 +6,6 @@ a gradient from the real loss, and that one batch of real examples can be overfi
 `{"checks": [...]}` goes out on stdout, as in `mlintern.vet.dynamic`.
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """Vetting from the host's side: all files of a pack by the static policy, then its models inside the sandbox."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json

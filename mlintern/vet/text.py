@@ -1,7 +1,5 @@
 """A file of a pack as text: opened so that nothing can hang, and free of what a reader of the diff would not see."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

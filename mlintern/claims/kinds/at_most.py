@@ -1,7 +1,5 @@
 """That a metric stays below a number."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """That two sides differ by a stated number."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

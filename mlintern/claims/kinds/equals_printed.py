@@ -1,7 +1,5 @@
 """That a metric comes out as the paper prints it."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from mlintern.claims.examined import Examined, Runs

@@ -1,7 +1,5 @@
 """That two sides are as good as each other."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

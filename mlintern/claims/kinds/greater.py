@@ -1,7 +1,5 @@
 """That one side is better than another, by a margin or at all."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Where over the levels of a numeric factor a metric peaks."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

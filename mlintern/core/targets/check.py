@@ -4,8 +4,6 @@ Prefixes alone do not hold: Hydra resolves `mlintern.engine.loop.os.system` by a
 *defined* where it is said to be. That is read off the source, because importing a module to look would run it.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

@@ -3,8 +3,6 @@
 Used where the main process must say something of code that only a sandbox may import.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib.machinery

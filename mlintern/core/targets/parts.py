@@ -5,8 +5,6 @@ there before these rooms. A file of the rooms computes on what it is given: one 
 that, or calls what opens files by name, is refused, because a config could build it with a name of its choice.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ lists do, a cell counts as wrong only if every one of them says so.
 `python -m mlintern.study.account.raw_runs PAPER FOLDER` prints what it finds.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import sys

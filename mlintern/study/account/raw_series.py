@@ -4,8 +4,6 @@ No layout is assumed. A list of two or more numbers is a series (seeds of one qu
 number beside it whose key is the series' own with `stderr`, `sem`, `std` or `ci` added is what its authors computed.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Smells of controls: runs that ought to know nothing and know something, or that ought to be beaten and are not."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

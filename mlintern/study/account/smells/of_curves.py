@@ -3,8 +3,6 @@
 Inputs are plain arrays: the loss of every training step (`steps.parquet`) and the evaluations of a run's record.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

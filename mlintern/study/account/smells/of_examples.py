@@ -2,8 +2,6 @@
 mean of their examples.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each check takes plain numbers and returns a Smell or None. The thresholds are s
 silent; what each costs in missed faults stands beside it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction

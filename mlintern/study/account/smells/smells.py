@@ -5,8 +5,6 @@ stand in `smell_scores`, `smell_curves`, `smell_examples` and, for studies with 
 `smell_controls`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
