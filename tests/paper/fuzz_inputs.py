@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mlintern.core.errors import UserError
 from mlintern.paper.document.document import Document
-from mlintern.paper.fetch.archive import Limits, unpack
+from mlintern.paper.fetch.archive import ArchiveLimits, unpack
 from mlintern.paper.html.read import read_page
 from mlintern.paper.latex.read import read_latex
 from tests.paper.latex.test_fuzz import BITS, check
@@ -181,7 +181,7 @@ def unpack_any(data: bytes) -> None:
         folder = top / "cache" / "folder"
         folder.mkdir(parents=True)
         (top / "archive").write_bytes(data)
-        limits = Limits(files=50, total_bytes=3_000_000)
+        limits = ArchiveLimits(files=50, total_bytes=3_000_000)
         try:
             unpack(top / "archive", folder, "archive", limits)
         except UserError as error:

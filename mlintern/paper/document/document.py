@@ -25,12 +25,12 @@ from mlintern.paper.document.parts import (
     Block,
     BlockKind,
     Cell,
+    DocumentPart,
     Equation,
     Figure,
     Found,
     Missing,
     MissingKind,
-    Part,
     Piece,
     Reference,
     Road,
@@ -51,12 +51,12 @@ __all__ = [
     "BlockKind",
     "Cell",
     "Document",
+    "DocumentPart",
     "Equation",
     "Figure",
     "Found",
     "Missing",
     "MissingKind",
-    "Part",
     "Piece",
     "Reference",
     "Road",
@@ -178,9 +178,9 @@ class Document:
         inside = [s for s in self.sections if s.start <= offset < s.end]
         return max(inside, key=lambda s: (s.level, s.start)) if inside else None
 
-    def part(self, id: str) -> Part | None:
+    def part(self, id: str) -> DocumentPart | None:
         """The section, table, figure, equation or reference with this id."""
-        parts: tuple[tuple[Part, ...], ...] = (
+        parts: tuple[tuple[DocumentPart, ...], ...] = (
             self.sections,
             self.tables,
             self.figures,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.containers import Lines
 from rich.style import Style
 from rich.text import Text
 
@@ -14,8 +14,10 @@ MAX_WIDTH = 28
 """Characters of a column before its text is broken into lines."""
 
 _MISSING_LINES = 20
+_CONSOLE = Console()
 _NAMES = 4
 """Names of missing things of one kind that are shown."""
+_JUSTIFY: dict[str, JustifyMethod] = {"l": "left", "c": "center", "r": "right"}
 
 
 def outline(document: Document) -> RenderableType:
@@ -105,40 +107,17 @@ def table(t: Table) -> RenderableType:
     return Group(*parts)
 
 
-def _width(text: str) -> int:
-    """Columns of the terminal that a text takes."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines, line = [], ""
-    for word in text.split(" "):
-        while _width(word) > width:
-            if line:
-                lines.append(line)
-                line = ""
-            lines.append(word[:width])
-            word = word[width:]
-        joined = f"{line} {word}" if line else word
-        if _width(joined) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = joined
-    return [*lines, line] if line or not lines else lines
-
-
 def _lines(t: Table) -> list[Text]:
     """The grid as styled lines of text."""
     widths = [1] * t.columns
     for cell in t.cells:
         if cell.colspan == 1:
-            longest = max((_width(w) for w in cell.text.split()), default=1)
-            widths[cell.column] = max(widths[cell.column], min(_width(cell.text), max(MAX_WIDTH, min(longest, 48))))
+            longest = max((cell_len(w) for w in cell.text.split()), default=1)
+            widths[cell.column] = max(widths[cell.column], min(cell_len(cell.text), max(MAX_WIDTH, min(longest, 48))))
     for cell in t.cells:
         if cell.colspan > 1:
             have = sum(widths[cell.column : cell.column + cell.colspan]) + 2 * (cell.colspan - 1)
-            lack = min(_width(cell.text), MAX_WIDTH * cell.colspan) - have
+            lack = min(cell_len(cell.text), MAX_WIDTH * cell.colspan) - have
             for i in range(max(lack, 0)):
                 widths[cell.column + i % cell.colspan] += 1
     total = sum(widths) + 2 * (t.columns - 1)
@@ -146,12 +125,12 @@ def _lines(t: Table) -> list[Text]:
     for row in range(t.rows):
         if row in t.rules or (row == t.header_rows and row):
             out.append(Text("─" * total, style="dim"))
-        columns: list[tuple[list[str], int, Style, str]] = []
+        columns: list[tuple[Lines, int]] = []
         c = 0
         while c < t.columns:
             cell = t.cell(row, c)
             if cell is None:
-                columns.append(([""], widths[c], Style(), "l"))
+                columns.append((Lines(), widths[c]))
                 c += 1
                 continue
             span = cell.column + cell.colspan - c
@@ -159,17 +138,11 @@ def _lines(t: Table) -> list[Text]:
             shown = cell.text if cell.row == row else ""
             style = Style(bold=cell.bold or row < t.header_rows, underline=cell.underline, italic=cell.italic)
             align = "c" if span > 1 else (t.alignment[c] if c < len(t.alignment) else "l")
-            columns.append((_wrapped(shown, max(width, 1)), width, style, align))
+            text = Text.assemble((shown, style))
+            columns.append((text.wrap(_CONSOLE, max(width, 1), justify=_JUSTIFY[align], overflow="fold"), width))
             c += span
-        for i in range(max(len(lines) for lines, *_ in columns)):
-            line = Text()
-            for k, (lines, width, style, align) in enumerate(columns):
-                text = lines[i] if i < len(lines) else ""
-                room = width - _width(text)
-                left = room if align == "r" else room // 2 if align == "c" else 0
-                line.append(" " * max(left, 0))
-                line.append(text, style=style)
-                line.append(" " * max(room - left, 0) + ("  " if k < len(columns) - 1 else ""))
+        for i in range(max(len(lines) for lines, _ in columns) or 1):
+            line = Text("  ").join(lines[i] if i < len(lines) else Text(" " * width) for lines, width in columns)
             line.rstrip()
             out.append(line)
     if t.rows in t.rules:

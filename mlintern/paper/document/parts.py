@@ -76,7 +76,7 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class DocumentPart:
     """What sections, tables, figures, equations and references have in common."""
 
     id: str
@@ -94,7 +94,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section(Part):
+class Section(DocumentPart):
     """A section with everything below it: `start`..`end` includes its subsections."""
 
     level: int
@@ -155,7 +155,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table(Part):
+class Table(DocumentPart):
     """A grid of cells. A float that holds several grids gives several Tables with one `number` and different
     `part`s."""
 
@@ -222,7 +222,7 @@ class Table(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure(Part):
+class Figure(DocumentPart):
     """A figure; `files` are the images as the source names them, `pixels` the PNG or JPEG files made from them."""
 
     number: str
@@ -237,7 +237,7 @@ class Figure(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Equation(Part):
+class Equation(DocumentPart):
     """A displayed formula; inline formulas stand in the text only."""
 
     number: str
@@ -246,7 +246,7 @@ class Equation(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference(Part):
+class Reference(DocumentPart):
     """An entry of the bibliography; `label` is its citation key."""
 
     text: str

@@ -35,7 +35,7 @@ _TEX = re.compile(
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an unpacked paper may measure at most; far above any honest submission (arXiv's own limit is 50 MB)."""
 
     files: int = 5_000
@@ -78,7 +78,7 @@ def _is_tar_header(block: bytes) -> bool:
     return True
 
 
-def unpack(archive: Path, folder: Path, name: str, limits: Limits = Limits()) -> None:
+def unpack(archive: Path, folder: Path, name: str, limits: ArchiveLimits = ArchiveLimits()) -> None:
     """Unpack a tar, tar.gz, zip or single gzipped file into `folder`, which exists and is empty.
 
     `name` is what errors call the archive. Raises UserError for anything hostile, damaged or beyond `limits`; the
@@ -119,7 +119,7 @@ def unpack(archive: Path, folder: Path, name: str, limits: Limits = Limits()) ->
 class _Writer:
     """Writes members below `folder` and keeps count."""
 
-    def __init__(self, folder: Path, name: str, limits: Limits):
+    def __init__(self, folder: Path, name: str, limits: ArchiveLimits):
         self.folder, self.name, self.limits = folder, name, limits
         self.entries = 0
         self.files = 0
@@ -298,7 +298,7 @@ def looks_like_tex(path: Path) -> bool:
         return sniff(path) == "text" and bool(_TEX.search(handle.read(1 << 16)))
 
 
-def gzip_problem(path: Path, limits: Limits = Limits()) -> str:
+def gzip_problem(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> str:
     """What is wrong with a gzip file (cut off, checksum), '' if nothing is; bombs are left to `unpack`."""
     seen = 0
     try:

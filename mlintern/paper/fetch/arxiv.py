@@ -14,7 +14,7 @@ from urllib.parse import quote
 from lxml import etree
 
 from mlintern.core.errors import UserError
-from mlintern.paper.fetch.download import Damaged, Downloader
+from mlintern.paper.fetch.download import BadBody, Downloader
 from mlintern.paper.ids import PaperId
 from mlintern.paper.settings import PaperSettings
 
@@ -97,12 +97,12 @@ def _parse_feed(body: bytes) -> etree._Element:
         feed = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError):
         begins = " ".join(body[:60].decode("utf-8", "replace").split())
-        raise Damaged(f"the API's answer is not an Atom feed (it begins {begins!r})") from None
+        raise BadBody(f"the API's answer is not an Atom feed (it begins {begins!r})") from None
     if feed.tag != f"{_ATOM}feed":
-        raise Damaged("the API's answer is XML, but not an Atom feed")
+        raise BadBody("the API's answer is XML, but not an Atom feed")
     total = feed.findtext(f"{_OPENSEARCH}totalResults") or "0"
     if total.strip() not in ("", "0") and feed.find(f"{_ATOM}entry") is None:
-        raise Damaged("the API's answer announces entries and holds none")
+        raise BadBody("the API's answer announces entries and holds none")
     return feed
 
 

@@ -14,7 +14,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,7 +34,7 @@ class NotThere(Exception):
     """The server answered, and it has no such thing (404, 410, or a body of another kind)."""
 
 
-class Damaged(Exception):
+class BadBody(Exception):
     """A body that is not what was sent; asking again may help."""
 
 
@@ -47,17 +46,6 @@ class _Failed(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True)
-class Downloaded:
-    """A complete body on disk."""
-
-    path: Path
-    url: str
-    """After redirects."""
-    content_type: str
-    """The header, in lower case and without parameters; nobody should trust it."""
-
-
 class Downloader:
     """Downloads within the limits of `settings`; `rate_file` is shared by all processes that use the same cache."""
 
@@ -67,10 +55,10 @@ class Downloader:
         contact = settings.contact or "no contact given"
         self.headers = {"User-Agent": f"mlintern/{__version__} ({contact})", "Accept-Encoding": "identity"}
 
-    def get(self, url: str, partial: Path, verify: Callable[[Path], None]) -> Downloaded:
-        """Download `url` to `partial`, resuming what an earlier call left there.
+    def get(self, url: str, partial: Path, verify: Callable[[Path], None]) -> str:
+        """Download `url` to `partial`, resuming what an earlier call left there; returns its address after redirects.
 
-        `verify(path)` raises Damaged for a body that should be asked for again, NotThere for one that is of no use.
+        `verify(path)` raises BadBody for a body that should be asked for again, NotThere for one that is of no use.
         Raises NotThere, or UserError when the attempts or the deadline are used up.
         """
         settings = self.settings
@@ -79,14 +67,14 @@ class Downloader:
         while True:
             tried += 1
             try:
-                received = self._attempt(url, partial, deadline)
+                final = self._attempt(url, partial, deadline)
                 try:
-                    verify(received.path)
-                except (Damaged, NotThere):
+                    verify(partial)
+                except (BadBody, NotThere):
                     forget(partial)
                     raise
-                return received
-            except Damaged as problem:
+                return final
+            except BadBody as problem:
                 failed = _Failed(str(problem))
             except _Failed as problem:
                 failed = problem
@@ -126,7 +114,7 @@ class Downloader:
         except OSError as error:
             raise write_problem(self.rate_file, error) from error
 
-    def _attempt(self, url: str, partial: Path, deadline: float) -> Downloaded:
+    def _attempt(self, url: str, partial: Path, deadline: float) -> str:
         left = deadline - time.monotonic()
         if left <= 0:
             raise _Failed("no time left")
@@ -151,7 +139,7 @@ class Downloader:
             finally:
                 watchdog.cancel()
 
-    def _receive(self, client: httpx.Client, url: str, partial: Path, deadline: float) -> Downloaded:
+    def _receive(self, client: httpx.Client, url: str, partial: Path, deadline: float) -> str:
         validator = _validator_of(partial)
         headers = dict(self.headers)
         have = partial.stat().st_size if validator else 0
@@ -179,11 +167,10 @@ class Downloader:
                 raise _Failed("the server sent another range than was asked for")
             self._store(response, partial, resumed, deadline)
             encoding = response.headers.get("content-encoding", "").lower()
-            content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
             final = str(response.url)
         if encoding in ("gzip", "x-gzip"):
             _undo_gzip(partial, self.settings.max_download_bytes)
-        return Downloaded(path=partial, url=final, content_type=content_type)
+        return final
 
     def _store(self, response: httpx.Response, partial: Path, resumed: bool, deadline: float) -> None:
         limit = self.settings.max_download_bytes

@@ -18,7 +18,7 @@ from mlintern.paper.document.document import Road
 from mlintern.paper.fetch import archive
 from mlintern.paper.fetch.arxiv import Metadata, ask, file_url
 from mlintern.paper.fetch.cache import PaperCache
-from mlintern.paper.fetch.download import Damaged, Downloader, NotThere, forget
+from mlintern.paper.fetch.download import BadBody, Downloader, NotThere, forget
 from mlintern.paper.ids import PaperId
 from mlintern.paper.settings import PaperSettings
 
@@ -163,15 +163,15 @@ class _Fetcher:
         """The body's hash, its place in the cache, and its address after redirects."""
         partial = self.cache.partial(url)
         try:
-            received = self.downloader.get(url, partial, verify)
+            final = self.downloader.get(url, partial, verify)
         except NotThere as problem:
             raise _NoRoad(str(problem)) from None
-        sha256 = self.cache.add(received.path)
+        sha256 = self.cache.add(partial)
         forget(partial)
         blob = self.cache.blob(sha256)
         if blob is None:
             raise UserError(f"{self.cache.root}: a file changed while it was written; is another program using it?")
-        return sha256, blob, received.url
+        return sha256, blob, final
 
     def _done(self, road: Road, path: Path, name: str, sha256: str, url: str) -> Fetched:
         if self.metadata.withdrawn:
@@ -228,7 +228,7 @@ def _verify_source(body: Path) -> None:
     elif kind in ("text", "unknown"):
         raise NotThere("what came is no archive")
     elif kind == "gzip" and (problem := archive.gzip_problem(body)):
-        raise Damaged(f"the archive is damaged ({problem})")
+        raise BadBody(f"the archive is damaged ({problem})")
 
 
 def _verify_html(body: Path) -> None:
@@ -236,7 +236,7 @@ def _verify_html(body: Path) -> None:
     if not any(mark in data for mark in _LATEXML_MARKS):
         raise NotThere("no HTML of the paper")
     if b"</html" not in data[-4096:].lower():
-        raise Damaged("the page has no end")
+        raise BadBody("the page has no end")
 
 
 def _verify_pdf(body: Path) -> None:
@@ -246,7 +246,7 @@ def _verify_pdf(body: Path) -> None:
         size = handle.seek(0, 2)
         handle.seek(max(size - 4096, 0))
         if b"%%EOF" not in handle.read():
-            raise Damaged("the PDF has no end")
+            raise BadBody("the PDF has no end")
 
 
 def _look_inside(folder: Path) -> tuple[Road | None, Path]:

@@ -2,10 +2,9 @@
 
 import re
 
-from mlintern.paper.html.inline import is_skipped
+from mlintern.paper.html.inline import is_skipped, words
 from mlintern.paper.html.tables import cells_of, is_grid, is_wide, rows_of
 from mlintern.paper.html.tree import Node, Text
-from mlintern.paper.text.mathtext import math_text
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NUMBER = re.compile(
@@ -87,18 +86,8 @@ def panel_of(grid: Node, within: Node) -> Node | None:
 
 
 def _caption_text(node: Node) -> str:
-    """The words of a caption, formulas as plain text."""
-    parts: list[str] = []
-    stack: list[Node | Text] = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Text):
-            parts.append(item.text)
-        elif item.tag == "math":
-            parts.append(math_text(item.get("alttext")).text)
-        elif not item.has("ltx_tag", "ltx_note_outer"):
-            stack.extend(reversed(item.children))
-    return " ".join("".join(parts).split())
+    """The words of a caption or heading without its number."""
+    return words(node, lambda item: item.has("ltx_tag", "ltx_note_outer"))
 
 
 def split_caption(caption: Node | None) -> tuple[str, str]:

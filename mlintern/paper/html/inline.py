@@ -1,6 +1,7 @@
 """Running text of a LaTeXML page: text, formulas (each once), scripts, notes, citations."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mlintern.paper.document.document import Missing, Span
@@ -20,6 +21,7 @@ _BREAKS = (
     "ltx_p", "ltx_para", "ltx_tr", "ltx_inline-block", "ltx_td", "ltx_bibblock", "ltx_tag_bibitem", "ltx_creator",
     "ltx_author_notes", "ltx_contact",
 )  # fmt: skip
+_BREAKING_TAGS = ("p", "div", "li", "tr", "td", "th")
 _DEPTH = 200
 _WORDS = re.compile(r"[ \t\r\n\f]+|[^ \t\r\n\f]+(?: [^ \t\r\n\f]+)*")
 _BOLD_DIGITS = re.compile("[\U0001d7ce-\U0001d7d7]")
@@ -66,19 +68,13 @@ def color_of(node: Node) -> str:
     return found[1] if found else ""
 
 
-def words(node: Node) -> str:
-    """The words of an element, formulas as plain text, what is hidden left out."""
-    parts: list[str] = []
-    stack: list[Node | Text] = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Text):
-            parts.append(item.text)
-        elif item.tag == "math":
-            parts.append(math_text(item.get("alttext")).text)
-        elif not is_skipped(item) and not item.has("ltx_note_outer"):
-            stack.extend(reversed(item.children))
-    return " ".join("".join(parts).split())
+def words(node: Node, left_out: Callable[[Node], bool]) -> str:
+    """The words of an element, formulas as plain text."""
+
+    def instead(item: Node) -> str | None:
+        return math_text(item.get("alttext")).text if item.tag == "math" else "" if left_out(item) else None
+
+    return " ".join(node.text(instead).split())
 
 
 class InlineWriter:
@@ -99,14 +95,18 @@ class InlineWriter:
         span = Span(self.source, node.start, node.end)
         self.missing.append(Missing(kind=kind, name=name, why=why, span=span))  # type: ignore[arg-type]
 
-    def write(self, node: Node, style: Style = Style(), depth: int = 0) -> None:
-        """The element's text."""
+    def write(self, node: Node | Text, style: Style = Style(), depth: int = 0) -> None:
+        """The text of an element, or a run of text."""
+        if isinstance(node, Text):
+            self.text(node, style)
+            return
         if node.tag == "svg" and self.in_cell:
             self._drawn(node, style, depth)
         if is_skipped(node) or depth > _DEPTH:
             return
         handler = getattr(self, f"_tag_{node.tag}", None)
-        if handler is not None and handler(node, style):
+        if handler is not None:
+            handler(node, style)
             return
         if node.has("ltx_note") and self._note(node):
             return
@@ -126,15 +126,12 @@ class InlineWriter:
     def children(self, node: Node, style: Style, depth: int = 0) -> None:
         """The text of all that is inside the element."""
         for child in node.children:
-            if isinstance(child, Text):
-                self.text(child, style)
-            else:
-                breaks = child.has(*_BREAKS) or child.tag in ("p", "div", "li", "tr", "td", "th")
-                if breaks:
-                    self.builder.space()
-                self.write(child, style, depth + 1)
-                if breaks:
-                    self.builder.space()
+            breaks = isinstance(child, Node) and (child.has(*_BREAKS) or child.tag in _BREAKING_TAGS)
+            if breaks:
+                self.builder.space()
+            self.write(child, style, depth + 1)
+            if breaks:
+                self.builder.space()
 
     def _drawn(self, node: Node, style: Style, depth: int) -> None:
         """The words of a cell that is drawn: `\\diagbox` has one above and one below its line."""
@@ -187,7 +184,7 @@ class InlineWriter:
         self.builder.put(text, 0, node.start, max(node.end, node.start))
         self._count(len(text.strip()), style)
 
-    def _tag_math(self, node: Node, style: Style) -> bool:
+    def _tag_math(self, node: Node, style: Style) -> None:
         latex = node.get("alttext") or _annotation(node)
         if latex:
             formula = math_text(latex)
@@ -197,37 +194,34 @@ class InlineWriter:
             if formula.lead_bold and not self.inked.shown:
                 self._made(text, node, style)
                 self.inked.lead = replace(self.inked.lead, bold=True)
-                return True
+                return
             if formula.unknown:
                 self.inked.doubts.append(f"a formula uses \\{formula.unknown[0]}, which is not known")
         else:
             text = mathml_text(node)
             self.inked.doubts.append("a formula comes without its LaTeX")
         self._made(text, node, style)
-        return True
 
-    def _tag_br(self, node: Node, style: Style) -> bool:
+    def _tag_br(self, node: Node, style: Style) -> None:
         self.builder.space()
-        return True
 
-    def _tag_sup(self, node: Node, style: Style) -> bool:
-        return self._script("^", node, style)
+    def _tag_sup(self, node: Node, style: Style) -> None:
+        self._script("^", node, style)
 
-    def _tag_sub(self, node: Node, style: Style) -> bool:
-        return self._script("_", node, style)
+    def _tag_sub(self, node: Node, style: Style) -> None:
+        self._script("_", node, style)
 
-    def _script(self, mark: str, node: Node, style: Style) -> bool:
+    def _script(self, mark: str, node: Node, style: Style) -> None:
         text = node.plain()
         if node.find("ltx_Math") is None and not any(child.tag in ("math", "a", "cite") for child in node.walk()):
             self._made(f"{mark}{{{text}}}" if text else "", node, style)
-            return True
+            return
         self.builder.put(f"{mark}{{", 0, node.start, node.start)
         self.children(node, style)
         self.builder.put("}", 0, node.end, node.end)
-        return True
 
-    def _tag_img(self, node: Node, style: Style) -> bool:
-        return True  # figures collect their images; elsewhere one is an ornament
+    def _tag_img(self, node: Node, style: Style) -> None:
+        """Writes nothing: figures collect their images, and elsewhere one is an ornament."""
 
     def _note(self, node: Node) -> bool:
         """A footnote leaves its mark in the text and its words to the end of the block."""

@@ -3,54 +3,33 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from mlintern.paper.document.document import (
-    BlockKind,
-    Equation,
-    Figure,
-    Missing,
-    Reference,
-    Section,
-    Source,
-    Span,
-    Table,
-)
-from mlintern.paper.document.text_builder import TextBuilder
-from mlintern.paper.html.floats import (
-    is_block,
-)
-from mlintern.paper.html.inline import InlineWriter, Style
+from mlintern.paper.document.document import BlockKind, Source, Span
+from mlintern.paper.document.draft import Draft
+from mlintern.paper.html.floats import is_block
+from mlintern.paper.html.inline import InlineWriter
 from mlintern.paper.html.tree import Node, Text
-from mlintern.paper.text.unique_ids import UniqueIds
 
 _LATEXML_CONFIDENCE = 0.95
 _PLAIN_CONFIDENCE = 0.7
 
 
-class Page(ABC):
+class Page(Draft, ABC):
     """What every part of the reader shares."""
 
+    road = "html"
+
     def __init__(self, page: str, tree: Node, source: Source, folder: Path | None):
+        super().__init__(source)
         self.page = page
-        self.source = source
         self.folder = folder
         self.tree = tree
-        self.builder = TextBuilder()
         self.writer = InlineWriter(self.builder, page, source.name)
         self.latexml = tree.find("ltx_document", "ltx_page_main", "ltx_page_content") is not None
         self.confidence = _LATEXML_CONFIDENCE if self.latexml else _PLAIN_CONFIDENCE
-        self.sections: list[Section] = []
-        self.tables: list[Table] = []
-        self.figures: list[Figure] = []
-        self.equations: list[Equation] = []
-        self.references: list[Reference] = []
-        self.missing: list[Missing] = []
-        self.ids = UniqueIds()
-        self.title = ""
         self.authors: list[str] = []
         self.abstract = (0, 0)
         self.captioned: set[int] = set()
         """Captions that are in the text, by `id` of their element."""
-        self.in_appendix = False
         self.open_headings: list[int] = []
         """Indices of the sections that plain headings opened and no later heading closed."""
 
@@ -74,10 +53,7 @@ class Page(ABC):
             return
         with self.builder.block(kind, part):
             for item in run:
-                if isinstance(item, Text):
-                    self.writer.text(item, Style())
-                else:
-                    self.writer.write(item)
+                self.writer.write(item)
         self._footnotes()
 
     def _footnotes(self) -> None:
@@ -87,13 +63,10 @@ class Page(ABC):
             mark = content.find("ltx_note_mark")
             with self.builder.block("footnote"):
                 for child in content.children:
-                    if isinstance(child, Text):
-                        self.writer.text(child, Style())
-                    elif child is mark:
+                    if isinstance(child, Text) or child is mark or not child.has("ltx_tag_note"):
                         self.writer.write(child)
+                    if child is mark:
                         self.builder.space()
-                    elif not child.has("ltx_tag_note"):
-                        self.writer.write(child)
 
     @abstractmethod
     def _block(self, node: Node) -> None:

@@ -3,13 +3,11 @@
 import re
 
 from mlintern.paper.document.document import Equation, Reference
-from mlintern.paper.html.floats import (
-    holds_blocks,
-)
+from mlintern.paper.html.floats import holds_blocks
 from mlintern.paper.html.inline import Inked, is_skipped
 from mlintern.paper.html.page import Page
 from mlintern.paper.html.tables import is_grid
-from mlintern.paper.html.tree import Node, Text
+from mlintern.paper.html.tree import Node
 
 
 class PageBlocks(Page):
@@ -81,12 +79,4 @@ class PageBlocks(Page):
 
 def _verbatim(node: Node) -> str:
     """Text with its white space."""
-    parts: list[str] = []
-    stack: list[Node | Text] = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Text):
-            parts.append(item.text)
-        elif not is_skipped(item):
-            stack.extend(reversed(item.children))
-    return "".join(parts)
+    return node.text(lambda item: "" if is_skipped(item) else None)

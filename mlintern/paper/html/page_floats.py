@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from mlintern.paper.document.document import Figure, Missing, Table
+from mlintern.paper.document.document import Figure
 from mlintern.paper.html.floats import (
     caption_of,
     float_inside,
@@ -107,7 +107,7 @@ class PageFloats(Page):
         self._caption_block(caption_node, first_id)
         if not grids and caption_node is not None:
             why = "it is an image or was lost in the conversion; only its caption is in the page"
-            self.missing.append(Missing(kind="table", name=f"Table {number}".strip(), why=why, span=self._span(node)))
+            self.lost("table", f"Table {number}".strip(), why, self._span(node))
         lettered = lettered_captions(node)
         for index, grid in enumerate(grids):
             panel = panel_of(grid, node) if several or caption_node is None else None
@@ -122,20 +122,14 @@ class PageFloats(Page):
             if read is None:
                 continue
             part = chr(ord("a") + index % 26) if several else ""
-            id = self.ids.take(f"table-{number or len(self.tables) + 1}{part}")
-            self.builder.add_block("table", start, id)
-            self.tables.append(
-                Table(
-                    id=id, road="html", confidence=self.confidence, start=start, end=self.builder.size,
-                    span=self._span(grid), label=label or grid.get("id"), number=number, part=part, caption=caption,
-                    subcaption=sub, rows=read.rows, columns=read.columns, cells=read.cells,
-                    header_rows=read.header_rows, header_columns=read.header_columns, rules=read.rules,
-                    alignment=read.alignment,
-                )
+            id = self.ids.peek(f"table-{number or len(self.tables) + 1}{part}")
+            self.add_table(
+                read, id, start, confidence=self.confidence, span=self._span(grid), label=label or grid.get("id"),
+                number=number, part=part, caption=caption, subcaption=sub,
             )  # fmt: skip
             if read.cut:
                 why = "the grid has more cells than this reader takes; the rest was cut"
-                self.missing.append(Missing(kind="limit", name=id, why=why, span=self._span(grid)))
+                self.lost("limit", id, why, self._span(grid))
             self._footnotes()
 
     def _figure(self, node: Node, number: str, caption: str, caption_node: Node | None) -> None:
@@ -150,7 +144,7 @@ class PageFloats(Page):
             files.append(src[:200] if src.startswith("data:") else src)
             pixels.append(file)
             if not file:
-                self.missing.append(Missing(kind="figure", name=src[:200] or id, why=why, span=self._span(image)))
+                self.lost("figure", src[:200] or id, why, self._span(image))
         for panel in node.walk():
             inner = caption_of(panel) if panel is not node and panel.has("ltx_figure_panel", "ltx_figure") else None
             if inner is not None and inner is not caption_node:

@@ -4,11 +4,7 @@ import re
 from dataclasses import replace
 
 from mlintern.paper.document.document import Section
-from mlintern.paper.html.floats import (
-    HEADINGS,
-    holds_blocks,
-    number_and_title,
-)
+from mlintern.paper.html.floats import HEADINGS, holds_blocks, number_and_title
 from mlintern.paper.html.page import Page
 from mlintern.paper.html.tree import Node, Text
 

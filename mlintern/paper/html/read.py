@@ -9,13 +9,8 @@ import hashlib
 from pathlib import Path
 
 from mlintern.core.errors import UserError
-from mlintern.paper.document.document import Document, Missing, Source
-from mlintern.paper.html.floats import (
-    HEADINGS,
-    caption_of,
-    holds_blocks,
-    split_caption,
-)
+from mlintern.paper.document.document import Document, Source
+from mlintern.paper.html.floats import HEADINGS, caption_of, holds_blocks, split_caption
 from mlintern.paper.html.inline import is_skipped
 from mlintern.paper.html.page_blocks import PageBlocks
 from mlintern.paper.html.page_floats import PageFloats
@@ -41,14 +36,14 @@ def read_page(data: bytes, name: str, id: str = "", version: str = "", folder: P
     page, encoding = decode(data, name)
     tree, cut = parse(page, name)
     source = Source(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data), encoding=encoding)
-    reader = _Reader(page, tree, source, folder)
+    reader = _PageReader(page, tree, source, folder)
     if cut:
         why = "elements are nested too deep for the HTML parser; what is inside them is lost"
-        reader.missing.append(Missing(kind="limit", name=name, why=why))
+        reader.lost("limit", name, why)
     return reader.read(id or name, version)
 
 
-class _Reader(PageSections, PageFloats, PageBlocks):
+class _PageReader(PageSections, PageFloats, PageBlocks):
     """One page."""
 
     def read(self, id: str, version: str) -> Document:
@@ -62,24 +57,14 @@ class _Reader(PageSections, PageFloats, PageBlocks):
         if not self.title:
             title = next((node for node in self.tree.walk() if node.tag == "title"), None)
             self.title = title.plain() if title else ""
-        text = self.builder.text()
-        return Document(
+        self.builder.blocks.sort(key=lambda block: block.start)
+        self.missing += self.writer.missing
+        return self.document(
             title=self.title,
-            road="html",
-            sources=(self.source,),
-            text=text,
-            offsets=tuple(self.builder.pieces),
             id=id,
             version=version,
             authors=tuple(self.authors),
-            abstract=text[slice(*self.abstract)].strip(),
-            sections=tuple(self.sections),
-            blocks=tuple(sorted(self.builder.blocks, key=lambda block: block.start)),
-            tables=tuple(self.tables),
-            figures=tuple(self.figures),
-            equations=tuple(self.equations),
-            references=tuple(self.references),
-            missing=tuple(self.missing + self.writer.missing),
+            abstract=self.builder.text()[slice(*self.abstract)].strip(),
         )
 
     def _root(self) -> Node:

@@ -2,31 +2,16 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlintern.paper.document.document import Cell, Span
-from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of, words
+from mlintern.paper.document.draft import Grid, doubted, settled
+from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of, is_skipped, words
 from mlintern.paper.html.tree import Node
 from mlintern.paper.numbers import parse_cell
-from mlintern.paper.numbers.commas import settle_commas
 
 _MAX_POSITIONS = 200_000
 _ALIGN = {"ltx_align_left": "l", "ltx_align_center": "c", "ltx_align_right": "r", "ltx_align_justify": "l"}
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table's cells and shape."""
-
-    rows: int
-    columns: int
-    cells: tuple[Cell, ...]
-    header_rows: int
-    header_columns: int
-    rules: tuple[int, ...]
-    alignment: str
-    cut: bool
-    """Whether the grid was larger than a reader can use and was cut."""
 
 
 def is_grid(node: Node) -> bool:
@@ -119,7 +104,7 @@ class GridReader:
         if not cells:
             return None
         cells, columns = _closed_up(cells, columns, pairs)
-        cells = _settled(self._doubt_long_rows(cells, columns))
+        cells = settled(self._doubt_long_rows(cells, columns))
         header_rows, header_columns = _headers(cells, len(rows), columns, rows)
         return Grid(
             rows=len(rows),
@@ -209,12 +194,7 @@ class GridReader:
         if len(reach) < 4 or len(longest) != 1 or len(others) != 2:
             return cells
         why = "its row has more cells than any other row"
-        return [_doubted(cell, why) if cell.row == longest[0] else cell for cell in cells]
-
-
-def _doubted(cell: Cell, why: str) -> Cell:
-    numbers = tuple(number.doubted(why) for number in cell.numbers)
-    return replace(cell, doubtful=True, why=f"{cell.why}; {why}" if cell.why else why, numbers=numbers)
+        return [doubted(cell, why) if cell.row == longest[0] else cell for cell in cells]
 
 
 _SPELLED_OUT = re.compile(r"\d\s+p\s+m\s+\d")
@@ -232,7 +212,7 @@ def _pairs(rows: list[list[Node]]) -> set[int]:
         single = False
         for node in cells:
             colspan = _span_of(node, "colspan")
-            text = words(node)
+            text = words(node, lambda item: is_skipped(item) or item.has("ltx_note_outer"))
             if single and colspan == 1 and before and text:
                 seen.setdefault(column, []).append(_OPEN_END.fullmatch(before) is not None and text[0].isdigit())
             before, single = text, colspan == 1
@@ -258,11 +238,6 @@ def _closed_up(cells: list[Cell], columns: int, pairs: set[int]) -> tuple[list[C
         for cell in cells
     ]
     return moved, columns - len(pairs)
-
-
-def _settled(cells: list[Cell]) -> list[Cell]:
-    numbers = settle_commas({(cell.row, cell.column): cell.numbers for cell in cells})
-    return [replace(cell, numbers=numbers[(cell.row, cell.column)]) for cell in cells]
 
 
 def _leading(is_header: Callable[[int], bool], count: int) -> int:

@@ -7,7 +7,7 @@ so the texts are found again in the page in document order.
 import html as entities
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -71,17 +71,23 @@ class Node:
         """The first element below it (or itself) with one of these classes."""
         return next((node for node in self.walk() if node.has(*names)), None)
 
-    def plain(self) -> str:
-        """All text below it, white space collapsed; mathematics is not treated."""
+    def text(self, instead: "Callable[[Node], str | None]" = lambda node: None) -> str:
+        """All text below it, in document order; `instead` may give what stands for an element and all it holds."""
         parts: list[str] = []
         stack: list[Node | Text] = [self]
         while stack:
             item = stack.pop()
             if isinstance(item, Text):
                 parts.append(item.text)
+            elif (given := instead(item)) is not None:
+                parts.append(given)
             else:
                 stack.extend(reversed(item.children))
-        return " ".join("".join(parts).split())
+        return "".join(parts)
+
+    def plain(self) -> str:
+        """All text below it, white space collapsed; mathematics is not treated."""
+        return " ".join(self.text().split())
 
 
 def decode(data: bytes, name: str) -> tuple[str, str]:

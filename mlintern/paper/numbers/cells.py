@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlintern.paper.numbers.magnitude import LOST, SP
 from mlintern.paper.numbers.number import Number
-from mlintern.paper.numbers.reading import Reading
+from mlintern.paper.numbers.reading import NumberReader
 from mlintern.paper.numbers.spelling import plain
 
 _MAX_CHARS = 400
@@ -31,7 +31,7 @@ def parse_cell(raw: str) -> tuple[Number, ...]:
     numbers: list[Number] = []
     at, hyphens = 0, False
     while at < len(text):
-        reading = Reading(text, at, cell=True)
+        reading = NumberReader(text, at, cell=True)
         number = reading.read()
         if number is None:
             m = _SEPARATOR.match(text, at)
@@ -64,7 +64,7 @@ def _spaced(raw: str, text: str) -> Number | None:
     if len(words) > 1 and all("." in w and re.fullmatch(r"[+\-]?\d*\.\d+|[+\-]?\d+\.\d*", w) for w in words):
         return None  # two decimal numbers side by side are two numbers
     joined = re.sub(r"\s+", "", text)
-    reading = Reading(joined, 0, cell=True)
+    reading = NumberReader(joined, 0, cell=True)
     number = reading.read()
     if number is None or reading.at != len(joined) or number.value is None:
         return None

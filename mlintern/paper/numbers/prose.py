@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from mlintern.paper.numbers.number import Number
-from mlintern.paper.numbers.reading import Reading
+from mlintern.paper.numbers.reading import NumberReader
 from mlintern.paper.numbers.spelling import plain
 
 _CARDINALS = {
@@ -33,7 +33,7 @@ def find_numbers(text: str, words: bool = False) -> Iterator[tuple[int, int, Num
         start = m.start()
         if text[start] in "-–" and start and (text[start - 1].isalnum() or text[start - 1] in ")}"):
             start += 1  # top-1, 36-60: a hyphen, no sign
-        reading = Reading(text, start, cell=False)
+        reading = NumberReader(text, start, cell=False)
         number = reading.read()
         if number is None or reading.at <= start:
             at = m.end()

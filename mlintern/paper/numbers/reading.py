@@ -28,7 +28,7 @@ _TIMES = re.compile(rf"×{SP}*(?=[\d.])")
 _CHANGE_BEFORE_ARROW = re.compile(rf"{SP}+(?P<size>[+\-]?{DIGITS}){SP}*%?{SP}*(?P<arrow>[{ARROW}])")
 
 
-class Reading:
+class NumberReader:
     """Reads one number with everything attached to it, starting at a place in plain text."""
 
     def __init__(self, text: str, at: int, cell: bool):

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mlintern.paper.document.document import BlockKind
-from mlintern.paper.pdf.layout import Line
+from mlintern.paper.document.draft import Grid
+from mlintern.paper.pdf.layout import TextLine
 from mlintern.paper.pdf.order import is_ruled_off
 from mlintern.paper.pdf.pages import CAPTION, subcaption_of
 from mlintern.paper.pdf.regions import Region, Rule
-from mlintern.paper.pdf.tables import PdfGrid
 
 NUMBERED = re.compile(r"(?P<number>(?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?P<title>[A-Z].{0,90})$")
 _NAMED = re.compile(
@@ -24,17 +24,17 @@ _REFERENCES = re.compile(r"(?:\d+\.?\s+)?(?:References|Bibliography)\b", re.IGNO
 
 
 @dataclass
-class Block:
+class LineBlock:
     """Lines that belong together, and what they are."""
 
     kind: BlockKind
-    lines: list[Line] = field(default_factory=list)
+    lines: list[TextLine] = field(default_factory=list)
     caption: re.Match[str] | None = None
-    grid: PdfGrid | None = None
+    grid: Grid | None = None
     region: Region | None = None
-    parent: "Block | None" = None
+    parent: "LineBlock | None" = None
     """The table's caption that a subcaption belongs to."""
-    parts: "list[Block]" = field(default_factory=list)
+    parts: "list[LineBlock]" = field(default_factory=list)
 
     @property
     def is_sub(self) -> bool:
@@ -63,14 +63,14 @@ class Blocks:
         self.body_size = body_size
         self.in_references = False
 
-    def of(self, lines: list[Line], rules: list[Rule]) -> Iterator[Block]:
+    def of(self, lines: list[TextLine], rules: list[Rule]) -> Iterator[LineBlock]:
         """Lines grouped by distance, size, indentation and the rules between them."""
         leading = statistics.median(
             [b.baseline - a.baseline for a, b in itertools.pairwise(lines) if 0 < b.baseline - a.baseline < 40]
             or [12.0]
         )
-        block: Block | None = None
-        beside: list[Block] = []
+        block: LineBlock | None = None
+        beside: list[LineBlock] = []
         """The last captions that began on one line; their lines alternate."""
         for line in lines:
             caption = CAPTION.match(line.text) or subcaption_of(line, rules)
@@ -95,7 +95,7 @@ class Blocks:
             kind: BlockKind = "caption" if caption else "heading" if heading else "paragraph"
             if kind == "paragraph" and _ITEM.match(line.text):
                 kind = "item"
-            block = Block(kind, [], caption)
+            block = LineBlock(kind, [], caption)
             block.lines.append(line)
             if caption and beside and abs(beside[0].lines[0].baseline - line.baseline) < 1:
                 beside.append(block)
@@ -104,7 +104,7 @@ class Blocks:
         if block:
             yield block
 
-    def _starts_new(self, block: Block, last: Line, line: Line, leading: float) -> bool:
+    def _starts_new(self, block: LineBlock, last: TextLine, line: TextLine, leading: float) -> bool:
         gap = line.baseline - last.baseline
         if block.kind == "heading":
             return True
@@ -118,7 +118,7 @@ class Blocks:
             return True
         return 6 < line.x0 - last.x0 < 30 and len(block.lines) > 1 and block.kind == "paragraph"
 
-    def is_heading(self, line: Line) -> bool:
+    def is_heading(self, line: TextLine) -> bool:
         if CAPTION.match(line.text):
             return False
         prominent = line.bold or line.size > 1.08 * self.body_size

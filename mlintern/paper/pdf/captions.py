@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from mlintern.paper.document.document import Missing
-from mlintern.paper.pdf.blocks import Block
+from mlintern.paper.pdf.blocks import LineBlock
 from mlintern.paper.pdf.order import is_page_number
-from mlintern.paper.pdf.pages import Page
+from mlintern.paper.pdf.pages import PdfPage
 from mlintern.paper.pdf.regions import Region, extended, left_over, regions_near
 from mlintern.paper.pdf.tables import read_grid
 
-Near = tuple[Block, Region | None, Region | None]
+Near = tuple[LineBlock, Region | None, Region | None]
 """A caption with the grids below and above it."""
 
 
-def near_captions(page: Page, blocks: list[Block]) -> list[Near]:
+def near_captions(page: PdfPage, blocks: list[LineBlock]) -> list[Near]:
     """Each table's caption with the grids below and above it."""
     captions = [block for block in blocks if block.caption]
     own = {id(line) for block in captions for line in block.lines}
@@ -30,7 +30,7 @@ def near_captions(page: Page, blocks: list[Block]) -> list[Near]:
     return found
 
 
-def find_grids(page: Page, near: list[Near], captions_above: bool, taken: list[Region]) -> list[Missing]:
+def find_grids(page: PdfPage, near: list[Near], captions_above: bool, taken: list[Region]) -> list[Missing]:
     """Gives each table's caption its grid: on the side where this paper has them, else on the other, and no grid to
     two captions. What of the grids was not read comes back."""
     for usual in (True, False):
@@ -58,11 +58,11 @@ def find_grids(page: Page, near: list[Near], captions_above: bool, taken: list[R
     return lost
 
 
-def adopt(blocks: list[Block], above: bool) -> None:
+def adopt(blocks: list[LineBlock], above: bool) -> None:
     """Gives each subcaption of a page the table's caption before it (or behind it, if that is where the paper sets
     captions); where that side has no caption at all, the one on the other side."""
     for before in (above, not above):
-        last: Block | None = None
+        last: LineBlock | None = None
         for block in blocks if before else reversed(blocks):
             if block.caption and not block.is_sub:
                 last = block

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlintern.paper.pdf.layout import Line, Word
+from mlintern.paper.pdf.layout import TextLine, Word, Words
 
 _COLUMN_GAP = 0.62
 """Parts of the font size between two columns; LaTeX's default is 1.2, a space in a cell 0.33."""
@@ -13,20 +13,14 @@ _TORN_GAP = 3.0
 
 
 @dataclass
-class Chunk:
+class Chunk(Words):
+    """Words of a line that stand in one column of a table."""
+
     words: list[Word]
     close: bool = False
     """Two of its words stand suspiciously far apart."""
     rows: int = 1
     """2 for one that stands between the baselines of two rows."""
-
-    @property
-    def x0(self) -> float:
-        return self.words[0].x0
-
-    @property
-    def x1(self) -> float:
-        return self.words[-1].x1
 
 
 def _torn(before: Word, word: Word, after: Word | None) -> bool:
@@ -37,7 +31,7 @@ def _torn(before: Word, word: Word, after: Word | None) -> bool:
     return word.text.startswith("±") or before.text.endswith("±") or power.startswith(("×10^", "·10^"))
 
 
-def chunks_of(line: Line) -> list[Chunk]:
+def chunks_of(line: TextLine) -> list[Chunk]:
     chunks: list[Chunk] = []
     for word, after in zip(line.words, [*line.words[1:], None], strict=True):
         gap = (word.x0 - chunks[-1].x1) / max(line.size, 1.0) if chunks else 0.0

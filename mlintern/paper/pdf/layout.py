@@ -63,13 +63,10 @@ class Word:
     """Its first glyph is bold: of `94.1±0.3` the value may be marked and its spread not."""
 
 
-@dataclass
-class Line:
-    """Words on one baseline, in one column of the page."""
+class Words:
+    """Words from left to right."""
 
-    baseline: float
-    size: float
-    words: list[Word] = field(default_factory=list)
+    words: list[Word]
 
     @property
     def x0(self) -> float:
@@ -81,14 +78,23 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The line's words with spaces."""
+        """The words with spaces."""
         return " ".join(word.text for word in self.words)
+
+
+@dataclass
+class TextLine(Words):
+    """Words on one baseline, in one column of the page."""
+
+    baseline: float
+    size: float
+    words: list[Word] = field(default_factory=list)
 
     @property
     def bold(self) -> bool:
         return all(word.bold for word in self.words)
 
-    def parted(self, x0: float, x1: float) -> "tuple[Line | None, Line | None]":
+    def parted(self, x0: float, x1: float) -> "tuple[TextLine | None, TextLine | None]":
         """The words whose middle lies between two x and the others; all count as others where no gap parts the two,
         because then the line is one text."""
         inside = [word for word in self.words if x0 <= (word.x0 + word.x1) / 2 <= x1]
@@ -100,8 +106,13 @@ class Line:
             return None, self
         return self._of(inside), self._of(others)
 
-    def _of(self, words: list[Word]) -> "Line":
-        return Line(self.baseline, statistics.median(word.size for word in words), words)
+    def cut(self, index: int) -> "tuple[TextLine, TextLine]":
+        """The words before `index`, and the others."""
+        before, after = self.words[:index], self.words[index:]
+        return TextLine(self.baseline, self.size, before), TextLine(self.baseline, self.size, after)
+
+    def _of(self, words: list[Word]) -> "TextLine":
+        return TextLine(self.baseline, statistics.median(word.size for word in words), words)
 
     @property
     def box(self) -> Box:
@@ -113,7 +124,7 @@ class Line:
 class Label:
     """A line that stands turned on its page, and the box it fills there."""
 
-    line: Line
+    line: TextLine
     box: Box
 
 
@@ -248,7 +259,7 @@ def _neighbour(first: Glyph, by_band: dict[int, list[Glyph]]) -> Glyph | None:
     return best
 
 
-def lines_of(glyphs: list[Glyph], split_at: float | None = None) -> list[Line]:
+def lines_of(glyphs: list[Glyph], split_at: float | None = None) -> list[TextLine]:
     """The page's lines from top to bottom; with `split_at`, a line never crosses that x unless a word does."""
     mark_scripts(glyphs)
     rows: list[list[Glyph]] = []
@@ -257,12 +268,12 @@ def lines_of(glyphs: list[Glyph], split_at: float | None = None) -> list[Line]:
             rows[-1].append(glyph)
         else:
             rows.append([glyph])
-    lines: list[Line] = []
+    lines: list[TextLine] = []
     for row in rows:
         words = words_of(sorted(row, key=lambda g: g.x0))
         for part in _sides(words, split_at):
             size = statistics.median(word.size for word in part)
-            lines.append(Line(row[0].baseline, size, part))
+            lines.append(TextLine(row[0].baseline, size, part))
     return lines
 
 

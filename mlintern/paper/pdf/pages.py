@@ -12,7 +12,7 @@ from mlintern.paper.pdf.layout import (
     TURNS,
     Box,
     Label,
-    Line,
+    TextLine,
     Turn,
     box_of,
     glyphs_of,
@@ -35,16 +35,16 @@ _MUCH = 200
 
 
 @dataclass
-class Page:
+class PdfPage:
     """One page, or what is turned on it, as it would stand if the page were turned."""
 
     number: int
     width: float
     height: float
-    lines: list[Line]
+    lines: list[TextLine]
     rules: list[Rule]
     gutter: float | None
-    free: list[Line] = field(default_factory=list)
+    free: list[TextLine] = field(default_factory=list)
     """Lines that are no caption's."""
     labels: list[Label] = field(default_factory=list)
     """Text that stands turned beside the lines: `\\rotatebox` in a table, the labels of axes."""
@@ -52,15 +52,15 @@ class Page:
     """Characters that are turned by some other angle."""
 
 
-def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
+def pages_of(page: Any, number: int, missing: list[Missing]) -> list[PdfPage]:
     """A pdfplumber page, and what is turned on it if that holds a caption (`sidewaystable`); what else is turned (the
     labels of axes, the stamp of an archive) is no text of the paper. Says what is not read in `missing`."""
 
     def lost(kind: str, why: str) -> None:
         missing.append(Missing(kind=kind, name=f"page {number}", why=why))  # type: ignore[arg-type]
 
-    frames: dict[Turn | None, Page] = {}
-    labels: list[tuple[Turn | None, list[Line]]] = []
+    frames: dict[Turn | None, PdfPage] = {}
+    labels: list[tuple[Turn | None, list[TextLine]]] = []
     for turn in (None, *TURNS):
         glyphs = glyphs_of(page, turn)
         if len(glyphs) > MAX_GLYPHS:
@@ -79,12 +79,12 @@ def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
         unknown = sum(word.unknown for line in lines for word in line.words)
         if unknown:
             lost("text", f"the PDF does not say which characters {unknown} of its glyphs are")
-        frames[turn] = Page(number, width, height, lines, rules_of(page, turn), gutter)
+        frames[turn] = PdfPage(number, width, height, lines, rules_of(page, turn), gutter)
     slanted = [box_of(char) for char in page.chars if turn_of(char) == "slanted" and char["text"].strip()]
     for turn, frame in frames.items():
         frame.slanted = [turned_box(box, page, turn) for box in slanted]
         for other, lines in [*labels, *((other, beside.lines) for other, beside in frames.items() if other != turn)]:
-            parts = [Line(line.baseline, line.size, chunk.words) for line in lines for chunk in chunks_of(line)]
+            parts = [TextLine(line.baseline, line.size, chunk.words) for line in lines for chunk in chunks_of(line)]
             frame.labels += [Label(part, turned_box(turned_back(part.box, page, other), page, turn)) for part in parts]
     pages = list(frames.values())
     if not any(page.lines for page in pages) and (page.images or page.rects or page.curves):
@@ -93,7 +93,7 @@ def pages_of(page: Any, number: int, missing: list[Missing]) -> list[Page]:
     return pages
 
 
-def _captions_apart(lines: list[Line]) -> Iterator[Line]:
+def _captions_apart(lines: list[TextLine]) -> Iterator[TextLine]:
     """The lines, with captions that share a line with another caption or with the text beside them on lines of their
     own; `lines` from top to bottom."""
     edge: float | None = None
@@ -114,7 +114,7 @@ def _captions_apart(lines: list[Line]) -> Iterator[Line]:
                 part = rest
 
 
-def _first_caption(line: Line) -> tuple[Line, Line | None]:
+def _first_caption(line: TextLine) -> tuple[TextLine, TextLine | None]:
     """What stands before a caption inside the line, and the rest of the line."""
     sub = SUBCAPTION.match(line.text)
     patterns = (CAPTION, SUBCAPTION) if sub else (CAPTION,)
@@ -123,17 +123,17 @@ def _first_caption(line: Line) -> tuple[Line, Line | None]:
         if sub and word.text == f"({chr(ord(sub['number']) + 1)})":
             gap = 0.4 * line.size  # after (a) comes (b): nothing else is written like this
         if word.x0 - last.x1 > gap:
-            rest = Line(line.baseline, line.size, line.words[index:])
+            before, rest = line.cut(index)
             if any(pattern.match(rest.text) for pattern in patterns):
-                return Line(line.baseline, line.size, line.words[:index]), rest
+                return before, rest
     return line, None
 
 
-def _without_beside(line: Line, lines: list[Line]) -> tuple[Line, Line | None]:
+def _without_beside(line: TextLine, lines: list[TextLine]) -> tuple[TextLine, TextLine | None]:
     """The caption that begins a line, and the text that flows beside it: behind a gap, where a line above or below has
     its left edge, too."""
     for index, (last, word) in enumerate(itertools.pairwise(line.words), 1):
-        caption, rest = (Line(line.baseline, line.size, words) for words in (line.words[:index], line.words[index:]))
+        caption, rest = line.cut(index)
         found = CAPTION.match(caption.text)
         if word.x0 - last.x1 > 0.85 * line.size and found and found.end() < len(caption.text):
             near = [other for other in lines if 0 < abs(other.baseline - line.baseline) < 3 * line.size]
@@ -142,7 +142,7 @@ def _without_beside(line: Line, lines: list[Line]) -> tuple[Line, Line | None]:
     return line, None
 
 
-def _begins_at(x: float, line: Line) -> bool:
+def _begins_at(x: float, line: TextLine) -> bool:
     """Whether a line, or what stands behind a gap in it, begins at this x."""
     before = [None, *line.words[:-1]]
     return any(
@@ -151,7 +151,7 @@ def _begins_at(x: float, line: Line) -> bool:
     )
 
 
-def subcaption_of(line: Line, rules: list[Rule]) -> re.Match[str] | None:
+def subcaption_of(line: TextLine, rules: list[Rule]) -> re.Match[str] | None:
     """The beginning of a subcaption: like that of an item, but right beside a rule."""
     found = SUBCAPTION.match(line.text)
     near = any(abs(rule.y - line.baseline) < 35 and rule.x0 < line.x1 and rule.x1 > line.x0 for rule in rules)

@@ -6,39 +6,32 @@ from dataclasses import replace
 from typing import Any
 
 from mlintern.core.errors import UserError
-from mlintern.paper.document.document import Document, Figure, Missing, Reference, Section, Source, Span, Table
-from mlintern.paper.document.text_builder import TextBuilder
-from mlintern.paper.pdf.blocks import ENTRY, NUMBERED, Block, Blocks
+from mlintern.paper.document.document import Document, Figure, Reference, Section, Source, Span
+from mlintern.paper.document.draft import Draft, Grid
+from mlintern.paper.pdf.blocks import ENTRY, NUMBERED, Blocks, LineBlock
 from mlintern.paper.pdf.captions import adopt, captions_above, find_grids, near_captions
-from mlintern.paper.pdf.layout import Line
+from mlintern.paper.pdf.layout import TextLine
 from mlintern.paper.pdf.order import text_lines
-from mlintern.paper.pdf.pages import Page, pages_of
+from mlintern.paper.pdf.pages import PdfPage, pages_of
 from mlintern.paper.pdf.regions import Region
-from mlintern.paper.pdf.tables import PdfGrid
 
 MAX_PAGES = 400
 _CONFIDENCE = 0.6
 
 
-class PdfReader:
+class PdfReader(Draft):
     """One PDF."""
 
+    road = "pdf"
+
     def __init__(self, source: Source):
-        self.source = source
-        self.builder = TextBuilder()
+        super().__init__(source)
         self.page = 0
         self.page_start = 0
         self.body_size = 10.0
-        self.sections: list[Section] = []
-        self.tables: list[Table] = []
-        self.figures: list[Figure] = []
-        self.references: list[Reference] = []
-        self.missing: list[Missing] = []
-        self.in_appendix = False
         self.in_references = False
         self.in_abstract = False
         self.abstract: list[str] = []
-        self.title = ""
 
     def read(self, pdf: Any, id: str, version: str) -> Document:
         """The Document of an open pdfplumber PDF."""
@@ -48,7 +41,7 @@ class PdfReader:
             for laid_out in pages_of(page, number, self.missing)
         ]
         if len(pdf.pages) > MAX_PAGES:
-            self._lost("limit", f"pages after {MAX_PAGES}", f"the PDF has {len(pdf.pages)} pages; the rest is not read")
+            self.lost("limit", f"pages after {MAX_PAGES}", f"the PDF has {len(pdf.pages)} pages; the rest is not read")
         sizes = [line.size for page in pages for line in page.lines for _ in line.words]
         if not sizes:
             raise UserError(
@@ -75,35 +68,17 @@ class PdfReader:
         for index, section in enumerate(self.sections):
             later = (other.start for other in self.sections[index + 1 :] if other.level <= section.level)
             self.sections[index] = replace(section, end=next(later, self.builder.size))
-        text = self.builder.text()
         info = {str(key).lower(): str(value) for key, value in (pdf.metadata or {}).items() if isinstance(value, str)}
-        return Document(
-            title=self.title or info.get("title", ""),
-            road="pdf",
-            sources=(self.source,),
-            text=text,
-            offsets=tuple(self.builder.pieces),
-            id=id,
-            version=version,
-            abstract=" ".join(self.abstract),
-            sections=tuple(self.sections),
-            blocks=tuple(self.builder.blocks),
-            tables=tuple(self.tables),
-            figures=tuple(self.figures),
-            references=tuple(self.references),
-            missing=tuple(self.missing),
-        )
+        title = self.title or info.get("title", "")
+        return self.document(title=title, id=id, version=version, abstract=" ".join(self.abstract))
 
-    def _lost(self, kind: str, name: str, why: str) -> None:
-        self.missing.append(Missing(kind=kind, name=name, why=why))  # type: ignore[arg-type]
-
-    def _find_title(self, page: Page) -> None:
+    def _find_title(self, page: PdfPage) -> None:
         top = [line for line in page.lines if line.baseline < 0.5 * page.height]
         largest = max((line.size for line in top), default=0.0)
         if largest > 1.15 * self.body_size:
             self.title = " ".join(line.text for line in top if line.size > 0.97 * largest)
 
-    def _read_page(self, page: Page, blocks: list[Block]) -> None:
+    def _read_page(self, page: PdfPage, blocks: list[LineBlock]) -> None:
         self.builder.break_block()
         if page.number != self.page:  # what is turned on a page comes behind what is upright
             self.page, self.page_start = page.number, self.builder.size
@@ -114,7 +89,7 @@ class PdfReader:
             if block.lines:
                 self._emit(block)
 
-    def _emit(self, block: Block) -> None:
+    def _emit(self, block: LineBlock) -> None:
         kind = block.kind
         if self.in_references and kind == "paragraph":
             kind = "reference"
@@ -125,8 +100,10 @@ class PdfReader:
             part = self._section(block.lines[0])
         elif block.caption:
             number = block.number if block.parent is None else block.parent.number + block.number
-            part = self._unique("figure", number) if not block.is_table and not block.is_sub else ""
-            part = part or (self._unique("table", number) if block.is_table or block.grid else "")
+            if not block.is_table and not block.is_sub:
+                part = self.ids.peek(f"figure-{number}")
+            elif block.is_table or block.grid:
+                part = self.ids.peek(f"table-{number}")
         self.builder.break_block()
         start = self.builder.size
         for index, line in enumerate(block.lines):
@@ -148,15 +125,7 @@ class PdfReader:
     def _span(self, start: int, end: int) -> Span:
         return Span(self.source.name, start - self.page_start, end - self.page_start, self.page)
 
-    def _unique(self, kind: str, number: str) -> str:
-        taken = {part.id for part in (*self.tables, *self.figures, *self.sections, *self.references)}
-        id, n = f"{kind}-{number}", 1
-        while id in taken:
-            n += 1
-            id = f"{kind}-{number}-{n}"
-        return id
-
-    def _section(self, line: Line) -> str:
+    def _section(self, line: TextLine) -> str:
         numbered = NUMBERED.match(line.text)
         number = numbered["number"] if numbered else ""
         title = numbered["title"] if numbered else line.text.rstrip(".")
@@ -165,7 +134,7 @@ class PdfReader:
         self.in_abstract = lowered == "abstract"
         self.in_appendix = self.in_appendix or lowered.startswith("appendix") or number[:1].isalpha()
         self.builder.break_block()
-        id = self._unique("section", number or str(len(self.sections) + 1))
+        id = self.ids.take(f"section-{number or len(self.sections) + 1}")
         start = self.builder.size
         self.sections.append(
             Section(
@@ -181,13 +150,13 @@ class PdfReader:
         url = re.search(r"https?://\S+", text)
         self.references.append(
             Reference(
-                id=self._unique("ref", str(len(self.references) + 1)), road="pdf", confidence=_CONFIDENCE, start=start,
+                id=self.ids.take(f"ref-{len(self.references) + 1}"), road="pdf", confidence=_CONFIDENCE, start=start,
                 end=start + len(text), span=self._span(start, start + len(text)), label=entry[0].strip(" []"),
                 text=" ".join(text.split()), year=years[-1] if years else "", url=url[0].rstrip(".,") if url else "",
             )
         )  # fmt: skip
 
-    def _captioned(self, block: Block, id: str, start: int) -> None:
+    def _captioned(self, block: LineBlock, id: str, start: int) -> None:
         assert block.caption is not None
         number, caption = block.number, block.words
         if block.is_sub:
@@ -199,11 +168,11 @@ class PdfReader:
         if not block.is_table:
             self.figures.append(
                 Figure(
-                    id=id, road="pdf", confidence=_CONFIDENCE, start=start, end=self.builder.size,
+                    id=self.ids.take(id), road="pdf", confidence=_CONFIDENCE, start=start, end=self.builder.size,
                     span=self._span(start, self.builder.size), number=number, caption=caption,
                 )
             )  # fmt: skip
-            self._lost("figure", f"Figure {number}", "a figure of a PDF is not cut out; only its caption is read")
+            self.lost("figure", f"Figure {number}", "a figure of a PDF is not cut out; only its caption is read")
             return
         if block.grid is not None:
             self._table(block.grid, id, number, caption)
@@ -212,9 +181,9 @@ class PdfReader:
 
     def _no_grid(self, number: str) -> None:
         why = "no grid between horizontal rules stands near its caption; its words are in the text"
-        self._lost("table", f"Table {number}", why)
+        self.lost("table", f"Table {number}", why)
 
-    def _table(self, grid: PdfGrid, id: str, number: str, caption: str, part: str = "", subcaption: str = "") -> None:
+    def _table(self, grid: Grid, id: str, number: str, caption: str, part: str = "", subcaption: str = "") -> None:
         start = self.builder.size
         cells = []
         row = 0
@@ -227,13 +196,8 @@ class PdfReader:
             at = self.builder.size
             self._put(cell.text)
             cells.append(replace(cell, start=at, end=self.builder.size, span=self._span(at, self.builder.size)))
-        self.builder.add_block("table", start, id)
-        self.tables.append(
-            Table(
-                id=id, road="pdf", confidence=grid.confidence, start=start, end=self.builder.size,
-                span=self._span(start, self.builder.size), number=number, part=part, caption=caption,
-                subcaption=subcaption, rows=grid.rows, columns=grid.columns, cells=tuple(cells),
-                header_rows=grid.header_rows, header_columns=grid.header_columns, rules=grid.rules,
-            )
+        self.add_table(
+            grid, id, start, confidence=grid.confidence, span=self._span(start, self.builder.size), number=number,
+            part=part, caption=caption, subcaption=subcaption, cells=tuple(cells),
         )  # fmt: skip
         self.builder.break_block()

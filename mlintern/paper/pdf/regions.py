@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlintern.paper.pdf.chunks import chunks_of, columns_of
-from mlintern.paper.pdf.layout import Box, Line, Turn, box_of, turned_box
+from mlintern.paper.pdf.layout import Box, TextLine, Turn, box_of, turned_box
 
 _NARROWEST = 25.0
 """Points that a table's rule has at least; bars of fractions are shorter."""
@@ -33,18 +33,18 @@ class Region:
     partial: tuple[Rule, ...]
     """Rules below some columns of a header."""
 
-    def parted(self, line: Line) -> tuple[Line | None, Line | None]:
+    def parted(self, line: TextLine) -> tuple[TextLine | None, TextLine | None]:
         """What of a line stands in the table, and what beside it: text that flows around a narrow table, or another
         table, may share its baselines."""
         if not self.top - 1 < line.baseline < self.bottom + 0.4 * line.size:
             return None, line
         return self.beside(line)
 
-    def beside(self, line: Line) -> tuple[Line | None, Line | None]:
+    def beside(self, line: TextLine) -> tuple[TextLine | None, TextLine | None]:
         """Like `parted`, at whatever height the line stands."""
         return line.parted(self.x0 - 8, self.x1 + 8)
 
-    def holds(self, line: Line) -> bool:
+    def holds(self, line: TextLine) -> bool:
         """Whether all of the line stands in the table."""
         return self.parted(line)[1] is None
 
@@ -82,7 +82,7 @@ def rules_of(page: Any, turned: Turn | None = None) -> list[Rule]:
 
 
 def regions_near(
-    caption: list[Line], rules: list[Rule], others: list[Line], gutter: float | None = None
+    caption: list[TextLine], rules: list[Rule], others: list[TextLine], gutter: float | None = None
 ) -> tuple[Region | None, Region | None]:
     """The tables that a caption may belong to: below it, and above it; `others` are the first lines of other
     captions."""
@@ -97,7 +97,9 @@ def regions_near(
     return under, over
 
 
-def _regions(caption: list[Line], beside: list[Rule], others: list[Line]) -> tuple[Region | None, Region | None]:
+def _regions(
+    caption: list[TextLine], beside: list[Rule], others: list[TextLine]
+) -> tuple[Region | None, Region | None]:
     under = over = None
     top, bottom = caption[0].baseline - caption[0].size, caption[-1].baseline
     stops = sorted(line.baseline for line in others)
@@ -129,7 +131,7 @@ def _grow(first: Rule, rules: list[Rule]) -> Region | None:
     return Region(first.x0, first.x1, ys[0], ys[-1], tuple(ys), partial)
 
 
-def extended(region: Region, lines: list[Line]) -> Region:
+def extended(region: Region, lines: list[TextLine]) -> Region:
     """A table whose first or last line has no rule outside it (`\\hline` below the header alone): the rows right beyond
     its rules that fill its columns belong to it."""
     lines = _rejoined([part for line in lines if (part := region.beside(line)[0])])
@@ -153,9 +155,9 @@ def extended(region: Region, lines: list[Line]) -> Region:
     return region
 
 
-def _rejoined(lines: list[Line]) -> list[Line]:
+def _rejoined(lines: list[TextLine]) -> list[TextLine]:
     """Lines whose parts stand on one baseline (cut at the gutter of a page of two columns) in one piece."""
-    found: list[Line] = []
+    found: list[TextLine] = []
     for line in sorted(lines, key=lambda line: (line.baseline, line.x0)):
         if found and abs(found[-1].baseline - line.baseline) < 0.5 and found[-1].x1 < line.x0:
             found[-1] = replace(found[-1], words=found[-1].words + line.words)
@@ -164,7 +166,7 @@ def _rejoined(lines: list[Line]) -> list[Line]:
     return found
 
 
-def left_over(region: Region, rules: list[Rule], lines: list[Line], taken: list[Region]) -> str:
+def left_over(region: Region, rules: list[Rule], lines: list[TextLine], taken: list[Region]) -> str:
     """What of a caption's table may not have been read, '' if nothing: a second grid beside it, or rows below its last
     rule that do not fill its columns. `taken` are the grids that were read."""
     level = [rule for rule in rules if region.top - 1 <= rule.y <= region.bottom + 1 and rule.x1 - rule.x0 > 40]
@@ -187,7 +189,7 @@ def left_over(region: Region, rules: list[Rule], lines: list[Line], taken: list[
     return ""
 
 
-def _fills(line: Line, columns: list[tuple[float, float]], region: Region) -> bool:
+def _fills(line: TextLine, columns: list[tuple[float, float]], region: Region) -> bool:
     """Whether a line's parts stand in most of the columns, one in each at most."""
     chunks = chunks_of(line)
     if line.x0 < region.x0 - 8 or line.x1 > region.x1 + 8 or len(columns) < 2:

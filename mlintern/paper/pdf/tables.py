@@ -8,33 +8,20 @@ import itertools
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlintern.paper.document.document import Cell
+from mlintern.paper.document.draft import Grid, doubted, settled
 from mlintern.paper.numbers import Number, parse_cell
-from mlintern.paper.numbers.commas import settle_commas
 from mlintern.paper.pdf.chunks import Chunk, chunks_of, columns_of
-from mlintern.paper.pdf.layout import Label, Line, Word
+from mlintern.paper.pdf.layout import Label, TextLine, Word
 from mlintern.paper.pdf.regions import Region, Rule
 
 _DIGIT = re.compile(r"\d")
 _NUMERAL = re.compile(r"\d+(?:\.\d+)?")
 
 
-@dataclass(frozen=True)
-class PdfGrid:
-    """Cells of a table, with no place in a text yet."""
-
-    rows: int
-    columns: int
-    cells: tuple[Cell, ...]
-    header_rows: int
-    header_columns: int
-    rules: tuple[int, ...]
-    confidence: float
-
-
-def read_grid(region: Region, lines: list[Line], labels: Sequence[Label] = ()) -> PdfGrid | None:
+def read_grid(region: Region, lines: list[TextLine], labels: Sequence[Label] = ()) -> Grid | None:
     """The grid of the lines inside a region, and of what stands turned in it; None if it has no two columns."""
     by_row: list[tuple[float, list[Chunk]]] = []
     for line in sorted(lines, key=lambda line: line.baseline):
@@ -66,12 +53,10 @@ def read_grid(region: Region, lines: list[Line], labels: Sequence[Label] = ()) -
     full = sum(1 for row in range(header_rows, len(by_row)) if _covers(cells, row, len(columns)))
     body_rows = max(len(by_row) - header_rows, 1)
     doubtful = any(cell.doubtful for cell in cells)
-    numbers = settle_commas({(cell.row, cell.column): cell.numbers for cell in cells})
-    cells = [replace(cell, numbers=numbers[(cell.row, cell.column)]) for cell in cells]
-    return PdfGrid(
+    return Grid(
         rows=len(by_row),
         columns=len(columns),
-        cells=tuple(cells),
+        cells=tuple(settled(cells)),
         header_rows=header_rows,
         header_columns=header_columns,
         rules=tuple(dict.fromkeys(rules)),
@@ -143,7 +128,7 @@ def _row(
         if not over:
             middle = (x0 + x1) / 2
             over = [min(range(len(columns)), key=lambda i: abs(sum(columns[i]) / 2 - middle))]
-        text = " ".join(word.text for word in chunk.words)
+        text = chunk.text
         if chunk.rows > 1 and not header:
             doubts.append("it stands between two rows")
         several = any(c.isdigit() for c in text) or (len(chunk.words) > 1 and len(chunks) > 1)
@@ -174,7 +159,7 @@ def _alike(chunk: Chunk, columns: list[tuple[float, float]]) -> list[Chunk]:
     if len(over) < 2 or rest or chunk.rows > 1:
         return [chunk]
     parts = [Chunk(chunk.words[i : i + size], close=True) for i in range(0, len(chunk.words), size)]
-    forms = {_NUMERAL.sub("0", " ".join(word.text for word in part.words)) for part in parts}
+    forms = {_NUMERAL.sub("0", part.text) for part in parts}
     apart = all(
         [x0 < column[1] and x1 > column[0] for column in over] == [one is part for one in parts]
         for part in parts
@@ -220,8 +205,7 @@ def _doubt_centred(cells: list[Cell], first: int, rows: int) -> list[Cell]:
         # a row that says no more heads those below it
         more = any((row, beside) in filled for beside in range(column + 1, column + 9))
         if alone and more and column <= leading and cell.colspan == 1 and not cell.doubtful:
-            why = "it may stand for the rows above and below it, too"
-            cell = replace(cell, doubtful=True, why=why, numbers=tuple(n.doubted(why) for n in cell.numbers))
+            cell = doubted(cell, "it may stand for the rows above and below it, too")
         found.append(cell)
     return found
 

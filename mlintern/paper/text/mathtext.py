@@ -65,7 +65,7 @@ class MathText:
 
 def math_text(latex: str) -> MathText:
     """Plain text of a formula. Never fails: one nested too deep, or with braces that do not close, is read flat."""
-    reader = _Reader(_TOKEN.findall(latex))
+    reader = _FormulaReader(_TOKEN.findall(latex))
     text = _tidy(reader.sequence(0))
     visible = reader.shown or 1
     unknown = tuple(dict.fromkeys(reader.unknown))
@@ -77,7 +77,7 @@ def _tidy(text: str) -> str:
     return re.sub(r"([\^_]\{) | (?=\})", lambda m: m[1] or "", text).strip()
 
 
-class _Reader:
+class _FormulaReader:
     def __init__(self, tokens: list[str]):
         self.tokens = tokens
         self.at = 0

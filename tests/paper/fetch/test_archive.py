@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlintern.core.errors import UserError
-from mlintern.paper.fetch.archive import Limits, sniff, unpack
+from mlintern.paper.fetch.archive import ArchiveLimits, sniff, unpack
 from tests.paper.fetch.loopback_arxiv import TEX, minimal_pdf, tarball
 from tests.paper.work import calls_in
 
@@ -64,7 +64,7 @@ def run(tmp_path: Path, data: bytes, **limits: int) -> Path:
     archive.write_bytes(data)
     folder = tmp_path / "cache" / "folder"
     folder.mkdir(parents=True)
-    unpack(archive, folder, "paper.tar.gz", Limits(**limits))
+    unpack(archive, folder, "paper.tar.gz", ArchiveLimits(**limits))
     return folder
 
 

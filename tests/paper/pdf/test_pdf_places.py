@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.paper.document.document import Document, Table
-from mlintern.paper.pdf.layout import Glyph, Line, Word, words_of
+from mlintern.paper.pdf.layout import Glyph, TextLine, Word, words_of
 from mlintern.paper.pdf.read import read_pdf
 from mlintern.paper.pdf.regions import Region, extended
 from mlintern.paper.pdf.tables import read_grid
@@ -148,8 +148,8 @@ def test_grids_under_subcaptions_are_parts_and_a_lost_one_is_said(tmp_path: Path
     assert [(m.kind, m.name) for m in document.missing] == [("table", "Table 3 (c)")]
 
 
-def line(y: float, *words: tuple[float, str]) -> Line:
-    return Line(y, 10.0, [Word(text, x, x + 5.0 * len(text), 10.0, False) for x, text in words])
+def line(y: float, *words: tuple[float, str]) -> TextLine:
+    return TextLine(y, 10.0, [Word(text, x, x + 5.0 * len(text), 10.0, False) for x, text in words])
 
 
 def test_what_is_centred_on_three_rows_is_doubtful() -> None:
@@ -183,7 +183,10 @@ def test_a_cell_that_reaches_beyond_the_rules_is_still_of_the_table() -> None:
 
 def test_of_a_number_with_its_spread_the_value_says_whether_it_is_bold() -> None:
     glyphs = [Glyph(c, 5.0 * i, 5.0 * i + 5, 24.0, 10.0, i < 4) for i, c in enumerate("71.2±0.3")]
-    lines = [line(12, (0, "acc"), (60, "loss")), Line(24.0, 10.0, [*words_of(glyphs), *line(24, (60, "0.4")).words])]
+    lines = [
+        line(12, (0, "acc"), (60, "loss")),
+        TextLine(24.0, 10.0, [*words_of(glyphs), *line(24, (60, "0.4")).words]),
+    ]
     found = read_grid(Region(0.0, 300.0, 0.0, 30.0, (0.0, 16.0, 30.0), ()), lines)
     assert found is not None and [c.bold for c in found.cells if c.row == 1] == [True, False]
 

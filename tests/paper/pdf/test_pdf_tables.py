@@ -1,21 +1,21 @@
 """Tables of a PDF page from words and rules at places (pt; y grows downwards), as LaTeX leaves them there."""
 
-from mlintern.paper.pdf.blocks import Block
+from mlintern.paper.pdf.blocks import LineBlock
 from mlintern.paper.pdf.captions import captions_above
-from mlintern.paper.pdf.layout import Glyph, Line, Word, mark_scripts, words_of
+from mlintern.paper.pdf.layout import Glyph, TextLine, Word, mark_scripts, words_of
 from mlintern.paper.pdf.regions import Region, Rule, extended, regions_near
-from mlintern.paper.pdf.tables import PdfGrid, read_grid
+from mlintern.paper.pdf.tables import Grid, read_grid
 
 
-def line(y: float, *words: tuple[float, str]) -> Line:
-    return Line(y, 10.0, [Word(text, x, x + 5.0 * len(text), 10.0, False) for x, text in words])
+def line(y: float, *words: tuple[float, str]) -> TextLine:
+    return TextLine(y, 10.0, [Word(text, x, x + 5.0 * len(text), 10.0, False) for x, text in words])
 
 
 def region(*rules: float, partial: tuple[Rule, ...] = ()) -> Region:
     return Region(0.0, 300.0, rules[0], rules[-1], rules, partial)
 
 
-def texts(grid: PdfGrid | None) -> list[list[str]]:
+def texts(grid: Grid | None) -> list[list[str]]:
     assert grid is not None
     rows = [[""] * grid.columns for _ in range(grid.rows)]
     for cell in grid.cells:
@@ -100,7 +100,7 @@ def test_a_caption_between_two_tables_may_belong_to_either() -> None:
 
 def test_the_paper_says_on_which_side_its_captions_stand() -> None:
     first, second, third = region(0, 50), region(100, 150), region(200, 250)
-    block = Block("caption")
+    block = LineBlock("caption")
     below_each = [(block, first, None), (block, second, first), (block, third, second)]
     above_each = [(block, second, first), (block, third, second), (block, None, third)]
     assert (captions_above([below_each]), captions_above([above_each])) == (True, False)
