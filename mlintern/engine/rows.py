@@ -14,6 +14,9 @@ from mlintern.core.errors import UserError
 from mlintern.core.streams import seeding
 from mlintern.data.splits import Splits
 
+MOST_NAMED = 10
+"""Labels that a message names."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
@@ -86,6 +89,20 @@ def highest(splits: Splits) -> int | None:
             f"data.classes={tops[name] + 1}, or number the classes from 0"
         )
     return tops[name]
+
+
+def unseen(targets: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """{part: {"labels", "rows", "of"}} of the labels that no training example has: the first few, on how many rows of
+    how many. Only of parts with one whole number an example; where that is no class, nobody asks."""
+    train, found = targets["train"], {}
+    for part, labels in targets.items():
+        if train.dtype.kind == "f" or labels.size != len(labels):
+            continue
+        new = ~np.isin(labels, train)
+        if new.any():
+            some = np.unique(labels[new])[:MOST_NAMED].tolist()
+            found[part] = {"labels": some, "rows": int(new.sum()), "of": len(labels)}
+    return found
 
 
 def seen(config: Mapping[str, Any], splits: Splits) -> tuple[dict[str, Rows], dict[str, Any]]:

@@ -152,6 +152,15 @@ def test_ablation_that_changes_nothing():
     assert "changes_nothing" not in study.kinds()
 
 
+def test_classes_that_training_never_met():
+    study = Study()
+    for run in study.groups[0]:
+        run["unseen_labels"] = {"test": {"labels": [3], "rows": 4, "of": EXAMPLES}}
+    (smell,) = [smell for smell in study.find() if smell.kind == "never_trained_on"]
+    assert smell.where == "toy · test"
+    assert f"4 of {EXAMPLES} examples of test have labels that no training example has (3)" in smell.evidence
+
+
 def drawn(score, targets, rng, seeds=3, constant=False):
     right = rng.random((seeds, len(targets))) < score
     predictions = np.where(right, targets, -1)

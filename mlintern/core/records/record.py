@@ -65,6 +65,8 @@ class RunRecord(TypedDict, total=False):
     """Those of `metrics` that are probes; absent where there are none."""
     metrics: dict[str, dict[str, float]]
     """{split: {name: value}} of the chosen checkpoint; accuracies are fractions in [0, 1]."""
+    unseen_labels: dict[str, dict[str, Any]]
+    """Only where a part has classes that no training example has: {part: {"labels": the first, "rows", "of"}}."""
     evaluations: list[dict[str, Any]]
     """Learning curve: [{"step", "split", "loss", metric: value, ...}]."""
     selection: dict[str, Any]

@@ -69,6 +69,12 @@ class OutOfMemory(Shape):
     now: dict[str, int]
 
 
+class Unseen(Shape):
+    labels: list[int]
+    rows: int
+    of: int
+
+
 class ProtocolConfig(Shape):
     metric: str
 
@@ -119,6 +125,7 @@ class Result(Shape):
     probes: list[str] = Field(default_factory=list)
     sandbox: Sandbox | None = None
     out_of_memory: OutOfMemory | None = None
+    unseen_labels: dict[str, Unseen] = Field(default_factory=dict)
     files: dict[Name, Sha256] = Field(default_factory=dict)
 
     @model_validator(mode="after")

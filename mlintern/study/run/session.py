@@ -39,7 +39,7 @@ from mlintern.study.run.lives import Lives
 from mlintern.study.run.logged import Logged, Logs
 from mlintern.study.run.planned import Cost, Planned, show_plan
 from mlintern.study.run.progress import Progress
-from mlintern.study.run.tabled import Tabled, make_folder, tables_of
+from mlintern.study.run.tabled import Tabled, make_folder, said_unseen, tables_of, unseen_labels
 from mlintern.study.workers import notices
 from mlintern.study.workers.launch import launcher, needs_network, standing_pool
 from mlintern.study.workers.pool import Pool, Task
@@ -345,6 +345,11 @@ class Session:
             failures.forget(item.folder)
         lives = Lives(self.pool, self.tables.desk)
         works = [self._work(item, marks, git) for item in order]
+        lines = [
+            line for w in works for line in said_unseen(w.config["data"]["name"], w.facts.get("unseen_labels", {}))
+        ]
+        for line in dict.fromkeys(lines):
+            self.say(f"{line}.")
         began = time.monotonic()
         with (
             Progress(
@@ -388,7 +393,9 @@ class Session:
                     failures.note(item.folder, event.message)
                     self.failed.append({**item.row(), "message": event.message})
         self.seconds["train"] = time.monotonic() - began
-        return [by_name[item.cell.name] if item.cell_id in todo else item for item in planned]
+        ran = {item.cell_id: by_name[item.cell.name] for item in order}
+        smaller = {name: item for name, item in ran.items() if item.cell_id != name}
+        return [smaller.get(item.cell_id, item) for item in planned]
 
     def _logged(self, item: Planned, marks: Mapping[str, Mapping[str, Any]]) -> Logged:
         """What a cell's log says of it before it is trained; `marks` are what records say of its audits."""
@@ -411,6 +418,7 @@ class Session:
             "prepared": self.fingerprints(cell),
             "audit": marks[gate.audit_name(marks, cell)],
             "sandbox": self.sandbox,
+            **({"unseen_labels": unseen} if (unseen := unseen_labels(cell.config, self.tabled(cell))) else {}),
             **({"out_of_memory": self._story(item)} if item.asked else {}),
         }
         several = len(self.cells) > 1  # then one that cannot be had takes no other with it

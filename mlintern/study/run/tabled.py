@@ -17,12 +17,15 @@ from typing import IO, Any
 from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.records.record import stable_hash
+from mlintern.engine.rows import MOST_NAMED
 from mlintern.engine.tables import SEEN, Paths
 from mlintern.engine.trusted import is_packs, is_trusted
 from mlintern.study.workers.desk import Desk
 from mlintern.study.workers.pool import Pool, Task
 
 FOLDER = "tables"
+_OF_CLASSES = ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", ".Accuracy")
+"""Losses and metrics for which a whole number is a class."""
 _LOCK = ".lock"
 
 
@@ -41,6 +44,8 @@ class Tabled:
     target_is_input: bool
     top: int | None = None
     """The highest class index in any part; see `mlintern.engine.rows`."""
+    unseen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What of the labels no training example has; see `mlintern.engine.rows.unseen`."""
 
     @property
     def seen(self) -> list[str]:
@@ -90,7 +95,7 @@ class Tables:
         facts = self.desk.wait(self.desk.ask("tables", question))
         if facts["own"]:
             facts = self._transformed(question, facts, config)
-        names = ("rows", "data", "sizes", "target_is_input", "top")
+        names = ("rows", "data", "sizes", "target_is_input", "top", "unseen")
         return Tabled(key, Paths(folder), **{name: facts[name] for name in names})
 
     def _transformed(
@@ -190,6 +195,22 @@ def _lies_in(pack: Path, source: Any) -> bool:
     if isinstance(source, Mapping):
         return any(_lies_in(pack, item) for item in source.values())
     return isinstance(source, str) and Path(source).resolve().is_relative_to(pack.resolve())
+
+
+def unseen_labels(config: Mapping[str, Any], tabled: Tabled) -> dict[str, Any]:
+    """What a record says of classes that no training example has; nothing where labels are no classes."""
+    targets = [str(item.get("_target_")) for item in (config["loss"], *config["metrics"].values())]
+    classes = config["data"].get("classes") or any(name.endswith(_OF_CLASSES) for name in targets)
+    return dict(tabled.unseen) if classes else {}
+
+
+def said_unseen(name: str, found: Mapping[str, Any]) -> list[str]:
+    """A line for each part of a dataset with such classes."""
+    return [
+        f"data={name}: {of['rows']:,} of {of['of']:,} examples of {part} have labels that no training example has ("
+        f"{', '.join(map(str, of['labels']))}{', …' * (len(of['labels']) == MOST_NAMED)}): nothing can have learnt them"
+        for part, of in sorted(found.items())
+    ]
 
 
 def trusts_metric(config: Mapping[str, Any]) -> bool:

@@ -90,6 +90,7 @@ class Desk:
             "rows": {part: len(of) for part, of in parts.items()},
             "own": own,
             "top": rows.highest(splits),
+            "unseen": rows.unseen(targets),
             "data": splits.fingerprints(),
             "target_is_input": any(_is_input(of.features, of.labels) for of in parts.values()),
         }

@@ -7,6 +7,7 @@ silent; what each costs in missed faults stands beside it.
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from scipy import stats as scipy_stats
@@ -211,6 +212,19 @@ def hangs_on_one_seed(groups: Mapping[str, Mapping[int, float]], metric: str) ->
                 )
             )
     return found
+
+
+def never_trained_on(where: str, part: str, of: Mapping[str, Any]) -> Smell:
+    """Classes of a part that no training example has: to score on them measures something else than was learnt."""
+    labels = ", ".join(map(str, of["labels"]))
+    return Smell(
+        kind="never_trained_on",
+        severity="medium",
+        where=where,
+        evidence=f"{of['rows']:,} of {of['of']:,} examples of {part} have labels that no training example has "
+        f"({labels})",
+        next_experiment="look at how the parts were split: a random split by class (stratified) has each class in each",
+    )
 
 
 def read_again(where: str, readings: Sequence[int], acknowledged: bool) -> Smell | None:

@@ -101,6 +101,7 @@ def find_smells(
     found += _controls(studied, [group for group in everyone if LEVEL in group.coordinates], higher, outcomes)
     found += _unwired(studied)
     found += _test_readings(studied)
+    found += _unseen_labels(studied)
     smells = [smell for smell in found if smell is not None]
     return sorted(smells, key=lambda smell: (RANK[smell.severity], smell.kind, smell.where))
 
@@ -302,6 +303,16 @@ def _alike(a: RunRecord, b: RunRecord) -> bool:
     """Whether two runs scored the same on test by more than coincidence."""
     scores = [run["metrics"].get("test", {}) for run in (a, b)]
     return scores[0] == scores[1] and ("loss" in scores[0] or a["loss_chain_sha256"] == b["loss_chain_sha256"])
+
+
+def _unseen_labels(groups: Sequence[Group]) -> list[Smell]:
+    """One smell per dataset and part whose examples have classes that training never met."""
+    found: dict[tuple[str, str], Smell] = {}
+    for run in (run for group in groups for run in group.runs):
+        for part, of in sorted(run.get("unseen_labels", {}).items()):
+            where = f"{run['levels'].get('data', run['variant'])} · {part}"
+            found.setdefault((where, part), of_scores.never_trained_on(where, part, of))
+    return list(found.values())
 
 
 def _test_readings(groups: Sequence[Group]) -> list[Smell | None]:
