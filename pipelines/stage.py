@@ -42,7 +42,7 @@ def main(stage: Callable[[Pack, list[CellPlan], Console], int]) -> None:
         if Pack.exists(slug):
             snapshot.permit()
             snapshot.enter([slug], Path("runs"), f"pipelines.{Path(sys.argv[0]).stem}", [slug])
-        began = snapshot.State(slug)
+        began = snapshot.CodeState(slug)
         code = stage(*cells_of(slug), Console())
         if said := began.said():
             raise UserError(f"{said}; run `dvc repro` again, so that DVC records what was made from what")

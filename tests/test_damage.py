@@ -317,7 +317,7 @@ def test_no_shape_of_a_record_is_a_traceback(whole, data):
 
 @given(JSON)
 def test_no_json_is_a_traceback_for_a_studys_files(value):
-    for shape in (shapes.Plan, shapes.Index, shapes.Cost, shapes.Failure, shapes.Smaller):
+    for shape in (shapes.PlanFile, shapes.IndexFile, shapes.CostFile, shapes.Failure, shapes.SmallerFile):
         try:
             shape.model_validate(value)
         except ValueError:

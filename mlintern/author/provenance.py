@@ -12,15 +12,15 @@ from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.core import strict_yaml, yaml_out
 from mlintern.paper.document.document import Document
 from mlintern.spec.paper_spec import PaperSpec
-from mlintern.spec.sourced import Name, Record, Sha256, Text
+from mlintern.spec.sourced import Name, Sha256, SpecRecord, Text
 
 
-class SourceFile(Record):
+class SourceFile(SpecRecord):
     name: Text
     sha256: Sha256
 
 
-class DocumentRecord(Record):
+class DocumentRecord(SpecRecord):
     """The text that the spec rests on."""
 
     text_sha256: Sha256
@@ -28,7 +28,7 @@ class DocumentRecord(Record):
     sources: list[SourceFile]
 
 
-class CodeRecord(Record):
+class CodeRecord(SpecRecord):
     """The authors' code that values with `source: code` were read in."""
 
     repository: Text
@@ -36,7 +36,7 @@ class CodeRecord(Record):
     files: list[SourceFile]
 
 
-class Grounding(Record):
+class Grounding(SpecRecord):
     """What grounding did: counts."""
 
     locators: StrictInt = Field(ge=0)
@@ -49,7 +49,7 @@ class Grounding(Record):
     """Claims and cells that were left out, each with the reason."""
 
 
-class ModelRecord(Record):
+class ModelRecord(SpecRecord):
     """What a language model had to do with it."""
 
     provider: Text
@@ -63,7 +63,7 @@ class ModelRecord(Record):
     output_tokens: StrictInt = Field(ge=0)
 
 
-class Provenance(Record):
+class Provenance(SpecRecord):
     """One pack's `provenance.yaml`."""
 
     schema_version: Literal[1]

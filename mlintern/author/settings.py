@@ -7,7 +7,7 @@ from typing import Any
 
 from mlintern.author.asking.asking import Asker
 from mlintern.author.asking.dialogue import Dialogue
-from mlintern.author.asking.money import Ledger, Price, price_of
+from mlintern.author.asking.money import Ledger, TokenPrice, price_of
 from mlintern.author.asking.providers.base import Progress, Provider
 from mlintern.core.errors import UserError
 
@@ -62,7 +62,7 @@ class LlmSettings:
                 raise UserError(f"llm.{name}: no such key; choose {', '.join(known)}")
         return cls(**values)
 
-    def own_price(self) -> Price | None:
+    def own_price(self) -> TokenPrice | None:
         """The price that the user gives, or None."""
         if self.price is None:
             return None
@@ -70,7 +70,7 @@ class LlmSettings:
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and v >= 0 for v in values.values())
         if set(values) != {"input", "output"} or not numbers:
             raise UserError("llm.price: give llm.price.input=… and llm.price.output=… in dollars per million tokens")
-        return Price.plain(float(values["input"]), float(values["output"]))
+        return TokenPrice.plain(float(values["input"]), float(values["output"]))
 
 
 def make_asker(settings: LlmSettings, work: Path, progress: Progress) -> Asker:
@@ -107,11 +107,11 @@ def _provider(settings: LlmSettings, work: Path) -> Provider:
     return AnthropicProvider(settings.model, settings.base_url, timeout_s=float(settings.timeout_s))
 
 
-def _own_machine_price(provider: Provider) -> Price | None:
+def _own_machine_price(provider: Provider) -> TokenPrice | None:
     """Nothing, for a server of one's own; None where somebody may bill."""
     if provider.name != "openai":
         return None
     from mlintern.author.asking.providers.openai_api import OpenAIProvider, is_own_machine
 
     assert isinstance(provider, OpenAIProvider)
-    return Price.plain(0.0, 0.0) if is_own_machine(provider.url) else None
+    return TokenPrice.plain(0.0, 0.0) if is_own_machine(provider.url) else None

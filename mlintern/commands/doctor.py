@@ -31,7 +31,7 @@ _STYLES: dict[State, str] = {"ok": "green", "note": "yellow", "problem": "bold r
 
 
 @dataclass(frozen=True)
-class Row:
+class StateRow:
     """One line of the table. A `problem` makes the exit code 2; a `note` is worth reading, and no more."""
 
     name: str
@@ -53,10 +53,10 @@ def main(argv: Sequence[str]) -> int:
     return 2 if any(row.state == "problem" for row in rows) else 0
 
 
-def examine(drift_policy: str) -> list[Row]:
+def examine(drift_policy: str) -> list[StateRow]:
     """Every row, in the order in which it is shown."""
     return [
-        Row("mlintern", "ok", f"{__version__} in {ROOT}"),
+        StateRow("mlintern", "ok", f"{__version__} in {ROOT}"),
         _python(),
         _lock(),
         _drift(drift_policy),
@@ -77,7 +77,7 @@ def examine(drift_policy: str) -> list[Row]:
     ]
 
 
-def show(rows: Sequence[Row]) -> None:
+def show(rows: Sequence[StateRow]) -> None:
     """The table on standard output, as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
@@ -89,64 +89,66 @@ def show(rows: Sequence[Row]) -> None:
     Console().print(table)
 
 
-def _python() -> Row:
+def _python() -> StateRow:
     text = f"{platform.python_version()} ({sys.executable})"
     if (3, 11) <= sys.version_info < (3, 14):
-        return Row("python", "ok", text)
-    return Row("python", "problem", f"{text}; needs 3.11, 3.12 or 3.13")
+        return StateRow("python", "ok", text)
+    return StateRow("python", "problem", f"{text}; needs 3.11, 3.12 or 3.13")
 
 
-def _lock() -> Row:
+def _lock() -> StateRow:
     lock = environment.lock_file()
     if lock is None:
-        return Row(
+        return StateRow(
             "lock", "note", f"none in {environment.LOCKS}; drift cannot be seen outside a clone of the repository"
         )
-    return Row("lock", "ok", f"{lock.name}, sha256 {files.sha256_file(lock)[:16]}…")
+    return StateRow("lock", "ok", f"{lock.name}, sha256 {files.sha256_file(lock)[:16]}…")
 
 
-def _drift(policy: str) -> Row:
+def _drift(policy: str) -> StateRow:
     found = environment.drift()
     if policy == "refuse" and environment.lock_file() is None:
-        return Row("drift", "problem", "no lock to compare with")
+        return StateRow("drift", "problem", "no lock to compare with")
     if not found:
-        return Row("drift", "ok", environment.describe(found))
+        return StateRow("drift", "ok", environment.describe(found))
     state: State = "problem" if policy == "refuse" else "note"
-    return Row("drift", state, environment.describe(found, most=8) + "; `make venv` installs the lock")
+    return StateRow("drift", state, environment.describe(found, most=8) + "; `make venv` installs the lock")
 
 
-def _known_bad() -> Row:
+def _known_bad() -> StateRow:
     try:
         environment.refuse_known_bad()
     except UserError as error:
-        return Row("bad releases", "problem", str(error))
-    return Row("bad releases", "ok", "none of " + ", ".join(f"{p} {v}" for p, v in sorted(environment.KNOWN_BAD)))
+        return StateRow("bad releases", "problem", str(error))
+    return StateRow("bad releases", "ok", "none of " + ", ".join(f"{p} {v}" for p, v in sorted(environment.KNOWN_BAD)))
 
 
-def _torch() -> Row:
+def _torch() -> StateRow:
     version = environment.installed_version("torch")
     if version is None:
-        return Row("torch", "problem", "not installed; `make venv` installs the lock")
+        return StateRow("torch", "problem", "not installed; `make venv` installs the lock")
     driver = environment.nvidia_driver()
     build = "CPU build" if version.endswith("+cpu") or platform.system() != "Linux" else "CUDA build"
     if driver and build == "CPU build":
         hint = f"NVIDIA driver {driver} is there but unused: python3 locks/install.py --lock cuda"
-        return Row("torch", "note", f"{version} ({build}); {hint}")
-    return Row("torch", "ok", f"{version} ({build}); NVIDIA driver: {driver or 'none'}")
+        return StateRow("torch", "note", f"{version} ({build}); {hint}")
+    return StateRow("torch", "ok", f"{version} ({build}); NVIDIA driver: {driver or 'none'}")
 
 
-def _processor() -> Row:
+def _processor() -> StateRow:
     threads, cores = environment.threads(), environment.cores()
-    return Row("processor", "ok", f"{environment.cpu_model()}, {cores} cores usable, {threads} threads in this process")
+    return StateRow(
+        "processor", "ok", f"{environment.cpu_model()}, {cores} cores usable, {threads} threads in this process"
+    )
 
 
-def _pins() -> Row:
+def _pins() -> StateRow:
     pins = environment.pins_in_force()
     listed = ", ".join(f"{name}={value}" for name, value in pins.items()) or "none"
-    return Row("pins", "ok", f"set in this process: {listed}; a run sets those of its determinism level itself")
+    return StateRow("pins", "ok", f"set in this process: {listed}; a run sets those of its determinism level itself")
 
 
-def _git() -> Row:
+def _git() -> StateRow:
     def ask(*arguments: str) -> str | None:
         try:
             done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
@@ -156,45 +158,45 @@ def _git() -> Row:
 
     commit = ask("rev-parse", "--short=12", "HEAD")
     if commit is None:
-        return Row(
+        return StateRow(
             "git", "note", "no commit can be read here, so records will not name one; run from a clone, with git"
         )
     changes = len((ask("status", "--porcelain") or "").splitlines())
     if changes:
-        return Row("git", "note", f"{commit} with {changes} uncommitted changes; records of runs will say so")
-    return Row("git", "ok", f"{commit}, nothing uncommitted")
+        return StateRow("git", "note", f"{commit} with {changes} uncommitted changes; records of runs will say so")
+    return StateRow("git", "ok", f"{commit}, nothing uncommitted")
 
 
-def _sandbox() -> Row:
+def _sandbox() -> StateRow:
     """What holds the code of packs: the backend and every layer that was found to hold by starting one, or why not."""
     try:
         asked = policy.current()
         if asked.backend == "none":
-            return Row("sandbox", "note", f"none, as {policy.settings_path()} says: code of packs runs as you")
+            return StateRow("sandbox", "note", f"none, as {policy.settings_path()} says: code of packs runs as you")
         backend, layers = offered(asked.backend)
     except UserError as error:
         why = str(error).removeprefix("sandbox: ")
-        return Row("sandbox", "note", f"{why} (packs that came with this release, unchanged, run without one)")
+        return StateRow("sandbox", "note", f"{why} (packs that came with this release, unchanged, run without one)")
     reach = "; sandbox.network=peers, as your settings say" if asked.network == "peers" else ""
-    return Row("sandbox", "ok", f"{backend}: {', '.join(layers)}{reach}")
+    return StateRow("sandbox", "ok", f"{backend}: {', '.join(layers)}{reach}")
 
 
-def _disk() -> Row:
+def _disk() -> StateRow:
     free = shutil.disk_usage(ROOT).free
     state: State = "note" if free < LOW_DISK_BYTES else "ok"
-    return Row("disk", state, f"{free / 1024**3:.1f} GiB free")
+    return StateRow("disk", state, f"{free / 1024**3:.1f} GiB free")
 
 
-def _dvc() -> Row:
+def _dvc() -> StateRow:
     version = environment.installed_version("dvc")
     if version is None:
-        return Row("dvc", "note", "not installed; `make venv` installs the lock")
+        return StateRow("dvc", "note", "not installed; `make venv` installs the lock")
     if not (Path(sys.prefix) / "bin" / "dvc").exists() and shutil.which("dvc") is None:
-        return Row("dvc", "note", f"{version}, but its command is not on PATH")
+        return StateRow("dvc", "note", f"{version}, but its command is not on PATH")
     where = "repository set up" if (ROOT / ".dvc").is_dir() else "no DVC repository here"
-    return Row("dvc", "ok", f"{version}, {where}")
+    return StateRow("dvc", "ok", f"{version}, {where}")
 
 
-def _key(*names: str, use: str) -> Row:
+def _key(*names: str, use: str) -> StateRow:
     is_set = any(os.environ.get(name) for name in names)
-    return Row(names[0], "ok", f"{'set' if is_set else 'not set'} (for {use})")
+    return StateRow(names[0], "ok", f"{'set' if is_set else 'not set'} (for {use})")

@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         raise UserError(f"{min(unknown)}: no such flag; see --help")
     policy.say(policy.from_overrides([a for a in rewritten if not a.startswith("-")]))
     slugs = list(dict.fromkeys(paper.slug for paper in papers))
-    began = [snapshot.State(slug) for slug in slugs]
+    began = [snapshot.CodeState(slug) for slug in slugs]
     try:
         return _run(slugs, rewritten, flags)
     finally:

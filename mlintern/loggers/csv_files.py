@@ -9,7 +9,7 @@ from typing import Any
 
 from mlintern.core import files
 from mlintern.loggers.log import Finished, Logger
-from mlintern.loggers.rows import Row, curve, read_steps
+from mlintern.loggers.rows import LoggedRow, curve, read_steps
 
 CURVE_FILE, STEPS_FILE = "curve.csv", "steps.csv"
 _CURVE, _STEPS = ("step", "name", "value"), ("step", "loss", "lr")
@@ -24,7 +24,7 @@ class Csv(Logger):
     def start(self) -> None:
         files.write_text(self.folder / CURVE_FILE, _text([_CURVE]))
 
-    def row(self, row: Row) -> None:
+    def row(self, row: LoggedRow) -> None:
         opened = os.open(self.folder / CURVE_FILE, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(opened, "a", encoding="utf-8", newline="") as handle:
             handle.write(_text(_lines(row)))
@@ -36,7 +36,7 @@ class Csv(Logger):
         files.write_text(self.folder / STEPS_FILE, _text([_STEPS, *steps]))
 
 
-def _lines(row: Row) -> list[tuple[Any, ...]]:
+def _lines(row: LoggedRow) -> list[tuple[Any, ...]]:
     return [(row.step, name, repr(value)) for name, value in row.named().items()]
 
 

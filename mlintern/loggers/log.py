@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core.errors import UserError
-from mlintern.loggers.rows import Row, Steps
+from mlintern.loggers.rows import LoggedRow, Steps
 
 PARTS = ("train", "valid", "test")
 _MOST_NAMES = 200
@@ -45,7 +45,7 @@ class Logger:
     def start(self) -> None:
         """Training starts, or goes on from a checkpoint: what was logged of it before is told again."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: LoggedRow) -> None:
         """An evaluation; no checkpoint covers it yet."""
 
     def saved(self, step: int, steps: Steps) -> None:
@@ -102,7 +102,7 @@ class CellLog:
         """An evaluation of one part after `step` steps; one that was told before is left out."""
         if (step, part) not in self._seen:
             self._seen.add((step, part))
-            self._do(lambda logger: logger.row(Row(step, part, values)))
+            self._do(lambda logger: logger.row(LoggedRow(step, part, values)))
 
     def saved(self, step: int, first: int, losses: Sequence[float], lrs: Sequence[float]) -> None:
         """A checkpoint covers `step` steps, and `losses` and `lrs` are of those from `first` on.
@@ -144,7 +144,7 @@ class CellLog:
         return Steps(first, [_number(v) for v in losses], [_number(v) for v in lrs])
 
 
-def _rows(given: Any, step: int) -> list[Row]:
+def _rows(given: Any, step: int) -> list[LoggedRow]:
     """Rows of a learning curve as a record has them: step, split and the metrics' values."""
     if not isinstance(given, list) or len(given) > len(PARTS):
         raise ValueError("no rows")
@@ -155,7 +155,7 @@ def _rows(given: Any, step: int) -> list[Row]:
             raise ValueError("no row of this step")
         if any(len(name) > _LONGEST_NAME or not name.isprintable() for name in values):
             raise ValueError("no name")
-        found.append(Row(step, row["split"], {name: _number(value) for name, value in values.items()}))
+        found.append(LoggedRow(step, row["split"], {name: _number(value) for name, value in values.items()}))
     return found
 
 

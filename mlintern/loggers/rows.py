@@ -13,7 +13,7 @@ LOSS, LR = "loss", "lr"
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class LoggedRow:
     """One evaluation of one part."""
 
     step: int
@@ -42,12 +42,12 @@ class Steps:
             yield self.first + i + 1, loss, lr
 
 
-def curve(run: Mapping[str, Any]) -> list[Row]:
+def curve(run: Mapping[str, Any]) -> list[LoggedRow]:
     """The learning curve of a record."""
     rows = []
     for row in run["evaluations"]:
         values = {name: value for name, value in row.items() if name not in ("step", "split")}
-        rows.append(Row(row["step"], row["split"], values))
+        rows.append(LoggedRow(row["step"], row["split"], values))
     return rows
 
 
@@ -62,7 +62,7 @@ def read_steps(folder: Path) -> Steps:
     return Steps(0, table["loss"].to_pylist(), table["lr"].to_pylist())
 
 
-def merged(rows: Sequence[Row], steps: Steps) -> list[tuple[int, dict[str, float]]]:
+def merged(rows: Sequence[LoggedRow], steps: Steps) -> list[tuple[int, dict[str, float]]]:
     """[(steps done, {name: value})], one for each step that has anything, in order: what a tracker takes once each."""
     found: dict[int, dict[str, float]] = {}
     for step, loss, lr in steps.rows():

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from mlintern.core import files
 from mlintern.loggers.log import Finished, Logger
-from mlintern.loggers.rows import LOSS, LR, Row, curve, finals, read_steps
+from mlintern.loggers.rows import LOSS, LR, LoggedRow, curve, finals, read_steps
 
 FOLDER = "tensorboard"
 
@@ -31,7 +31,7 @@ class TensorBoard(Logger):
             _head(handle)
         self.handle = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "ab")
 
-    def row(self, row: Row) -> None:
+    def row(self, row: LoggedRow) -> None:
         if self.handle is None:
             self.start()
         assert self.handle is not None

@@ -22,7 +22,7 @@ from typing import Any
 from mlintern.core.records import record
 from mlintern.core.roots import ROOT
 from mlintern.loggers.log import Finished, Logger
-from mlintern.loggers.rows import Row, Steps, merged, plain, shown_name
+from mlintern.loggers.rows import LoggedRow, Steps, merged, plain, shown_name
 
 PATIENCE_S, SHORT_S = 120.0, 3.0
 """How long a command waits at its end for what is still to be sent, and after Ctrl-C."""
@@ -47,14 +47,14 @@ class WandB(Logger):
             "tags": tags(cell),
             "config": {**config, "variant": cell["variant"], "levels": dict(cell["levels"])},
         }
-        self.rows: list[Row] = []
+        self.rows: list[LoggedRow] = []
 
     def start(self) -> None:
         self.rows = []
         if self.online:
             self._send("open")
 
-    def row(self, row: Row) -> None:
+    def row(self, row: LoggedRow) -> None:
         if self.online:
             self.rows.append(row)
 

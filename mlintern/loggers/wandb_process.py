@@ -19,7 +19,7 @@ from mlintern.loggers.rows import curve, finals, merged, read_steps
 _DRAFT = ".wandb-draft"
 
 
-class Runs:
+class OpenRuns:
     """The runs that are open, by cell id."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ def main() -> None:
     """Entry point of `python -m mlintern.loggers.wandb_process`."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints, prints to nobody
-    runs, source = Runs(), sys.stdin
+    runs, source = OpenRuns(), sys.stdin
     for line in source:
         message = json.loads(line)
         try:

@@ -189,7 +189,7 @@ def gone() -> bool:
     return _note() is not None and not (ROOT / NOTE_FILE).exists()
 
 
-class State:
+class CodeState:
     """The code and packs that a command started with: of its snapshot, or as they are when this is made."""
 
     def __init__(self, slug: str):

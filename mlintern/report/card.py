@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlintern.report import numbers
 from mlintern.report.model.report import Report
-from mlintern.report.model.runs import Run
+from mlintern.report.model.runs import RunRow
 
 
 def render_card(report: Report) -> str:
@@ -32,7 +32,7 @@ def escape(text: Any) -> str:
 def _rows(report: Report) -> list[dict[str, Any]]:
     """One row per variant, data, protocol and levels."""
     names = {variant.id: variant.name for variant in report.variants}
-    groups: dict[tuple[str, ...], list[Run]] = {}
+    groups: dict[tuple[str, ...], list[RunRow]] = {}
     for run in report.runs:
         if run.used:
             groups.setdefault((run.variant, run.data, run.protocol, numbers.where(run.levels)), []).append(run)
@@ -49,7 +49,7 @@ def _rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _result(runs: list[Run]) -> str:
+def _result(runs: list[RunRow]) -> str:
     """Mean over seeds of every test metric, as the records have it, and the marks."""
     names = sorted({name for run in runs for name in run.metrics.get("test", {})})
     texts = []

@@ -6,12 +6,12 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.padding import Padding
-from rich.table import Table as Grid
+from rich.table import Table
 from rich.text import Text
 
 from mlintern.report import numbers
 from mlintern.report.cost import costs
-from mlintern.report.model.report import Report, Table, TableCell, Verdict
+from mlintern.report.model.report import Report, TableCell, TableShape, Verdict
 from mlintern.report.model.signs import SIGNS
 from mlintern.report.smells import grouped
 
@@ -48,12 +48,12 @@ def print_report(
         console.print(Text(f"Report: {page}"), soft_wrap=True)
 
 
-def _grid(report: Report, table: Table) -> Grid:
+def _grid(report: Report, table: TableShape) -> Table:
     """Rows and columns as the paper has them; what nobody tested stays out of the terminal."""
     places = report.cells_by_place(table.id)
     rows = [row for row in table.rows if any(_has_number(places.get((row, column), [])) for column in table.columns)]
     columns = [c for c in table.columns if any(_has_number(places.get((row, c), [])) for row in rows)]
-    grid = Grid()
+    grid = Table()
     grid.add_column("")
     for column in columns:
         grid.add_column(Text(numbers.plain(column)))
@@ -63,9 +63,9 @@ def _grid(report: Report, table: Table) -> Grid:
     return grid
 
 
-def _claims(report: Report) -> Grid:
+def _claims(report: Report) -> Table:
     """The claims of a section, which has no table of the paper's: verdict, effect with its interval, corrected p."""
-    grid = Grid("verdict", "claim", "effect, 95 % interval", "p")
+    grid = Table("verdict", "claim", "effect, 95 % interval", "p")
     for claim in report.claims:
         unit, sign = claim.unit or "none", claim.unit == "points"
         effect = "" if claim.effect is None else numbers.value(claim.effect, unit, sign=sign, suffix=True)

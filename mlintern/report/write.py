@@ -8,7 +8,7 @@ from mlintern.core import files
 from mlintern.report.card import render_card
 from mlintern.report.cost import COST_FILE
 from mlintern.report.model.report import Report
-from mlintern.report.model.runs import Run
+from mlintern.report.model.runs import RunRow
 from mlintern.report.page.html import render_html
 
 REPORT_FILE = "report.json"
@@ -51,7 +51,7 @@ def metrics(report: Report) -> dict[str, Any]:
     }
 
 
-def key(run: Run) -> str:
+def key(run: RunRow) -> str:
     """A run's name that stays when its id does not: `cnn/data=mnist1d/protocol=clean/seed=0`."""
     levels = {"data": run.data, "protocol": run.protocol, **dict(sorted(run.levels.items()))}
     return "/".join([run.variant, *(f"{name}={level}" for name, level in levels.items()), f"seed={run.seed}"])

@@ -22,7 +22,7 @@ if __name__ == "__main__":  # -I leaves the package's own folder out of the path
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mlintern.sandbox import kernel, landlock, namespaces, seccomp
-from mlintern.sandbox.usage import Usage
+from mlintern.sandbox.usage import SandboxUsage
 
 _NAMESPACES = {"user": "user", "pid": "PID", "net": "network", "mnt": "mount", "ipc": "IPC"}
 _TICK_S = 0.1
@@ -157,10 +157,12 @@ def _set_rlimits(limits: dict[str, Any]) -> None:
         hold(resource.RLIMIT_NPROC, limits["processes"])
 
 
-def _watch(child: int, job: dict[str, Any], control: socket.socket, isolated: bool) -> tuple[int, str | None, Usage]:
+def _watch(
+    child: int, job: dict[str, Any], control: socket.socket, isolated: bool
+) -> tuple[int, str | None, SandboxUsage]:
     """Waits for the program's end or a limit: (return code, the limit, what was used)."""
     limits = job["limits"]
-    usage = Usage(isolated, Path(job["scratch"]))
+    usage = SandboxUsage(isolated, Path(job["scratch"]))
     wake_reading, wake_writing = os.pipe()
     os.set_blocking(wake_writing, False)
     signal.set_wakeup_fd(wake_writing, warn_on_full_buffer=False)

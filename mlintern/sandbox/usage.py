@@ -14,7 +14,7 @@ _KIB = 1024
 _MOST_FILES = 100_000
 
 
-class Usage:
+class SandboxUsage:
     """Memory, tasks, CPU time and files of one sandbox, and whether a limit is passed."""
 
     def __init__(self, isolated: bool, scratch: Path):

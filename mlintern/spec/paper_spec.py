@@ -32,15 +32,15 @@ from mlintern.spec.sourced import (
     Name,
     PaperCount,
     PaperLocator,
-    Record,
     Setting,
     Sha256,
+    SpecRecord,
     Text,
     Value,
 )
 
 
-class Paper(Record):
+class Paper(SpecRecord):
     """The paper's bibliographic facts."""
 
     id: Text
@@ -62,7 +62,7 @@ class Paper(Record):
         return value
 
 
-class Dataset(Record):
+class Dataset(SpecRecord):
     """A dataset of the paper. `available: false` means the study cannot use it, for the reason given."""
 
     id: Name
@@ -77,7 +77,7 @@ class Dataset(Record):
         return self
 
 
-class Variant(Record):
+class Variant(SpecRecord):
     """A model or method of the paper."""
 
     id: Name
@@ -87,7 +87,7 @@ class Variant(Record):
     """Number of trainable parameters where the paper or its code states it; vetting compares."""
 
 
-class Printed(Record):
+class Printed(SpecRecord):
     """A number as the paper prints it."""
 
     raw: Text
@@ -109,7 +109,7 @@ class Printed(Record):
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class ResultCell(Record):
+class ResultCell(SpecRecord):
     """One number of a results table, mapped onto the study's coordinates."""
 
     row: Text
@@ -136,7 +136,7 @@ class ResultCell(Record):
         return self
 
 
-class ResultTable(Record):
+class ResultTable(SpecRecord):
     """A results table of the paper, cell by cell."""
 
     id: Name
@@ -168,7 +168,7 @@ class ResultTable(Record):
         return self
 
 
-class Claim(Record):
+class Claim(SpecRecord):
     """A machine-checkable statement of the paper."""
 
     id: Name
@@ -194,14 +194,14 @@ class Claim(Record):
         return self
 
 
-class Section(Record):
+class SectionStudy(SpecRecord):
     """A section of the paper whose experiment is a study of its own, run by `study.sections=[<id>]`."""
 
     id: Name
     title: Text
 
 
-class Level(Record):
+class Level(SpecRecord):
     """One level of a factor: what it changes in the configuration."""
 
     id: Name
@@ -217,7 +217,7 @@ def option_name(factor: str, level: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", f"{factor}_{level}".lower()).strip("_")
 
 
-class Factor(Record):
+class Factor(SpecRecord):
     """What an ablation varies. Each level is the option `option_name(factor, level)` of the group `ablation`."""
 
     id: Name
@@ -236,7 +236,7 @@ class Factor(Record):
         return self
 
 
-class Reduction(Record):
+class Reduction(SpecRecord):
     """A published setting that is beyond the hardware, and what the study uses instead, side by side."""
 
     key: Key
@@ -246,7 +246,7 @@ class Reduction(Record):
     where: Coordinates = Field(default_factory=dict)
 
 
-class Scale(Record):
+class StudyScale(SpecRecord):
     """Whether the study runs at the paper's scale. With reductions, every number of the report carries the mark."""
 
     published: Text
@@ -254,7 +254,7 @@ class Scale(Record):
     reductions: list[Reduction] = Field(default_factory=list)
 
 
-class NotTrainable(Record):
+class NotTrainable(SpecRecord):
     """A part of the paper that the study leaves out."""
 
     what: Text
@@ -262,7 +262,7 @@ class NotTrainable(Record):
     locator: PaperLocator | None = None
 
 
-class PaperSpec(Record):
+class PaperSpec(SpecRecord):
     """What the paper says. `load_spec` reads it; `mlintern/author/` writes it; study and report use it."""
 
     schema_version: Literal[1]
@@ -273,8 +273,8 @@ class PaperSpec(Record):
     tables: list[ResultTable]
     claims: list[Claim]
     ablations: list[Factor] = Field(default_factory=list)
-    sections: list[Section] = Field(default_factory=list)
-    scale: Scale
+    sections: list[SectionStudy] = Field(default_factory=list)
+    scale: StudyScale
     not_trainable: list[NotTrainable] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -27,13 +27,13 @@ Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$"
 Coordinates = dict[str, Scalar]
 
 
-class Record(BaseModel):
+class SpecRecord(BaseModel):
     """Unknown keys are refused; values are taken as they stand (no "3" for 3)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class PaperLocator(Record):
+class PaperLocator(SpecRecord):
     """Where in the document a value stands. The quote is not kept: its hash proves it, and `reground` checks it."""
 
     section: Text | None = None
@@ -62,7 +62,7 @@ class PaperLocator(Record):
         return self
 
 
-class CodeLocator(Record):
+class CodeLocator(SpecRecord):
     """Where in the authors' code a value stands."""
 
     repository: Text
@@ -73,7 +73,7 @@ class CodeLocator(Record):
     """First line of the words that state it, in the file as it was given."""
 
 
-class Assumption(Record):
+class Assumption(SpecRecord):
     """Why a value that neither the paper nor the authors' code gives was chosen, and what else to try."""
 
     reason: Text
@@ -81,22 +81,22 @@ class Assumption(Record):
     """Other values for sensitivity cells; empty only where the engine fixes the value, or the note says why."""
 
 
-class FromPaper(Record):
+class FromPaper(SpecRecord):
     source: Literal["paper"]
     locator: PaperLocator
 
 
-class FromCode(Record):
+class FromCode(SpecRecord):
     source: Literal["code"]
     locator: CodeLocator
 
 
-class FromAssumption(Record):
+class FromAssumption(SpecRecord):
     source: Literal["assumed"]
     locator: Assumption
 
 
-class SettingBase(Record):
+class SettingBase(SpecRecord):
     """A value that training needs."""
 
     key: Key

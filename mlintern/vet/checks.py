@@ -9,7 +9,7 @@ BATCH_SIZES = (1, 2, 7)
 
 
 @dataclasses.dataclass(frozen=True)
-class Check:
+class ModelCheck:
     """One thing that was tried on one variant or factor."""
 
     subject: str
@@ -31,7 +31,7 @@ class Example:
 
 
 @dataclasses.dataclass(frozen=True)
-class Variant:
+class CheckedModel:
     """A model to be checked."""
 
     name: str
@@ -52,19 +52,19 @@ class Variant:
 
 
 @dataclasses.dataclass(frozen=True)
-class Factor:
+class LevelChange:
     """An ablation level: it must change something in the module tree of its base."""
 
     name: str
-    base: Variant
-    changed: Variant
+    base: CheckedModel
+    changed: CheckedModel
 
 
 @dataclasses.dataclass(frozen=True)
 class Models:
     """The job of `python -m mlintern.vet.dynamic`, which it reads as JSON."""
 
-    variants: list[Variant]
-    factors: list[Factor]
+    variants: list[CheckedModel]
+    factors: list[LevelChange]
     paths: list[str]
     """Folders that packages are imported from."""

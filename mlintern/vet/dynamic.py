@@ -25,7 +25,7 @@ from torch import nn
 from mlintern.core import uncached
 from mlintern.core.errors import UserError
 from mlintern.vet import observe
-from mlintern.vet.checks import BATCH_SIZES, Check, Factor, Models, Status, Variant
+from mlintern.vet.checks import BATCH_SIZES, CheckedModel, LevelChange, ModelCheck, Models, Status
 
 _SEED = 20_240_517  # any fixed number: a check must say the same thing twice
 _OVERFIT_BATCH = 8
@@ -49,7 +49,7 @@ USER_FAULTS = (
 )
 
 
-def main(checks_of: Callable[[dict[str, Any]], list[Check]]) -> int:
+def main(checks_of: Callable[[dict[str, Any]], list[ModelCheck]]) -> int:
     """Reads the job from stdin, writes the checks to stdout."""
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the modules print is no part of the answer
@@ -61,19 +61,19 @@ def main(checks_of: Callable[[dict[str, Any]], list[Check]]) -> int:
     return 0
 
 
-def of_models(job: dict[str, Any]) -> list[Check]:
+def of_models(job: dict[str, Any]) -> list[ModelCheck]:
     """Every check on every model and ablation level."""
     models = TypeAdapter(Models).validate_python(job)
     checks = [check for variant in models.variants for check in check_variant(variant)]
     return checks + [run_check(factor.name, "factor", functools.partial(_factor, factor)) for factor in models.factors]
 
 
-def check_variant(variant: Variant) -> list[Check]:
+def check_variant(variant: CheckedModel) -> list[ModelCheck]:
     """Every check on one model; when it cannot be built, that one check."""
     built = run_check(variant.name, "build", lambda: _build_outcome(variant))
     if built.status == "FAIL":
         return [built]
-    checks: dict[str, Callable[[Variant], Outcome]] = {
+    checks: dict[str, Callable[[CheckedModel], Outcome]] = {
         "forward": _forward,
         "gradients": _gradients,
         "parameters": _parameters,
@@ -89,7 +89,7 @@ def check_variant(variant: Variant) -> list[Check]:
     return [built, *done]
 
 
-def run_check(subject: str, name: str, check: Callable[[], Outcome]) -> Check:
+def run_check(subject: str, name: str, check: Callable[[], Outcome]) -> ModelCheck:
     """One check, with what a pack's code may raise turned into its reason."""
     try:
         status, reason = check()
@@ -97,7 +97,7 @@ def run_check(subject: str, name: str, check: Callable[[], Outcome]) -> Check:
         situation = "".join(f"{note}: " for note in getattr(error, "__notes__", []))
         message = " ".join(str(error).split())[:400]
         status, reason = "FAIL", f"{situation}{type(error).__name__}: {message}{_where(error)}"
-    return Check(subject, name, status, reason)
+    return ModelCheck(subject, name, status, reason)
 
 
 def _where(error: BaseException) -> str:
@@ -117,20 +117,20 @@ def _locate(target: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _build(variant: Variant) -> nn.Module:
+def _build(variant: CheckedModel) -> nn.Module:
     torch.manual_seed(_SEED)
     model: nn.Module = _locate(variant.target)(**variant.kwargs)
     return model
 
 
-def _build_outcome(variant: Variant) -> Outcome:
+def _build_outcome(variant: CheckedModel) -> Outcome:
     model = _build(variant)
     if not isinstance(model, nn.Module):
         return "FAIL", f"{variant.target} builds a {type(model).__name__}, not an nn.Module"
     return "PASS", f"{sum(1 for _ in model.modules())} modules"
 
 
-def _batch(variant: Variant, size: int, seed: int = _SEED) -> list[torch.Tensor]:
+def _batch(variant: CheckedModel, size: int, seed: int = _SEED) -> list[torch.Tensor]:
     """Inputs of `size` examples, each [size, *shape]; the first examples do not depend on `size`."""
     found = []
     for number, example in enumerate(variant.inputs):
@@ -155,7 +155,7 @@ def _output(model: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:
     return output
 
 
-def _loss(variant: Variant, output: torch.Tensor) -> torch.Tensor:
+def _loss(variant: CheckedModel, output: torch.Tensor) -> torch.Tensor:
     generator = torch.Generator().manual_seed(_SEED + 1)
     if variant.loss == "own":
         return output.float().square().mean()  # any function of all outputs shows which parameters they hang on
@@ -174,7 +174,7 @@ def _loss(variant: Variant, output: torch.Tensor) -> torch.Tensor:
     return losses[variant.loss](output, targets)
 
 
-def _forward(variant: Variant) -> Outcome:
+def _forward(variant: CheckedModel) -> Outcome:
     shapes = []
     for mode in ("eval", "train"):
         for size in BATCH_SIZES:
@@ -195,11 +195,11 @@ def _forward(variant: Variant) -> Outcome:
     return "PASS", f"{shapes[0]} per example for batches of {', '.join(str(size) for size in BATCH_SIZES)}"
 
 
-def _has_batch_norm(variant: Variant) -> bool:
+def _has_batch_norm(variant: CheckedModel) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._NormBase) for module in _build(variant).modules())
 
 
-def _gradients(variant: Variant) -> Outcome:
+def _gradients(variant: CheckedModel) -> Outcome:
     model = _build(variant).train()
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not trainable:
@@ -224,7 +224,7 @@ def some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _parameters(variant: Variant) -> Outcome:
+def _parameters(variant: CheckedModel) -> Outcome:
     count = _count(variant)
     if variant.parameters is None:
         return "NOT_APPLICABLE", f"{count:,}; the paper states none"
@@ -233,7 +233,7 @@ def _parameters(variant: Variant) -> Outcome:
     return "FAIL", f"{count:,} parameters, the paper states {variant.parameters:,}; a component is missing or too large"
 
 
-def _count(variant: Variant) -> int:
+def _count(variant: CheckedModel) -> int:
     """Parameters of the model at its published size, which is built without memory for its weights where it can be."""
     published = dataclasses.replace(variant, kwargs={**variant.kwargs, **variant.published})
     try:
@@ -244,7 +244,7 @@ def _count(variant: Variant) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _batch_independence(variant: Variant) -> Outcome:
+def _batch_independence(variant: CheckedModel) -> Outcome:
     """In eval mode the first example's output must not change with its neighbours (nor with how many there are)."""
     model = _build(variant)
     with torch.no_grad():
@@ -268,7 +268,7 @@ def _batch_independence(variant: Variant) -> Outcome:
     return "PASS", f"moves by {worst:.1g} at most"
 
 
-def _eval_deterministic(variant: Variant) -> Outcome:
+def _eval_deterministic(variant: CheckedModel) -> Outcome:
     model = _build(variant).eval()
     batch = _batch(variant, 2)
     with torch.no_grad():
@@ -281,7 +281,7 @@ def _eval_deterministic(variant: Variant) -> Outcome:
     return "PASS", "two evaluations agree bit for bit"
 
 
-def _eval_random(variant: Variant) -> Outcome:
+def _eval_random(variant: CheckedModel) -> Outcome:
     model = _build(variant).eval()
     before = (torch.get_rng_state(), random.getstate(), np.random.get_state())  # noqa: NPY002
     with torch.no_grad():
@@ -299,7 +299,7 @@ def _eval_random(variant: Variant) -> Outcome:
     return "PASS", "no global stream moves"
 
 
-def _shared_state(variant: Variant) -> Outcome:
+def _shared_state(variant: CheckedModel) -> Outcome:
     """Training one model must leave no trace in its module's globals and classes, where evaluation could find it."""
     model = _build(variant)
     packages = {type(module).__module__ for module in model.modules()}
@@ -317,7 +317,7 @@ def _shared_state(variant: Variant) -> Outcome:
     return "PASS", f"{len(before)} shared values stay as they are"
 
 
-def _state_dict(variant: Variant) -> Outcome:
+def _state_dict(variant: CheckedModel) -> Outcome:
     model = _build(variant).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -334,7 +334,7 @@ def _state_dict(variant: Variant) -> Outcome:
     return "PASS", "a copy with the same state_dict answers alike"
 
 
-def _device(variant: Variant) -> Outcome:
+def _device(variant: CheckedModel) -> Outcome:
     """On the meta device every tensor that forward makes elsewhere shows itself by a device mismatch."""
     model = _build(variant).eval().to("meta")
     batch = [part.to("meta") for part in _batch(variant, 2)]
@@ -351,7 +351,7 @@ def _device(variant: Variant) -> Outcome:
     return "PASS", "every tensor follows the input's device"
 
 
-def _overfit(variant: Variant) -> Outcome:
+def _overfit(variant: CheckedModel) -> Outcome:
     if variant.loss == "own":
         return "NOT_APPLICABLE", "the pack brings its own loss or method; the rehearsal tries it on its data"
     best = math.inf
@@ -383,7 +383,7 @@ def _overfit(variant: Variant) -> Outcome:
     return "FAIL", fell
 
 
-def _factor(factor: Factor) -> Outcome:
+def _factor(factor: LevelChange) -> Outcome:
     """The level must change the module tree."""
     base, changed = observe.module_tree(_build(factor.base)), observe.module_tree(_build(factor.changed))
     differing = sorted(name for name in base.keys() | changed.keys() if base.get(name) != changed.get(name))

@@ -34,7 +34,7 @@ from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
 from mlintern.engine.tables import load_splits
 from mlintern.engine.training import Cell
-from mlintern.vet.checks import Check
+from mlintern.vet.checks import ModelCheck
 from mlintern.vet.dynamic import Outcome, main, of_gradients, run_check
 
 STEPS = 3
@@ -48,7 +48,7 @@ _LEARNING_RATES = (3e-3, 1e-3)
 _SUPERVISED = "mlintern.engine.methods.Supervised"
 
 
-def of_cells(job: dict[str, Any]) -> list[Check]:
+def of_cells(job: dict[str, Any]) -> list[ModelCheck]:
     """All cells of the job, one after the other."""
     os.chdir(job["paths"][0])  # the folder that the pack's targets are looked for in
     with tempfile.TemporaryDirectory() as scratch:
@@ -63,9 +63,9 @@ class Rehearsal:
 
     def __init__(self, scratch: Path):
         self.scratch = scratch
-        self.checks: list[Check] = []
+        self.checks: list[ModelCheck] = []
         self.splits: dict[str, Splits] = {}
-        self.seen: dict[str, Check] = {}
+        self.seen: dict[str, ModelCheck] = {}
         """{hash of what was tried: what it came to} for datasets and audits."""
 
     def cell(self, name: str, overfit: bool, config: dict[str, Any], alone: bool = False) -> None:

@@ -18,7 +18,7 @@ from mlintern.core.errors import UserError
 from mlintern.sandbox.limits import GIB, Backend, Limits
 from mlintern.sandbox.process import run_sandboxed
 from mlintern.vet import text
-from mlintern.vet.checks import Check, Factor, Models, Variant
+from mlintern.vet.checks import CheckedModel, LevelChange, ModelCheck, Models
 from mlintern.vet.policy import check_source
 from mlintern.vet.refusal import Refusal
 
@@ -159,14 +159,14 @@ def _generators(folder: Path, configs: Sequence[Path]) -> set[str]:
 
 
 def check_models(
-    variants: list[Variant],
-    factors: list[Factor],
+    variants: list[CheckedModel],
+    factors: list[LevelChange],
     *,
     project: Path,
     pack: Path,
     backend: Backend = "auto",
     limits: Limits = VETTING_LIMITS,
-) -> list[Check]:
+) -> list[ModelCheck]:
     """Runs the dynamic checks in a sandbox that sees `pack` (papers/<slug> below `project`) and mlintern.
 
     A sandbox that ends early is a FAIL of the check `sandbox`, not an error. Raises UserError when there is no sandbox,
@@ -183,7 +183,7 @@ def rehearse(
     pack: Path,
     backend: Backend = "auto",
     limits: Limits = VETTING_LIMITS,
-) -> list[Check]:
+) -> list[ModelCheck]:
     """A few steps of each of `cells` ({name, config, overfit}) in the sandbox, data and audit included.
 
     With `alone: true` in a cell, what is wrong with its data is said of the cell.
@@ -204,7 +204,7 @@ def _sandboxed(
     backend: Backend,
     limits: Limits,
     environment: Mapping[str, str] = MappingProxyType({}),
-) -> list[Check]:
+) -> list[ModelCheck]:
     with tempfile.TemporaryDirectory(prefix="mlintern-vet-") as scratch:
         done = run_sandboxed(
             [sys.executable, "-m", module],
@@ -227,8 +227,8 @@ def _sandboxed(
         reason = (
             f"passed the limit {done.ended_by}" if done.ended_by else f"exit code {done.returncode}: {last[0][:300]}"
         )
-        return [Check("pack", "sandbox", "FAIL", reason)]
+        return [ModelCheck("pack", "sandbox", "FAIL", reason)]
     try:
-        return [Check(**check) for check in json.loads(done.stdout)["checks"]]
+        return [ModelCheck(**check) for check in json.loads(done.stdout)["checks"]]
     except (ValueError, KeyError, TypeError):
-        return [Check("pack", "sandbox", "FAIL", "the answer is not what the checks write")]
+        return [ModelCheck("pack", "sandbox", "FAIL", "the answer is not what the checks write")]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from mlintern.author.asking.asking import Asker, json_object
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.messages import FileBlock, Request, TextBlock
-from mlintern.author.asking.money import PRICES, Ledger, Price
+from mlintern.author.asking.money import PRICES, Ledger, TokenPrice
 from mlintern.author.asking.providers.anthropic_api import AnthropicProvider
 from mlintern.author.asking.providers.base import Refused
 from mlintern.core.errors import UserError
@@ -256,7 +256,7 @@ def test_a_model_without_a_price_is_not_asked(tmp_path, key):
         with pytest.raises(UserError, match=r"llm\.model=claude-next-9: its price is not known"):
             one.ask(REQUEST, Form)
         assert (server.requests, server.counted) == ([], [])
-        one.price = Price.plain(1.0, 2.0)
+        one.price = TokenPrice.plain(1.0, 2.0)
         one.ask(REQUEST, Form)
     assert one.ledger.spent_usd == pytest.approx((100 * 1.0 + 50 * 2.0) / 1e6)
 

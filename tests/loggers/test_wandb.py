@@ -9,7 +9,7 @@ import pytest
 
 from mlintern.loggers import open_log, tracker
 from mlintern.loggers.log import Artifact, Finished
-from mlintern.loggers.wandb_process import Runs
+from mlintern.loggers.wandb_process import OpenRuns
 from tests.loggers import cells
 
 
@@ -169,7 +169,7 @@ def test_online_a_step_is_sent_once_whatever_was_killed(tmp_path, monkeypatch, s
         log, sent = told(tmp_path, start, stop, saved)
         if number == len(sittings) - 1:
             log.finish(Finished(run, tmp_path, [artifact(tmp_path, "audit")]))
-        runs = Runs()  # a process that was killed with the command
+        runs = OpenRuns()  # a process that was killed with the command
         for message in json.loads(json.dumps(sent)):
             runs.take(message)
     (rows,) = server.runs.values()
@@ -214,7 +214,7 @@ def test_what_fails_at_wandb_is_one_line_and_the_record_is_tried_again(tmp_path,
     wandb_process.main()
     name = "net · blobs · clean · norm=none · seed 3"
     assert capfd.readouterr().out == f"{name}: W&B: RuntimeError: no route; the run goes on without it\n"
-    runs = Runs()
+    runs = OpenRuns()
     runs.broken.add(cells.FACTS["cell_id"])
     module.init = whole
     runs.take(json.loads(json.dumps(sent[-1])))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.report.model.report import Report
-from mlintern.report.model.runs import Smaller, StudyPlan, Trimmed
+from mlintern.report.model.runs import SmallerRow, StudyPlan, Trimmed
 from mlintern.report.page.html import render_html
 from tests.report import fake_runs
 from tests.report.conftest import make
@@ -211,7 +211,7 @@ def test_what_was_left_out_and_what_shrank_stand_on_the_page(report: Report) -> 
         budget_hours=1.5,
         rule="seeds last",
         trimmed=[Trimmed(**where, seconds=3.0, reason="a seed")],
-        smaller=[Smaller(**where, **smaller)],
+        smaller=[SmallerRow(**where, **smaller)],
     )
     page = Page(render_html(report.model_copy(update={"plan": plan})))
     assert "For a budget of 1.5 hours, 1 planned cells were left out (seeds last)" in page.text

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlintern.report.model.report import Printed, TableCell
+from mlintern.report.model.report import PrintedNumber, TableCell
 from mlintern.spec.paper_spec import PaperSpec, ResultTable
 from mlintern.study.account.contrasts import measured
 from mlintern.study.account.smells.of_curves import (
-    Curve,
+    SeedCurve,
     flat_from_start,
     leaps,
     loss_spikes,
@@ -33,7 +33,7 @@ from mlintern.study.account.smells.of_scores import (
     train_test_gap,
     zero_variance,
 )
-from mlintern.study.account.smells.smells import Group, _directions, find_smells
+from mlintern.study.account.smells.smells import SeedGroup, _directions, find_smells
 
 EXAMPLES, CLASSES, STEPS = 500, 5, 2000
 SPEC = PaperSpec.model_validate(
@@ -254,7 +254,7 @@ def cell(values, mean=56.0, bound=None):
         data="toy",
         protocol="clean",
         levels={},
-        paper=Printed(raw="56 ± 2", mean=mean, std=2.0, n=3, bound=bound),
+        paper=PrintedNumber(raw="56 ± 2", mean=mean, std=2.0, n=3, bound=bound),
         measured=measured(values, [0, 1, 2]),
         others=[],
     )
@@ -376,7 +376,7 @@ def test_loss_that_climbs_back():
 def curve(value, steps=6000, every=250, seed=0, noise=0.006, rng=None):
     rng = rng or np.random.default_rng(seed)
     at = tuple(range(every, steps + 1, every))
-    return Curve(seed, at, tuple(value(step / steps) + rng.normal(0, noise) for step in at))
+    return SeedCurve(seed, at, tuple(value(step / steps) + rng.normal(0, noise) for step in at))
 
 
 def approach(share):
@@ -403,15 +403,15 @@ def test_still_improving_at_the_end():
 
 
 def test_saturated_at_the_first_evaluation():
-    known = Curve(0, (0, 100, 200, 300), (0.93, 0.94, 0.95, 0.94))
+    known = SeedCurve(0, (0, 100, 200, 300), (0.93, 0.94, 0.95, 0.94))
     assert saturates_at_start("w", "accuracy", "valid", [known], 0.2, True).severity == "high"
-    learnt = Curve(1, (0, 100, 200, 300), (0.2, 0.94, 0.95, 0.94))
-    late = Curve(0, (50, 100, 200, 300), (0.93, 0.94, 0.95, 0.94))
-    nothing = Curve(0, (0, 100, 200, 300), (0.2, 0.19, 0.18, 0.2))
+    learnt = SeedCurve(1, (0, 100, 200, 300), (0.2, 0.94, 0.95, 0.94))
+    late = SeedCurve(0, (50, 100, 200, 300), (0.93, 0.94, 0.95, 0.94))
+    nothing = SeedCurve(0, (0, 100, 200, 300), (0.2, 0.19, 0.18, 0.2))
     assert saturates_at_start("w", "accuracy", "valid", [known, learnt], 0.2, True) is None
     assert saturates_at_start("w", "accuracy", "valid", [late], 0.2, True) is None
     assert saturates_at_start("w", "accuracy", "valid", [nothing], 0.2, True) is None
-    error = Curve(0, (0, 100, 200, 300), (0.12, 0.11, 0.1, 0.1))
+    error = SeedCurve(0, (0, 100, 200, 300), (0.12, 0.11, 0.1, 0.1))
     assert saturates_at_start("w", "squared_error", "valid", [error], 1.0, False) is not None
     study = Study()
     for run in study.groups[0]:
@@ -425,7 +425,7 @@ def test_still_improving_rarely_cries_wolf():
     alarms = 0
     for _ in range(200):
         wandering = [
-            Curve(
+            SeedCurve(
                 s, tuple(range(1, 25)), tuple(0.7 + np.cumsum(rng.normal(0, 0.004, 24)) - 0.6 * np.exp(-np.arange(24)))
             )
             for s in range(3)
@@ -438,12 +438,12 @@ def test_curve_that_jumps():
     grokking = curve(lambda t: 0.1 if t < 0.6 else 0.95)
     assert "before step 3750" in leaps("w", "accuracy", "valid", [grokking], [None]).evidence
     collapse = curve(lambda t: 0.9 if t < 0.7 else 0.1)
-    start = Curve(0, collapse.steps, (0.1, 0.6, *collapse.values[2:]))
+    start = SeedCurve(0, collapse.steps, (0.1, 0.6, *collapse.values[2:]))
     assert leaps("w", "accuracy", "valid", [start], [None]).kind == "curve_jumps"
     for share in (0.05, 0.3, 0.8):
         assert leaps("w", "accuracy", "valid", [curve(approach(share))], [None]) is None
     dip = curve(approach(0.1))
-    dipped = Curve(0, dip.steps, tuple(v - 0.12 * (i == 12) for i, v in enumerate(dip.values)))
+    dipped = SeedCurve(0, dip.steps, tuple(v - 0.12 * (i == 12) for i, v in enumerate(dip.values)))
     assert leaps("w", "accuracy", "valid", [dipped], [None]) is None
     # Nearly all was learnt before the first evaluation: what is left of the range is noise.
     rng = np.random.default_rng(8)
@@ -453,8 +453,8 @@ def test_curve_that_jumps():
     # The schedule's own step is no surprise.
     rate = np.where(np.arange(6000) < 3600, 0.1, 0.01)
     assert leaps("w", "accuracy", "valid", [grokking], [rate]) is None
-    assert leaps("w", "accuracy", "valid", [Curve(0, (1, 2, 3), (0.1, 0.1, 0.9))], [None]) is None
-    flat = Curve(0, tuple(range(20)), (0.5,) * 20)
+    assert leaps("w", "accuracy", "valid", [SeedCurve(0, (1, 2, 3), (0.1, 0.1, 0.9))], [None]) is None
+    flat = SeedCurve(0, tuple(range(20)), (0.5,) * 20)
     assert leaps("w", "accuracy", "valid", [flat], [None]) is None
 
 
@@ -487,7 +487,7 @@ def test_a_metric_s_own_direction_counts_and_not_the_paper_s():
     }
     table = ResultTable.model_construct(metric="accuracy", better="lower")  # type: ignore[call-arg]
     spec = SPEC.model_copy(update={"tables": [table]})
-    assert _directions(spec, [Group(({**run, "config": config},))]) == {"accuracy": True, "perplexity": False}
+    assert _directions(spec, [SeedGroup(({**run, "config": config},))]) == {"accuracy": True, "perplexity": False}
     chosen = {**run, "selection": {"metric": "bleu", "mode": "max"}}
-    assert _directions(spec, [Group((chosen,))]) == {"accuracy": False, "bleu": True}
-    assert _directions(SPEC, [Group((run,))]) == {"accuracy": True}
+    assert _directions(spec, [SeedGroup((chosen,))]) == {"accuracy": False, "bleu": True}
+    assert _directions(SPEC, [SeedGroup((run,))]) == {"accuracy": True}

@@ -21,7 +21,7 @@ def outcomes(arguments, value):
     for i, overrides in enumerate(combinations(arguments)):
         swept = summary.values_of(keys, overrides)
         name = " · ".join([swept.get("model", "net"), "imb", "clean", f"seed {swept.get('seed', 0)}"])
-        found.append(summary.Outcome(swept, name, f"{i:016d}", "accuracy", value(swept), "a test accuracy"))
+        found.append(summary.CellOutcome(swept, name, f"{i:016d}", "accuracy", value(swept), "a test accuracy"))
     return found
 
 

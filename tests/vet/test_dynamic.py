@@ -7,7 +7,7 @@ import pytest
 
 from mlintern.core.errors import UserError
 from mlintern.sandbox.limits import GIB, Limits
-from mlintern.vet.checks import Example, Factor, Variant
+from mlintern.vet.checks import CheckedModel, Example, LevelChange
 from mlintern.vet.dynamic import _factor, check_variant
 from mlintern.vet.run import VETTING_LIMITS, _sandboxed, check_models
 from tests.sandbox.layers import capabilities
@@ -176,9 +176,9 @@ def project(tmp_path_factory: pytest.TempPathFactory):
     sys.path.remove(str(folder))
 
 
-def variant(name: str, **other) -> Variant:
+def variant(name: str, **other) -> CheckedModel:
     settings = {"inputs": (Example((6,)),), "overfit_steps": 60, "kwargs": {}, **other}
-    return Variant(name, f"papers_of_test.demo.modules.{name}", **settings)
+    return CheckedModel(name, f"papers_of_test.demo.modules.{name}", **settings)
 
 
 def failed(project: Path, name: str, **other) -> dict[str, str]:
@@ -246,7 +246,7 @@ def test_parameter_counts_are_held_against_the_paper(project: Path) -> None:
 
 def test_a_factor_changes_something(project: Path) -> None:
     def outcome(kwargs: dict) -> tuple[str, str]:
-        return _factor(Factor("level", variant("Sound"), variant("Sound", kwargs=kwargs)))
+        return _factor(LevelChange("level", variant("Sound"), variant("Sound", kwargs=kwargs)))
 
     assert outcome({"norm": True})[0] == "PASS"
     assert outcome({"width": 8})[0] == "PASS"
@@ -258,7 +258,7 @@ def test_a_factor_changes_something(project: Path) -> None:
 def test_models_are_run_in_the_sandbox(project: Path) -> None:
     pack = project / "papers_of_test" / "demo"
     limits = Limits(cpu_s=60, wall_s=90, memory_bytes=4 * GIB, processes=64, file_size_bytes=1 << 20)
-    factor = Factor("norm on", variant("Sound"), variant("Sound", kwargs={"norm": True}))
+    factor = LevelChange("norm on", variant("Sound"), variant("Sound", kwargs={"norm": True}))
     checks = check_models([variant("Sound"), variant("Broken")], [factor], project=project, pack=pack, limits=limits)
     by_subject = {(check.subject, check.name): check.status for check in checks}
     assert by_subject["Sound", "overfit"] == "PASS" and by_subject["Broken", "forward"] == "FAIL"

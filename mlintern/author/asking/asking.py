@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.messages import Answer, Request, TextBlock
-from mlintern.author.asking.money import Ledger, Price, price_of
-from mlintern.author.asking.providers.base import Interrupted, NotBilled, Progress, Provider, Refused, Truncated
+from mlintern.author.asking.money import Ledger, TokenPrice, price_of
+from mlintern.author.asking.providers.base import BrokenOff, NotBilled, Progress, Provider, Refused, Truncated
 from mlintern.author.asking.redact import redact
 from mlintern.core.errors import UserError
 
@@ -43,7 +43,7 @@ class Asker:
     provider: Provider
     dialogue: Dialogue
     ledger: Ledger
-    price: Price | None = None
+    price: TokenPrice | None = None
     """The user's own price of the model; None: the table's."""
     progress: Progress = _silent
     asked: list[str] = dataclasses.field(default_factory=list)
@@ -92,7 +92,7 @@ class Asker:
                 if request.max_tokens >= MOST_TOKENS:
                     break
                 request = dataclasses.replace(request, max_tokens=min(2 * request.max_tokens, MOST_TOKENS))
-            except Interrupted as interrupted:
+            except BrokenOff as interrupted:
                 problem = f"it broke off ({interrupted.reason})"
             else:
                 answer = dataclasses.replace(answer, text=_canonical(redact(answer.text)))

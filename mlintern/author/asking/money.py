@@ -14,7 +14,7 @@ from mlintern.core.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Price:
+class TokenPrice:
     """US dollars per million tokens."""
 
     input: float
@@ -24,38 +24,38 @@ class Price:
     cache_read: float
 
     @classmethod
-    def plain(cls, input: float, output: float) -> "Price":
+    def plain(cls, input: float, output: float) -> "TokenPrice":
         """A price without cache terms: a cache write counts as 1.25 times the input's price, a read as the input's."""
         return cls(input, output, 1.25 * input, input)
 
 
 # https://platform.claude.com/docs/en/about-claude/pricing, as of 2026-11-16
 PRICES = {
-    "claude-fable-5-2": Price(8.0, 40.0, 10.0, 0.2),
-    "claude-mythos-5-2": Price(8.0, 40.0, 10.0, 0.2),
-    "claude-fable-5-1": Price(10.0, 50.0, 12.5, 0.25),
-    "claude-mythos-5-1": Price(10.0, 50.0, 12.5, 0.25),
-    "claude-fable-5": Price(10.0, 50.0, 12.5, 1.0),
-    "claude-mythos-5": Price(10.0, 50.0, 12.5, 1.0),
-    "claude-opus-5-5": Price(4.0, 20.0, 5.0, 0.2),
-    "claude-opus-5": Price(5.0, 25.0, 6.25, 0.5),
-    "claude-opus-4-8": Price(5.0, 25.0, 6.25, 0.5),
-    "claude-opus-4-7": Price(5.0, 25.0, 6.25, 0.5),
-    "claude-opus-4-6": Price(5.0, 25.0, 6.25, 0.5),
-    "claude-opus-4-5": Price(5.0, 25.0, 6.25, 0.5),
-    "claude-opus-4-5-20251101": Price(5.0, 25.0, 6.25, 0.5),
-    "claude-sonnet-5-5": Price(2.0, 10.0, 2.5, 0.1),
-    "claude-sonnet-5": Price(2.0, 10.0, 2.5, 0.2),
-    "claude-sonnet-4-6": Price(3.0, 15.0, 3.75, 0.3),
-    "claude-haiku-5-5": Price(
+    "claude-fable-5-2": TokenPrice(8.0, 40.0, 10.0, 0.2),
+    "claude-mythos-5-2": TokenPrice(8.0, 40.0, 10.0, 0.2),
+    "claude-fable-5-1": TokenPrice(10.0, 50.0, 12.5, 0.25),
+    "claude-mythos-5-1": TokenPrice(10.0, 50.0, 12.5, 0.25),
+    "claude-fable-5": TokenPrice(10.0, 50.0, 12.5, 1.0),
+    "claude-mythos-5": TokenPrice(10.0, 50.0, 12.5, 1.0),
+    "claude-opus-5-5": TokenPrice(4.0, 20.0, 5.0, 0.2),
+    "claude-opus-5": TokenPrice(5.0, 25.0, 6.25, 0.5),
+    "claude-opus-4-8": TokenPrice(5.0, 25.0, 6.25, 0.5),
+    "claude-opus-4-7": TokenPrice(5.0, 25.0, 6.25, 0.5),
+    "claude-opus-4-6": TokenPrice(5.0, 25.0, 6.25, 0.5),
+    "claude-opus-4-5": TokenPrice(5.0, 25.0, 6.25, 0.5),
+    "claude-opus-4-5-20251101": TokenPrice(5.0, 25.0, 6.25, 0.5),
+    "claude-sonnet-5-5": TokenPrice(2.0, 10.0, 2.5, 0.1),
+    "claude-sonnet-5": TokenPrice(2.0, 10.0, 2.5, 0.2),
+    "claude-sonnet-4-6": TokenPrice(3.0, 15.0, 3.75, 0.3),
+    "claude-haiku-5-5": TokenPrice(
         0.5, 2.5, 0.625, 0.05
     ),  # the price of prompts over 100,000 tokens; shorter ones cost less
-    "claude-haiku-4-5": Price(1.0, 5.0, 1.25, 0.1),
-    "claude-haiku-4-5-20251001": Price(1.0, 5.0, 1.25, 0.1),
+    "claude-haiku-4-5": TokenPrice(1.0, 5.0, 1.25, 0.1),
+    "claude-haiku-4-5-20251001": TokenPrice(1.0, 5.0, 1.25, 0.1),
 }
 
 
-def price_of(model: str, given: Price | None = None) -> Price:
+def price_of(model: str, given: TokenPrice | None = None) -> TokenPrice:
     """The price of `model`: the one the user gives, else the table's. Raises UserError for a model without either."""
     if given is not None:
         return given
@@ -67,7 +67,7 @@ def price_of(model: str, given: Price | None = None) -> Price:
     return PRICES[model]
 
 
-def cost(price: Price, usage: Usage) -> float:
+def cost(price: TokenPrice, usage: Usage) -> float:
     """Dollars of one answer."""
     tokens = (
         usage.input * price.input
@@ -98,7 +98,7 @@ class Ledger:
         usages = [Usage(**entry["usage"]) for entry in self.entries if entry["usage"]]
         return sum(u.input + u.cache_write + u.cache_read for u in usages), sum(u.output for u in usages)
 
-    def reserve(self, stage: str, model: str, price: Price, input_tokens: int, max_tokens: int) -> int:
+    def reserve(self, stage: str, model: str, price: TokenPrice, input_tokens: int, max_tokens: int) -> int:
         """Set aside the most that a call may cost, on disk, before it is made; returns the entry's number.
 
         Raises UserError where the limit would be passed; then nothing is set aside.
@@ -114,7 +114,7 @@ class Ledger:
         self._write()
         return len(self.entries) - 1
 
-    def settle(self, number: int, price: Price, usage: Usage) -> float:
+    def settle(self, number: int, price: TokenPrice, usage: Usage) -> float:
         """Replace a reservation by what the call cost; returns it in dollars."""
         usd = cost(price, usage)
         self.entries[number].update(usd=usd, usage=dataclasses.asdict(usage), state="settled")

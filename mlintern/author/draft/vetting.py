@@ -18,8 +18,7 @@ from mlintern.plan.grid import sections_of, study_cells
 from mlintern.sandbox.limits import Backend
 from mlintern.spec.paper_spec import PaperSpec, Reduction, Variant, option_name
 from mlintern.spec.sourced import CodeCount, PaperCount, SettingBase
-from mlintern.vet.checks import Example, Factor
-from mlintern.vet.checks import Variant as Model
+from mlintern.vet.checks import CheckedModel, Example, LevelChange
 from mlintern.vet.run import check_models, check_pack, rehearse
 
 _LOSSES = {"CrossEntropyLoss": "cross_entropy", "MSELoss": "mse", "BCEWithLogitsLoss": "bce", "L1Loss": "l1"}
@@ -244,7 +243,7 @@ def _compositions(drafts: Composer, spec: PaperSpec) -> Iterator[str]:
 
 def _models(
     drafts: Composer, spec: PaperSpec, inputs: Sequence[ModelInput]
-) -> tuple[list[Model], list[Factor], list[str]]:
+) -> tuple[list[CheckedModel], list[LevelChange], list[str]]:
     """(variants to run, ablation levels to run, what is missing for it)."""
     known = {given.variant: given for given in inputs}
     missing = [f"inputs: none given for variant {v.id}; say shape and type" for v in spec.variants if v.id not in known]
@@ -266,11 +265,11 @@ def _models(
                 continue
             changed, _ = drafts.compose([*there, f"ablation={option_name(factor.id, level.id)}"])
             one, other = (model_of(chosen, config, known[chosen.id], spec) for config in (base, changed))
-            factors.append(Factor(f"{factor.id} {level.id}", one, other))
+            factors.append(LevelChange(f"{factor.id} {level.id}", one, other))
     return list(models.values()), factors, []
 
 
-def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec: PaperSpec) -> Model:
+def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec: PaperSpec) -> CheckedModel:
     """One variant as the dynamic checks take it, with the published sizes of what the study reduces."""
     arguments = dict(config["model"])
     target = arguments.pop("_target_")
@@ -285,7 +284,7 @@ def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spe
         if reduction.where in ({}, {"variant": variant.id})
         and (reduction.key.startswith("model.") or _sizes_too(reduction, arguments))
     }
-    return Model(
+    return CheckedModel(
         name=variant.id,
         target=target,
         kwargs=arguments,

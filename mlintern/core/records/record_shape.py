@@ -22,7 +22,7 @@ class Selection(Shape):
     value: float | None
 
 
-class Evaluation(Shape):
+class EvaluationRow(Shape):
     __pydantic_extra__: dict[str, float]
     step: int
     split: str
@@ -115,7 +115,7 @@ class Result(Shape):
     loss_chain_sha256: str
     weights_sha256: str
     metrics: dict[str, Values]
-    evaluations: list[Evaluation] = Field(default_factory=list)
+    evaluations: list[EvaluationRow] = Field(default_factory=list)
     selection: Selection
     test_readings: int = 0
     parameters: int = 0

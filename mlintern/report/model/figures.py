@@ -18,7 +18,7 @@ class FigureExample(Model):
     """255 inside the annotated region, 0 outside; None where nothing is annotated."""
 
 
-class Figure(Place):
+class ProbeFigure(Place):
     """One probe on one variant's seeds."""
 
     probe: str

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mlintern.report.model.base import Model, Series
-from mlintern.report.model.figures import Figure, LevelCurve, Opinion
-from mlintern.report.model.runs import Run, StudyPlan
+from mlintern.report.model.figures import LevelCurve, Opinion, ProbeFigure
+from mlintern.report.model.runs import RunRow, StudyPlan
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not tested"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive", "not tested")
@@ -20,7 +20,7 @@ POOLED = "mean of "
 """How the variant of a contrast begins that stands for several variants."""
 
 
-class Paper(Model):
+class PaperUnderTest(Model):
     """The paper under test."""
 
     id: str
@@ -48,7 +48,7 @@ class Headline(Model):
     claims: dict[Verdict, int]
 
 
-class Printed(Model):
+class PrintedNumber(Model):
     """A number as the paper prints it."""
 
     raw: str
@@ -130,7 +130,7 @@ class TableCell(Model):
     protocol: str | None = None
     """Protocol of the measured number."""
     levels: dict[str, Any]
-    paper: Printed
+    paper: PrintedNumber
     measured: Measured | None = None
     within_printed: bool | None = None
     """Whether the mean itself, its interval aside, lies within the printed spread (or beyond the printed bound)."""
@@ -147,14 +147,14 @@ class TableCell(Model):
     others: list[OtherProtocol] = Field(default_factory=list)
 
 
-class Variant(Model):
+class VariantRow(Model):
     """A model or method of the paper."""
 
     id: str
     name: str
 
 
-class Table(Model):
+class TableShape(Model):
     """A results table of the paper: its shape, so that ours can be drawn alike."""
 
     id: str
@@ -169,7 +169,7 @@ class StandardisedEffect(Model):
     """A difference in units of the spread over seeds, with its 95 % interval."""
 
     name: str
-    """Paired d_z or Hedges' g."""
+    """Paired d_z (spread of the differences) or Hedges' g (pooled spread of the two sides)."""
     value: float
     low: float | None
     high: float | None
@@ -191,7 +191,7 @@ class ClaimRow(Judged):
     """Of a language model on the paper's figure, where one was asked; it has no part in the verdict."""
 
 
-class Difference(Model):
+class PairedDifference(Model):
     """A paired difference in points: level minus base."""
 
     over: Literal["seeds", "test examples", "seeds and test examples"]
@@ -216,7 +216,7 @@ class Contrast(Model):
     """Other levels that both sides share."""
     base_measured: Measured
     level_measured: Measured
-    differences: list[Difference]
+    differences: list[PairedDifference]
     marks: list[str]
 
 
@@ -296,10 +296,10 @@ class Report(Model):
     """Everything that a report shows."""
 
     schema_version: int = SCHEMA
-    paper: Paper
+    paper: PaperUnderTest
     headline: Headline
-    variants: list[Variant]
-    tables: list[Table]
+    variants: list[VariantRow]
+    tables: list[TableShape]
     table: list[TableCell]
     claims: list[ClaimRow]
     contrasts: list[Contrast]
@@ -313,7 +313,7 @@ class Report(Model):
     smells: list[Smell] | None
     """None where nobody looked for them."""
     not_tested: list[NotTested]
-    runs: list[Run]
+    runs: list[RunRow]
     marks: dict[str, str]
     """What each mark means."""
     environment: dict[str, Any]
@@ -321,7 +321,7 @@ class Report(Model):
     cost: dict[str, Any]
     """How many runs the report rests on."""
     plan: StudyPlan = Field(default_factory=StudyPlan)
-    figures: list[Figure] = Field(default_factory=list)
+    figures: list[ProbeFigure] = Field(default_factory=list)
     """What probes measured, in the place of the paper's figures."""
     level_curves: list[LevelCurve] = Field(default_factory=list)
     """Metrics over the levels of numeric factors."""

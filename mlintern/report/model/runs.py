@@ -7,7 +7,7 @@ from pydantic import Field
 from mlintern.report.model.base import Model, Place
 
 
-class Run(Place):
+class RunRow(Place):
     """One cell of the study: how it ended, and the command that repeats it."""
 
     cell_id: str | None
@@ -48,7 +48,7 @@ class Trimmed(Changed):
     """What it is an instance of, in the order of the rule: an interaction, an ablation level, a seed …"""
 
 
-class Smaller(Changed):
+class SmallerRow(Changed):
     """A cell that ran in smaller pieces than asked for, because memory did not suffice."""
 
     asked: str
@@ -67,4 +67,4 @@ class StudyPlan(Model):
     rule: str = ""
     """In which order cells were left out; empty where none were."""
     trimmed: list[Trimmed] = Field(default_factory=list)
-    smaller: list[Smaller] = Field(default_factory=list)
+    smaller: list[SmallerRow] = Field(default_factory=list)

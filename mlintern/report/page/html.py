@@ -15,8 +15,8 @@ from mlintern.report.model.report import (
     NotTested,
     ProtocolDifference,
     Report,
-    Table,
     TableCell,
+    TableShape,
     Verdict,
 )
 from mlintern.report.model.signs import SIGNS
@@ -30,7 +30,7 @@ _ORDER: tuple[Verdict, ...] = ("contradicted", "inconclusive", "supported")
 class TableView:
     """One results table with its cells in place."""
 
-    shape: Table
+    shape: TableShape
     places: dict[tuple[str, str], list[TableCell]]
     measured: list[TableCell]
     forest: plots.Forest | None
@@ -145,7 +145,7 @@ def contrast_groups(report: Report) -> list[ContrastGroup]:
     return groups
 
 
-def _table_view(report: Report, table: Table) -> TableView:
+def _table_view(report: Report, table: TableShape) -> TableView:
     cells = [cell for cell in report.table if cell.table == table.id]
     measured = [cell for cell in cells if cell.measured is not None]
     return TableView(table, report.cells_by_place(table.id), measured, plots.table_forest(cells))

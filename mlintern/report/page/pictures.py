@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mlintern.report.model.figures import Figure, FigureExample, Grid
+from mlintern.report.model.figures import FigureExample, Grid, ProbeFigure
 
 _SIDE = 96  # pixels that a picture is enlarged to, at least
 _OUTLINE = (230, 159, 0)
@@ -14,7 +14,7 @@ _HOT = np.array((178, 24, 43), dtype=float)
 _COLD = np.array((247, 247, 247), dtype=float)
 
 
-def pairs(figure: Figure) -> list[tuple[str, str]]:
+def pairs(figure: ProbeFigure) -> list[tuple[str, str]]:
     """(picture, map) of every example, as data URIs of PNG images."""
     return [(_uri(_grey(example.picture), example), _uri(_heat(example.map), example)) for example in figure.examples]
 

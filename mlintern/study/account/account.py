@@ -10,11 +10,11 @@ from mlintern.report import commands
 from mlintern.report.model.base import place
 from mlintern.report.model.places import place_in_paper
 from mlintern.report.model.report import AuditSection, ClaimRow, Contrast, NotTested, SettingRow, TableCell
-from mlintern.report.model.runs import Run, Smaller, StudyPlan, Trimmed
+from mlintern.report.model.runs import RunRow, SmallerRow, StudyPlan, Trimmed
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.spec.sourced import CodeLocator, PaperLocator, Setting
 from mlintern.study.folders.audit_names import parts_of
-from mlintern.study.judge.which_runs_count import Evidence, Planned
+from mlintern.study.judge.which_runs_count import Evidence, PlannedRun
 
 _EVIDENCE = 5  # items of a list of evidence that the report keeps
 _LISTED = 3  # a key of the environment that takes more values than this over the cells is counted, not listed
@@ -94,11 +94,11 @@ def not_tested(spec: PaperSpec, table: Sequence[TableCell], claims: Sequence[Cla
     return rows + [NotTested(what=part.what, printed=None, reason=part.reason) for part in spec.not_trainable]
 
 
-def run_row(spec: PaperSpec, planned: Planned) -> Run:
+def run_row(spec: PaperSpec, planned: PlannedRun) -> RunRow:
     """One planned run, how it ended, and what repeats it; the numbers of a run that does not count stay out."""
     run: RunRecord = planned.run or {}
     acknowledged = sorted(str(kind) for kind in run.get("audit", {}).get("acknowledged", []))
-    return Run(
+    return RunRow(
         cell_id=planned.cell_id,
         **place(planned.variant, planned.levels),
         seed=planned.seed,
@@ -198,7 +198,7 @@ def _distinct(values: Sequence[Any]) -> Any:
 def study_plan(evidence: Evidence, kept: Mapping[str, Any] | None) -> StudyPlan:
     """What the study left out for its budget, and the cells that memory made smaller."""
     smaller = [
-        Smaller(
+        SmallerRow(
             cell_id=run["cell_id"],
             variant=run["variant"],
             levels=run["levels"],

@@ -18,7 +18,7 @@ from mlintern.core.records import packed, record
 from mlintern.core.records.record import PREDICTIONS_FILE, STEPS_FILE, RunRecord, stable_hash
 from mlintern.report.curves import learning_curves
 from mlintern.report.headline import headline
-from mlintern.report.model.report import Contrast, Paper, ProtocolDifference, Report, Table, Variant
+from mlintern.report.model.report import Contrast, PaperUnderTest, ProtocolDifference, Report, TableShape, VariantRow
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.spec.sourced import AssumedSetting
 from mlintern.study.account import account
@@ -92,10 +92,10 @@ def analyse(
     lost = sum(bool(planned.refused) for planned in evidence.planned)
     smells = find_smells(spec, groups, table=table, audits=audits, outcomes=outcomes, steps=steps)
     return Report(
-        paper=Paper(**paper, scale=spec.scale.published, sections={s.id: s.title for s in spec.sections}),
+        paper=PaperUnderTest(**paper, scale=spec.scale.published, sections={s.id: s.title for s in spec.sections}),
         headline=headline(table, claims, contrasts, sections, smells, lost, len(reductions)),
-        variants=[Variant(id=variant.id, name=variant.name) for variant in spec.variants],
-        tables=[Table(**t.model_dump(include=shape)) for t in spec.tables if t.cells],
+        variants=[VariantRow(id=variant.id, name=variant.name) for variant in spec.variants],
+        tables=[TableShape(**t.model_dump(include=shape)) for t in spec.tables if t.cells],
         table=table,
         claims=claims,
         contrasts=contrasts,

@@ -17,11 +17,10 @@ from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
 from mlintern.report.model.places import place_in_paper
 from mlintern.report.model.report import ClaimRow, Verdict
-from mlintern.spec.paper_spec import PaperSpec, ResultCell, ResultTable
-from mlintern.spec.paper_spec import Printed as SpecPrinted
+from mlintern.spec.paper_spec import PaperSpec, Printed, ResultCell, ResultTable
 from mlintern.statistics.printed_value import PrintedValue
 from mlintern.study.judge.verdicts import judge
-from mlintern.study.judge.which_runs_count import Evidence, Planned
+from mlintern.study.judge.which_runs_count import Evidence, PlannedRun
 
 VERDICT: dict[str, Verdict] = {word.replace(" ", "_"): word for word in get_args(Verdict)}
 """The judge's words to the report's."""
@@ -63,18 +62,18 @@ def cell_key(table: ResultTable, cell: ResultCell) -> CellKey:
     return table.id, cell.row, cell.column, cell.metric
 
 
-def printed_value(printed: SpecPrinted) -> PrintedValue:
+def printed_value(printed: Printed) -> PrintedValue:
     """The printed number as statistics want it; its spread is what the spec says that it is, and nothing else."""
     assert printed.mean is not None
     return PrintedValue(**printed.model_dump(exclude={"raw"}))
 
 
-def settled(verdict: Verdict, lost: Sequence[Planned]) -> Verdict:
+def settled(verdict: Verdict, lost: Sequence[PlannedRun]) -> Verdict:
     """What survivors show is not settled: seeds that diverged, failed or never ran might have said otherwise."""
     return "inconclusive" if lost and verdict != "not tested" else verdict
 
 
-def lost_seeds(lost: Sequence[Planned]) -> str:
+def lost_seeds(lost: Sequence[PlannedRun]) -> str:
     """One clause that says which planned runs a verdict lacks."""
     named = "; ".join(f"{p.variant} seed {p.seed}: {p.refused}" for p in lost[:3])
     more = f"; {len(lost) - 3} more" if len(lost) > 3 else ""

@@ -10,13 +10,12 @@ from typing import Any
 
 from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
-from mlintern.report.model.report import ClaimRow, Judged, Judgement, OtherProtocol, Printed, TableCell
-from mlintern.spec.paper_spec import PaperSpec, ResultCell, ResultTable
-from mlintern.spec.paper_spec import Printed as SpecPrinted
+from mlintern.report.model.report import ClaimRow, Judged, Judgement, OtherProtocol, PrintedNumber, TableCell
+from mlintern.spec.paper_spec import PaperSpec, Printed, ResultCell, ResultTable
 from mlintern.statistics.printed import PrintedComparison, compare_rows
 from mlintern.study.account.claim_rows import VERDICT, CellKey, cell_key, lost_seeds, printed_value, settled
 from mlintern.study.account.contrasts import measured, with_metric
-from mlintern.study.judge.which_runs_count import Evidence, Place, Planned
+from mlintern.study.judge.which_runs_count import Evidence, Place, PlannedRun
 
 
 def compare_tables(
@@ -119,17 +118,17 @@ def _measured_cell(
 
 def _printed_side(table: ResultTable, cell: ResultCell) -> dict[str, Any]:
     """What the paper says about a cell: the fields that measured and untested cells share."""
-    printed = cell.printed.model_dump(include=set(Printed.model_fields))
+    printed = cell.printed.model_dump(include=set(PrintedNumber.model_fields))
     return {
         **cell.model_dump(include={"row", "column", "metric", "split", "variant", "data", "levels"}),
         "table": table.id,
         "unit": table.unit,
         "better": table.better,
-        "paper": Printed(**printed, protocol=cell.protocol),
+        "paper": PrintedNumber(**printed, protocol=cell.protocol),
     }
 
 
-def _within(mean: float, printed: SpecPrinted) -> bool:
+def _within(mean: float, printed: Printed) -> bool:
     value = printed_value(printed)
     if value.bound in (">", ">="):
         return mean >= value.mean
@@ -138,7 +137,7 @@ def _within(mean: float, printed: SpecPrinted) -> bool:
     return abs(mean - value.mean) <= value.tolerance
 
 
-def _judgement(claim: ClaimRow, printed: SpecPrinted, planned: bool) -> Judgement:
+def _judgement(claim: ClaimRow, printed: Printed, planned: bool) -> Judgement:
     """The judge's answer, its effect as ours minus the printed number."""
     if not planned:
         return Judgement(verdict="not tested", reason="not part of this study's plan")
@@ -149,11 +148,11 @@ def _judgement(claim: ClaimRow, printed: SpecPrinted, planned: bool) -> Judgemen
     return Judgement(**found, tolerance=None if value.bound in (">", ">=", "<", "<=") else value.tolerance)
 
 
-def _lost(planned: Sequence[Planned]) -> list[str]:
+def _lost(planned: Sequence[PlannedRun]) -> list[str]:
     return [f"seed {p.seed}: {p.refused}" for p in planned if p.refused]
 
 
-def _comparison(found: PrintedComparison, lost: Sequence[Planned]) -> Judgement:
+def _comparison(found: PrintedComparison, lost: Sequence[PlannedRun]) -> Judgement:
     said = VERDICT[found.verdict]
     verdict = settled(said, lost)
     return Judgement(

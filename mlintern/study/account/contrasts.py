@@ -15,7 +15,7 @@ from mlintern.claims.observation import Missing, Observation, Outcomes, Seeds
 from mlintern.claims.outcomes import paired_examples
 from mlintern.core.records.record import RunRecord
 from mlintern.report import numbers
-from mlintern.report.model.report import POOLED, Contrast, Difference, Measured
+from mlintern.report.model.report import POOLED, Contrast, Measured, PairedDifference
 from mlintern.statistics.estimates import Estimate, mean_estimate, paired_estimate
 from mlintern.statistics.paired import crossed_estimate
 
@@ -140,7 +140,7 @@ def example_differences(
 
 def _differences(
     level: Sequence[float], base: Sequence[float], examples: np.ndarray | None, unit: str
-) -> list[Difference]:
+) -> list[PairedDifference]:
     found = [_difference("seeds", paired_estimate(level, base))]
     if examples is not None and examples.shape[1] > 1:
         scaled = examples * numbers.scale(unit)
@@ -150,10 +150,10 @@ def _differences(
     return found
 
 
-def _difference(over: Any, estimate: Estimate, n: int | None = None) -> Difference:
+def _difference(over: Any, estimate: Estimate, n: int | None = None) -> PairedDifference:
     low, high = interval(estimate)
     p = min(1.0, 2 * min(estimate.p_above(0.0), estimate.p_below(0.0))) if estimate.testable else None
-    return Difference(over=over, mean=estimate.value, ci_low=low, ci_high=high, p=p, n=n or estimate.n)
+    return PairedDifference(over=over, mean=estimate.value, ci_low=low, ci_high=high, p=p, n=n or estimate.n)
 
 
 def differing_settings(base: Mapping[str, Any], level: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from mlintern.core.errors import Absent
 from mlintern.core.records import packed, record
 from mlintern.core.records.record import MAPS_FILE, RunRecord
 from mlintern.report.model.base import place
-from mlintern.report.model.figures import Figure, FigureExample, Grid
+from mlintern.report.model.figures import FigureExample, Grid, ProbeFigure
 from mlintern.study.account.contrasts import measured
 
 Maps = Callable[[str], Mapping[str, np.ndarray]]
@@ -38,7 +38,7 @@ def no_maps(_: str) -> Mapping[str, np.ndarray]:
     return {}
 
 
-def probe_figures(groups: Iterable[Sequence[RunRecord]], maps: Maps) -> list[Figure]:
+def probe_figures(groups: Iterable[Sequence[RunRecord]], maps: Maps) -> list[ProbeFigure]:
     """One figure per probe and group of seeds, in the order of the groups."""
     figures = []
     for runs in groups:
@@ -51,7 +51,7 @@ def probe_figures(groups: Iterable[Sequence[RunRecord]], maps: Maps) -> list[Fig
             found = measured(values, ())
             examples = _examples(name, drawn)
             figures.append(
-                Figure(
+                ProbeFigure(
                     probe=name,
                     **place(runs[0]["variant"], runs[0]["levels"]),
                     mean=found.mean,

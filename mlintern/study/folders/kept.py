@@ -58,7 +58,7 @@ def restore(runs: Path, cell_id: str, index: str = "study.json") -> None:
     if os.path.lexists(target / record.RUN_FILE) or not (source / record.RUN_FILE).exists():
         return
     cost = (runs / index).with_suffix(".cost.json")
-    took = sealed.read(cost, shapes.Cost).get("cells", {}).get(cell_id, {}) if os.path.lexists(cost) else {}
+    took = sealed.read(cost, shapes.CostFile).get("cells", {}).get(cell_id, {}) if os.path.lexists(cost) else {}
     run = {**record.read_own_run(source), **{name: took[name] for name in VARYING if name in took}}
     if same_bits(run.get("engine"), ENGINE_VERSION):  # else it would be trained again
         _copy(source, target, _sealed(run))

@@ -10,7 +10,7 @@ from mlintern.core.records.sealed import Shape
 Count = Annotated[int, Field(ge=1, le=1 << 40)]
 
 
-class Row(Shape):
+class PlannedRow(Shape):
     """A planned cell."""
 
     cell_id: Name
@@ -19,21 +19,21 @@ class Row(Shape):
     seed: int
 
 
-class PlanRow(Row):
+class PlanRow(PlannedRow):
     seconds: Annotated[float, Field(ge=0)]
 
 
-class Plan(Shape):
+class PlanFile(Shape):
     """`study.plan.json`."""
 
     asked_sha256: str
     budget_hours: float | None
     jobs: Count
     cells: list[PlanRow]
-    trimmed: list[Row]
+    trimmed: list[PlannedRow]
 
 
-class IndexRow(Row):
+class IndexRow(PlannedRow):
     status: str
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     selection: dict[str, Any] = Field(default_factory=dict)
@@ -44,10 +44,10 @@ class IndexPlan(Shape):
 
     budget_hours: float
     rule: str
-    trimmed: list[Row]
+    trimmed: list[PlannedRow]
 
 
-class Index(Shape):
+class IndexFile(Shape):
     """`study.json`."""
 
     slug: str
@@ -58,16 +58,16 @@ class Index(Shape):
     plan: IndexPlan | None = None
 
 
-class Failed(Shape):
+class FailedRow(Shape):
     cell_id: Name
     message: str
 
 
-class Cost(Shape):
+class CostFile(Shape):
     """`study.cost.json`."""
 
     seconds: dict[str, float]
-    failed: list[Failed]
+    failed: list[FailedRow]
     cells: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """What of the kept cells differs from rerun to rerun; see `mlintern.study.folders.kept`."""
 
@@ -83,7 +83,7 @@ class Pieces(Shape):
     eval_batch_size: Count
 
 
-class Smaller(Shape):
+class SmallerFile(Shape):
     """`out_of_memory.json` in a cell's folder."""
 
     message: str

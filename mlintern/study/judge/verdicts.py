@@ -11,22 +11,11 @@ from pydantic import BaseModel, ConfigDict
 from mlintern.claims.examined import Diverged, Examined, Runs
 from mlintern.claims.observation import Missing, Observation, Outcomes
 from mlintern.claims.parsing import Claim, parse_claims
+from mlintern.report.model.report import StandardisedEffect
 from mlintern.statistics.correction import holm
 from mlintern.statistics.paired import EffectSize
 from mlintern.statistics.power import region_power, seeds_needed, smallest_effect
 from mlintern.statistics.printed import VerdictWord, word
-
-
-class StandardisedEffect(BaseModel):
-    """A difference in units of the spread over seeds, with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    """Paired d_z (spread of the differences) or Hedges' g (pooled spread of the two sides)."""
-    value: float
-    low: float | None
-    high: float | None
 
 
 class Verdict(BaseModel):

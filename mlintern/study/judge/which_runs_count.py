@@ -24,7 +24,7 @@ Place = tuple[str, Levels]
 
 
 @dataclasses.dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One cell that the study was to run, and what came of it."""
 
     place: Place
@@ -58,14 +58,14 @@ class Evidence:
         entries = _from_runs(runs) if plan is None else [dict(entry) for entry in plan]
         by_id = {run["cell_id"]: run for run in runs}
         by_place = {(*self.place(run["variant"], run["levels"]), run["seed"]): run for run in runs}
-        self.planned: list[Planned] = []
+        self.planned: list[PlannedRun] = []
         for entry in entries:
             cell_id = entry.get("cell_id")
             place = self.place(entry["variant"], entry["levels"])
             run = by_id.get(cell_id) if cell_id is not None else by_place.get((*place, entry["seed"]))
             failure = failures.get(str(cell_id), "") if run is None else ""
             self.planned.append(
-                Planned(
+                PlannedRun(
                     place=place,
                     variant=entry["variant"],
                     levels=dict(entry["levels"]),
@@ -89,7 +89,7 @@ class Evidence:
         """Every coordinate that a claim can name, factors that are not varied at their base."""
         return coordinates(variant, levels, (key for p in self.planned for key in p.levels), self.bases)
 
-    def at(self, place: Place) -> list[Planned]:
+    def at(self, place: Place) -> list[PlannedRun]:
         """What was planned at a place, by seed."""
         return [planned for planned in self.planned if planned.place == place]
 

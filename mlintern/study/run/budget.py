@@ -120,4 +120,4 @@ def read_plan(path: Path) -> dict[str, Any] | None:
     """What `write_plan` wrote, None where there is no such file; raises Damaged where it is not as it was written."""
     from mlintern.study.folders import shapes
 
-    return sealed.read(path, shapes.Plan) if os.path.lexists(path) else None
+    return sealed.read(path, shapes.PlanFile) if os.path.lexists(path) else None

@@ -74,7 +74,7 @@ def run_one(pack: Pack, cell: CellPlan, console: Console, standing: bool = False
 
 def run_study(pack: Pack, cells: Sequence[CellPlan], overrides: Sequence[str], console: Console) -> int:
     """Run a whole study with workers of this process's own, and write its report."""
-    began, state = time.monotonic(), snapshot.State(pack.slug)
+    began, state = time.monotonic(), snapshot.CodeState(pack.slug)
     index = index_path(cells[0].config, pack.slug, overrides)
     planned, audits, seconds, failed = run_cells(pack, cells, console, plan_path(index))
     seconds = {**seconds, "total": time.monotonic() - began}
@@ -90,7 +90,7 @@ def finish_study(
     seconds: Mapping[str, float],
     failed: Sequence[Mapping[str, Any]],
     console: Console,
-    began: snapshot.State,
+    began: snapshot.CodeState,
 ) -> int:
     """Write the index and the report of a study that has run, and bring DVC up to date where nothing was overridden;
     returns the exit code. `began` is the state of code and packs that it was started with."""
@@ -178,7 +178,7 @@ def read_index(path: Path) -> dict[str, Any]:
     """What `write_index` wrote; raises Damaged where it is not as it was written."""
     from mlintern.study.folders import shapes
 
-    return sealed.read(path, shapes.Index, "run the study's command again, which writes it anew")
+    return sealed.read(path, shapes.IndexFile, "run the study's command again, which writes it anew")
 
 
 def read_cost(index: Path) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def read_cost(index: Path) -> dict[str, Any]:
     from mlintern.study.folders import shapes
 
     path = index.with_suffix(".cost.json")
-    return sealed.read(path, shapes.Cost) if os.path.lexists(path) else {}
+    return sealed.read(path, shapes.CostFile) if os.path.lexists(path) else {}
 
 
 def write_cost(

@@ -58,7 +58,7 @@ def noted(folder: Path) -> dict[str, Any] | None:
     from mlintern.study.folders import shapes
 
     path = folder / NOTE_FILE
-    return sealed.read(path, shapes.Smaller) if os.path.lexists(path) else None
+    return sealed.read(path, shapes.SmallerFile) if os.path.lexists(path) else None
 
 
 def check(folder: Path, found: dict[str, Any], cell_id: str, shards: int) -> None:

@@ -63,7 +63,7 @@ class Tabled:
         return [str(path) for path in [*named, *([self.paths.targets(part) for part in parts] if targets else [])]]
 
 
-class Tables:
+class HostTables:
     """All tables of one process of the host."""
 
     def __init__(self, runs: Path, pool: Pool):
@@ -153,14 +153,14 @@ class Tables:
         self._folder = self._lock = None
 
 
-_STANDING: weakref.WeakKeyDictionary[Pool, dict[Path, Tables]] = weakref.WeakKeyDictionary()
+_STANDING: weakref.WeakKeyDictionary[Pool, dict[Path, HostTables]] = weakref.WeakKeyDictionary()
 
 
-def tables_of(pool: Pool, runs: Path) -> Tables:
+def tables_of(pool: Pool, runs: Path) -> HostTables:
     """The tables of a pool's process: one set for as long as the pool stands."""
     known = _STANDING.setdefault(pool, {})
     if runs not in known:
-        known[runs] = Tables(runs, pool)
+        known[runs] = HostTables(runs, pool)
     return known[runs]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from mlintern.core.errors import UserError
-from mlintern.packs.snapshot import State, project
+from mlintern.packs.snapshot import CodeState, project
 
 STAGES = ("prepare", "audit", "study", "report")
 
@@ -29,7 +29,7 @@ def tracks(slug: str) -> bool:
     return (project() / ".dvc").is_dir() and slug in papers()
 
 
-def commit(slug: str, began: State, sure: bool, console: Console) -> None:
+def commit(slug: str, began: CodeState, sure: bool, console: Console) -> None:
     """Record the stages of one paper in dvc.lock as they now are, in one DVC call; `dvc status` is clean after it.
 
     DVC would ask about every dependency that is not as in dvc.lock, which is what a study is run again for. What was

@@ -28,7 +28,7 @@ LEVEL = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """One cell of a sweep and what came of it."""
 
     swept: Mapping[str, str]
@@ -49,7 +49,7 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
+class Replicates:
     """The cells that differ in replicates alone."""
 
     by: Mapping[str, str]
@@ -93,9 +93,9 @@ def is_replicate(key: str) -> bool:
     return name == "seed" or name.endswith("_seed")
 
 
-def groups(outcomes: Sequence[Outcome]) -> list[Group]:
+def groups(outcomes: Sequence[CellOutcome]) -> list[Replicates]:
     """The cells grouped by what was swept beside replicates, in their order."""
-    found: dict[tuple[Any, ...], list[Outcome]] = {}
+    found: dict[tuple[Any, ...], list[CellOutcome]] = {}
     metrics = {tuple(_by(o).items()): o.metric for o in outcomes if o.metric}
     for outcome in outcomes:
         found.setdefault(tuple(_by(outcome).items()), []).append(outcome)
@@ -103,15 +103,15 @@ def groups(outcomes: Sequence[Outcome]) -> list[Group]:
     for by, members in found.items():
         over = [key for key in members[0].swept if is_replicate(key)]
         varied = [key for key in over if len({m.swept[key] for m in members}) > 1]
-        made.append(Group(dict(by), metrics.get(by, ""), varied, len(members), _estimate(members, varied)))
+        made.append(Replicates(dict(by), metrics.get(by, ""), varied, len(members), _estimate(members, varied)))
     return made
 
 
-def _by(outcome: Outcome) -> dict[str, str]:
+def _by(outcome: CellOutcome) -> dict[str, str]:
     return {key: value for key, value in outcome.swept.items() if not is_replicate(key)}
 
 
-def _estimate(members: Sequence[Outcome], over: Sequence[str]) -> Estimate | None:
+def _estimate(members: Sequence[CellOutcome], over: Sequence[str]) -> Estimate | None:
     """Mean over a group's cells, with the error that its layout allows."""
     known = {tuple(m.swept[key] for key in over): m.value for m in members if m.value is not None}
     values = [value for value in known.values() if value is not None]
@@ -128,15 +128,15 @@ def _estimate(members: Sequence[Outcome], over: Sequence[str]) -> Estimate | Non
     return Estimate(sum(values) / len(values), math.nan, 0.0, len(values), "no interval for this layout")
 
 
-def finished(item: Planned, swept: Mapping[str, str], said: str) -> Outcome:
+def finished(item: Planned, swept: Mapping[str, str], said: str) -> CellOutcome:
     """A cell that has its record."""
     run = record.read_own_run(item.folder)
     metric = run["selection"]["metric"]
     value = run["metrics"]["test"].get(metric) if run["status"] == "finished" else None
-    return Outcome(swept, item.cell.name, item.cell_id, metric, None if value is None else float(value), said)
+    return CellOutcome(swept, item.cell.name, item.cell_id, metric, None if value is None else float(value), said)
 
 
-def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+def show(console: Console, outcomes: Sequence[CellOutcome]) -> None:
     """A line for each cell, and where there are several, a table of the groups."""
     for one in outcomes:
         console.print(f"  {one.cell_id}  {escape(one.label)}  [bold]{escape(one.said)}[/]", highlight=False)
@@ -158,7 +158,7 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print(table)
 
 
-def _why_none(group: Group) -> str:
+def _why_none(group: Replicates) -> str:
     assert group.estimate is not None
     if group.estimate.n == 1:
         return "none: one run"
@@ -167,7 +167,7 @@ def _why_none(group: Group) -> str:
     return "none: all the same value"
 
 
-def write(path: Path, arguments: Sequence[str], outcomes: Sequence[Outcome]) -> None:
+def write(path: Path, arguments: Sequence[str], outcomes: Sequence[CellOutcome]) -> None:
     """The summary as a file, in bytes that are equal wherever the cells' are."""
     rows = []
     for group in groups(outcomes):

@@ -70,7 +70,7 @@ class Sweep:
 
     def __init__(self, slug: str, launch: Launch, console: Console):
         self.slug, self.launch, self.console = slug, launch, console
-        self.pack, self.began = Pack(slug), snapshot.State(slug)
+        self.pack, self.began = Pack(slug), snapshot.CodeState(slug)
         self.launched = self.refused = 0
         self.failed: dict[str, str] = {}
         """{cell id: why it has no record}."""
@@ -212,7 +212,7 @@ class Sweep:
                 outcomes.append(summary.finished(item, swept, outcome(item.folder)))
             else:
                 why = f"failed: {self.failed[item.cell_id]}" if item else "refused: see above"
-                outcomes.append(summary.Outcome(swept, cell.name, item.cell_id if item else "-", said=why))
+                outcomes.append(summary.CellOutcome(swept, cell.name, item.cell_id if item else "-", said=why))
         summary.show(self.console, outcomes)
         if len(outcomes) > 1:
             given = sorted(a for a in arguments if not a.lstrip("+").startswith("paper="))

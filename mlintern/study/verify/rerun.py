@@ -26,7 +26,7 @@ from mlintern.study.workers.pool import Pool, Task
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class RerunSetting:
     """What a rerun is made with, where it is not what the configuration says."""
 
     threads: int | None = None
@@ -49,7 +49,7 @@ class Rerun:
         self.launcher = launcher(self.pack, asked, folders, 1, console, talk=talk, files=self.made_from)
         self._numbers = itertools.count()
 
-    def train(self, setting: Setting, steps: int | None, whole: int | None = None) -> tuple[Path, dict[str, Any]]:
+    def train(self, setting: RerunSetting, steps: int | None, whole: int | None = None) -> tuple[Path, dict[str, Any]]:
         """Train the cell, or its first `steps` steps; returns its folder and what the worker says of itself.
 
         All values of the inside of step `whole` are kept.
@@ -78,28 +78,28 @@ class Rerun:
             raise UserError(f"{name}: {over[0].message}")
         return out, over[0].result
 
-    def as_recorded(self, changed: Sequence[Difference]) -> Iterator[tuple[str, Setting]]:
+    def as_recorded(self, changed: Sequence[Difference]) -> Iterator[tuple[str, RerunSetting]]:
         """Circumstances that can be put back on this machine, one at a time and then together: (what, how)."""
-        found: list[tuple[str, Setting]] = []
+        found: list[tuple[str, RerunSetting]] = []
         for item in changed:
             if item.kind != "environment":
                 continue
             text = f"{item.kind}: {item.name}: {item.first} then, {item.second} now"
             if item.name == "threads":
-                found.append((text, Setting(int(item.first))))
+                found.append((text, RerunSetting(int(item.first))))
             elif item.name.isupper():
-                found.append((text, Setting(None, {item.name: None if item.first == ABSENT else str(item.first)})))
+                found.append((text, RerunSetting(None, {item.name: None if item.first == ABSENT else str(item.first)})))
         yield from found
         if len(found) > 1:
             threads = next((setting.threads for _, setting in found if setting.threads), None)
             variables = {name: value for _, setting in found for name, value in setting.variables.items()}
-            yield "; ".join(text for text, _ in found), Setting(threads, variables)
+            yield "; ".join(text for text, _ in found), RerunSetting(threads, variables)
 
-    def live(self, setting: Setting, step: int | None) -> Parting | None:
+    def live(self, setting: RerunSetting, step: int | None) -> Parting | None:
         """Where inside `step` a run with `setting` and one without part, from all values of both."""
         if step is None:
             return None
-        (then, _), (now, _) = (self.train(how, step + 1, whole=step) for how in (setting, Setting()))
+        (then, _), (now, _) = (self.train(how, step + 1, whole=step) for how in (setting, RerunSetting()))
         return parting(passed(then), passed(now), step)
 
 

@@ -32,7 +32,7 @@ from mlintern.study.verify import causes, differences
 from mlintern.study.verify.bits import Losses, compare_losses, find
 from mlintern.study.verify.differences import Difference
 from mlintern.study.verify.first_difference import Parting, first_parting
-from mlintern.study.verify.rerun import Rerun, Setting
+from mlintern.study.verify.rerun import Rerun, RerunSetting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     return 0 if found.identical else 1
 
 
-def enter_snapshot(slug: str, runs: Path, argv: Sequence[str], console: Console) -> snapshot.State | None:
+def enter_snapshot(slug: str, runs: Path, argv: Sequence[str], console: Console) -> snapshot.CodeState | None:
     """Go on from a snapshot, as every command that runs cells; returns the state of code and pack that reruns start
     from. They are compared with each other, and an edit between two of them must not look like a cause."""
     if not (snapshot.ROOT / "papers" / slug).is_dir():
@@ -93,7 +93,7 @@ def enter_snapshot(slug: str, runs: Path, argv: Sequence[str], console: Console)
     except UserError as error:  # records of others, which may be read only
         said = f"{error}. Going on from the code as it is, which should stay as it is meanwhile."
         console.print(said, style="yellow", highlight=False, markup=False)
-    return snapshot.State(slug)
+    return snapshot.CodeState(slug)
 
 
 def edited(run: Mapping[str, Any]) -> list[str]:
@@ -118,7 +118,7 @@ def verify(run: Mapping[str, Any], folder: Path, data: Path, steps: int | None, 
     """Train the record's cell again in a scratch folder, compare everything, and look for the cause."""
     with tempfile.TemporaryDirectory(prefix="mlintern-verify-") as scratch:
         rerun = Rerun(run, folder, data, Path(scratch), console)
-        out, now = rerun.train(Setting(), steps)
+        out, now = rerun.train(RerunSetting(), steps)
         changed = differences.differences(run, now_as_record(run, now, data))
         found = compare(folder, out, run, steps)
         if found.identical:
@@ -138,11 +138,11 @@ def explain(found: Comparison, rerun: Rerun, recorded: Path, out: Path, steps: i
             where = rerun.live(setting, found.losses.parted_at) or where
             break
     else:
-        again, _ = rerun.train(Setting(), upto)
+        again, _ = rerun.train(RerunSetting(), upto)
         between = compare_losses(out, again, upto)
         if between.parted_at is not None:
             proven = "the run does not repeat itself: two reruns, one right after the other, differ from each other"
-            where = rerun.live(Setting(), between.parted_at) or first_parting(out, again, between) or where
+            where = rerun.live(RerunSetting(), between.parted_at) or first_parting(out, again, between) or where
     ranking = causes.ranked(found.differences, where)
     return dataclasses.replace(found, inside=where, proven=proven, differences=ranking)
 

@@ -13,7 +13,7 @@ import httpx2
 
 from mlintern.author.asking.messages import Answer, FileBlock, Request, Usage
 from mlintern.author.asking.providers.base import (
-    Interrupted,
+    BrokenOff,
     NotBilled,
     Progress,
     Refused,
@@ -90,9 +90,9 @@ class AnthropicProvider:
                 progress(text)
             message = stream.get_final_message()
         except (anthropic.APIError, httpx2.HTTPError, json.JSONDecodeError) as error:
-            raise Interrupted(redact(str(error))[:300]) from None
+            raise BrokenOff(redact(str(error))[:300]) from None
         except AssertionError:  # how the client says that the stream ended before any message
-            raise Interrupted("the stream ended without a message") from None
+            raise BrokenOff("the stream ended without a message") from None
         finally:
             stream.close()
         usage = _usage(message.usage)
@@ -106,9 +106,9 @@ class AnthropicProvider:
                 usage,
             )
         if message.stop_reason is None:
-            raise Interrupted("the stream ended before the answer did")
+            raise BrokenOff("the stream ended before the answer did")
         if message.stop_reason == "pause_turn":  # a server's own tools do this, and none are asked for
-            raise Interrupted("the server paused the turn")
+            raise BrokenOff("the server paused the turn")
         text = "".join(block.text for block in message.content if block.type == "text")
         return Answer(text=text, model=str(message.model), usage=usage, stop_reason=str(message.stop_reason))
 

@@ -18,7 +18,7 @@ Progress = Callable[[str], None]
 
 
 class Provider(Protocol):
-    """Answers requests. `ask` raises UserError, `Truncated`, `Refused` or `Interrupted`."""
+    """Answers requests. `ask` raises UserError, `Truncated`, `Refused` or `BrokenOff`."""
 
     name: str
     model: str
@@ -38,7 +38,7 @@ class Truncated(Exception):
 
 
 @dataclasses.dataclass
-class Interrupted(Exception):
+class BrokenOff(Exception):
     """The answer broke off after it had begun: billed, for an unknown amount."""
 
     reason: str

@@ -18,7 +18,7 @@ import httpx
 
 from mlintern.author.asking.messages import Answer, FileBlock, Request, TextBlock, Usage
 from mlintern.author.asking.providers.base import (
-    Interrupted,
+    BrokenOff,
     NotBilled,
     Progress,
     Refused,
@@ -185,9 +185,9 @@ class OpenAIProvider:
                         progress(text)
                     reason = choice.get("finish_reason") or reason
                 if "error" in piece:
-                    raise Interrupted(redact(json.dumps(piece["error"]))[:300])
+                    raise BrokenOff(redact(json.dumps(piece["error"]))[:300])
         except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:  # cut off, or not of this format
-            raise Interrupted(redact(f"{type(error).__name__}: {error}")[:300]) from None
+            raise BrokenOff(redact(f"{type(error).__name__}: {error}")[:300]) from None
         text = (
             _THOUGHT.sub("", "".join(texts), count=1) if texts and texts[0].lstrip().startswith("<") else "".join(texts)
         )
@@ -197,7 +197,7 @@ class OpenAIProvider:
         if reason == "content_filter" or (refusal and not text):
             raise Refused(f"{model} refused the {request.stage} request; try another llm.model", found)
         if reason is None:
-            raise Interrupted("the stream ended before the answer did")
+            raise BrokenOff("the stream ended before the answer did")
         return Answer(text=text, model=model, usage=found, stop_reason=str(reason))
 
     def _usage(self, request: Request, said: dict[str, Any], text: str) -> Usage:

@@ -31,7 +31,7 @@ _BLOCKS = 40
 
 
 @dataclass(frozen=True)
-class Curve:
+class SeedCurve:
     """One seed's evaluations of one metric on one part, steps ascending."""
 
     seed: int
@@ -67,7 +67,7 @@ def flat_from_start(where: str, losses: Sequence[np.ndarray]) -> Smell | None:
 
 
 def saturates_at_start(
-    where: str, metric: str, part: str, curves: Sequence[Curve], guess: float, higher: bool
+    where: str, metric: str, part: str, curves: Sequence[SeedCurve], guess: float, higher: bool
 ) -> Smell | None:
     """Curves that stand near their final level within the first 2 % of training, at every seed.
 
@@ -94,7 +94,7 @@ def saturates_at_start(
     )
 
 
-def still_improving(where: str, metric: str, part: str, curves: Sequence[Curve], higher: bool) -> Smell | None:
+def still_improving(where: str, metric: str, part: str, curves: Sequence[SeedCurve], higher: bool) -> Smell | None:
     """A curve whose last quarter still brings more than a twentieth of the whole rise, beyond the spread of seeds.
 
     The slope of the last quarter, pooled over seeds, must be beyond chance (one-sided p < 0.001 of an ordinary
@@ -136,7 +136,7 @@ def still_improving(where: str, metric: str, part: str, curves: Sequence[Curve],
 
 
 def leaps(
-    where: str, metric: str, part: str, curves: Sequence[Curve], rates: Sequence[np.ndarray | None]
+    where: str, metric: str, part: str, curves: Sequence[SeedCurve], rates: Sequence[np.ndarray | None]
 ) -> Smell | None:
     """A curve that is flat, then covers most of its range between two evaluations late in training, or collapses.
 

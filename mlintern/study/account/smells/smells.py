@@ -21,7 +21,7 @@ from mlintern.plan.controls import LEVEL, SHUFFLED
 from mlintern.report.model.report import OtherProtocol, Smell, TableCell
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.study.account.smells import of_controls, of_curves, of_examples, of_scores
-from mlintern.study.account.smells.of_curves import Curve
+from mlintern.study.account.smells.of_curves import SeedCurve
 from mlintern.study.account.smells.of_examples import Predicted
 from mlintern.study.folders.audit_names import name_for
 
@@ -36,7 +36,7 @@ def _nothing(_: str) -> pd.DataFrame | None:
 
 
 @dataclass(frozen=True)
-class Group:
+class SeedGroup:
     """The finished runs of one variant and its levels, one per seed."""
 
     runs: tuple[RunRecord, ...]
@@ -54,7 +54,7 @@ class Group:
         found = [run["metrics"].get(split, {}).get(metric) for run in self.runs]
         return [float(value) for value in found if value is not None] if None not in found else []
 
-    def evaluated(self, split: str, metric: str) -> list[Curve]:
+    def evaluated(self, split: str, metric: str) -> list[SeedCurve]:
         """The learning curves of the seeds that were evaluated on the way."""
         curves = []
         for run in self.runs:
@@ -62,7 +62,7 @@ class Group:
             rows.sort(key=lambda row: row["step"])
             if rows:
                 steps, values = tuple(int(row["step"]) for row in rows), tuple(float(row[metric]) for row in rows)
-                curves.append(Curve(run["seed"], steps, values))
+                curves.append(SeedCurve(run["seed"], steps, values))
         return curves
 
 
@@ -81,7 +81,7 @@ def find_smells(
     beside ours; `audits` audit.json by `<data>__<protocol>`; `outcomes` and `steps` read predictions.parquet and
     steps.parquet of a cell. What a file is missing for is not looked at.
     """
-    everyone = [Group(tuple(runs)) for runs in groups if runs]
+    everyone = [SeedGroup(tuple(runs)) for runs in groups if runs]
     studied = [group for group in everyone if LEVEL not in group.coordinates]
     higher = _directions(spec, studied)
     found: list[Smell | None] = []
@@ -107,7 +107,7 @@ def find_smells(
 
 
 def _controls(
-    studied: Sequence[Group], controlled: Sequence[Group], higher: Mapping[str, bool], outcomes: Tables
+    studied: Sequence[SeedGroup], controlled: Sequence[SeedGroup], higher: Mapping[str, bool], outcomes: Tables
 ) -> list[Smell | None]:
     """What the control cells give away of those beside them."""
     found: list[Smell | None] = []
@@ -132,7 +132,7 @@ def _controls(
     return found
 
 
-def _directions(spec: PaperSpec, groups: Sequence[Group]) -> dict[str, bool]:
+def _directions(spec: PaperSpec, groups: Sequence[SeedGroup]) -> dict[str, bool]:
     """Metric to whether higher is better, for the metrics that the records hold and whose direction is known.
 
     As the metric itself says, which is in a record's configuration; else as the paper's tables do.
@@ -150,7 +150,7 @@ def _directions(spec: PaperSpec, groups: Sequence[Group]) -> dict[str, bool]:
 
 
 def _score_smells(
-    group: Group, metric: str, higher: bool, audits: Mapping[str, Mapping[str, Any]], outcomes: Tables
+    group: SeedGroup, metric: str, higher: bool, audits: Mapping[str, Mapping[str, Any]], outcomes: Tables
 ) -> list[Smell | None]:
     where = group.where
     test, train, valid = (group.scores(split, metric) for split in ("test", "train", "valid"))
@@ -193,7 +193,7 @@ def _conflicting(audit: Mapping[str, Any]) -> float:
     return max(shares, default=0.0)
 
 
-def _tables(group: Group, metric: str, outcomes: Tables) -> list[tuple[RunRecord, pd.DataFrame]]:
+def _tables(group: SeedGroup, metric: str, outcomes: Tables) -> list[tuple[RunRecord, pd.DataFrame]]:
     """The runs whose test examples are kept with this metric, target and prediction."""
     kept = []
     for run in group.runs:
@@ -203,7 +203,7 @@ def _tables(group: Group, metric: str, outcomes: Tables) -> list[tuple[RunRecord
     return kept
 
 
-def _predicted(group: Group, metric: str, outcomes: Tables) -> Predicted | None:
+def _predicted(group: SeedGroup, metric: str, outcomes: Tables) -> Predicted | None:
     """The test examples over all seeds; None unless every seed has the same ones."""
     kept = [examples for _, examples in _tables(group, metric, outcomes)]
     if len(kept) != len(group.runs) or any(not examples["id"].equals(kept[0]["id"]) for examples in kept):
@@ -221,7 +221,7 @@ def _values(column: pd.Series) -> np.ndarray:
     return np.stack(list(values)) if values.dtype == object else values
 
 
-def _disagreeing(group: Group, metric: str, outcomes: Tables) -> list[Smell | None]:
+def _disagreeing(group: SeedGroup, metric: str, outcomes: Tables) -> list[Smell | None]:
     found = []
     for run, examples in _tables(group, metric, outcomes):
         recorded = {split: values[metric] for split, values in run["metrics"].items() if metric in values}
@@ -231,7 +231,7 @@ def _disagreeing(group: Group, metric: str, outcomes: Tables) -> list[Smell | No
     return found
 
 
-def _curve_smells(group: Group, higher: Mapping[str, bool], outcomes: Tables, steps: Tables) -> list[Smell | None]:
+def _curve_smells(group: SeedGroup, higher: Mapping[str, bool], outcomes: Tables, steps: Tables) -> list[Smell | None]:
     traces = {run["seed"]: trace for run in group.runs if (trace := steps(run["cell_id"])) is not None}
     losses = {seed: trace["loss"].to_numpy() for seed, trace in traces.items()}
     found = [
@@ -268,7 +268,7 @@ def _better_than_paper(cell: TableCell, side: TableCell | OtherProtocol) -> Smel
     )
 
 
-def _unwired(groups: Sequence[Group]) -> list[Smell]:
+def _unwired(groups: Sequence[SeedGroup]) -> list[Smell]:
     """Pairs of cells that differ in one coordinate and in no score: the factor (or the variant) was not wired.
 
     Equal accuracies alone may be chance; equal test losses too, or equal losses at every training step, are not.
@@ -305,7 +305,7 @@ def _alike(a: RunRecord, b: RunRecord) -> bool:
     return scores[0] == scores[1] and ("loss" in scores[0] or a["loss_chain_sha256"] == b["loss_chain_sha256"])
 
 
-def _unseen_labels(groups: Sequence[Group]) -> list[Smell]:
+def _unseen_labels(groups: Sequence[SeedGroup]) -> list[Smell]:
     """One smell per dataset and part whose examples have classes that training never met."""
     found: dict[tuple[str, str], Smell] = {}
     for run in (run for group in groups for run in group.runs):
@@ -315,7 +315,7 @@ def _unseen_labels(groups: Sequence[Group]) -> list[Smell]:
     return list(found.values())
 
 
-def _test_readings(groups: Sequence[Group]) -> list[Smell | None]:
+def _test_readings(groups: Sequence[SeedGroup]) -> list[Smell | None]:
     """One smell per protocol, whatever the number of its cells."""
     by_protocol: dict[str, list[RunRecord]] = {}
     for group in groups:
