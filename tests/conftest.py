@@ -1,6 +1,7 @@
 """No test may ask a live model, and none may depend on whoever runs it: not on keys, nor on a number of threads."""
 
 import os
+import subprocess
 from collections import Counter
 
 os.environ["MLINTERN_NO_LIVE_REQUESTS"] = "1"
@@ -18,6 +19,25 @@ from mlintern.sandbox import policy  # noqa: E402
 def nothing_said_of_the_sandbox():
     """A command that a test ran in this process may have said which sandbox; the next test has said nothing."""
     policy.say(None)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes a file system of so many MiB of its own, and returns where it is; skips where none may be mounted."""
+    made = []
+
+    def make(mib):
+        place = tmp_path / f"disk{len(made)}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(place)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip("no file system can be mounted here")
+        made.append(place)
+        return place
+
+    yield make
+    for place in made:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def pytest_terminal_summary(terminalreporter):

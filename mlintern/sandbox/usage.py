@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mlintern.sandbox.left import tree
+
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _SCRATCH_EVERY_S = 1.0
 _KIB = 1024
@@ -60,7 +62,8 @@ class SandboxUsage:
             return "cpu_s"
         if time.monotonic() >= self._scratch_due:
             self._scratch_due = time.monotonic() + _SCRATCH_EVERY_S
-            if _tree_bytes(self._scratch) > limits["scratch_bytes"]:
+            size, count = tree(self._scratch, _MOST_FILES)
+            if size > limits["scratch_bytes"] or count > _MOST_FILES:
                 return "scratch_bytes"
         return None
 
@@ -146,18 +149,3 @@ def _resident(pid: int) -> tuple[int, int]:
         return 0, 0
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return _kib(fields, "RssAnon"), _kib(fields, "RssShmem")
-
-
-def _tree_bytes(root: Path) -> float:
-    """Bytes on disk of everything below `root`, links not followed; infinite for more files than anyone needs."""
-    total = seen = 0
-    for folder, folders, files in os.walk(root):
-        seen += len(folders) + len(files)
-        if seen > _MOST_FILES:
-            return float("inf")
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
-            except OSError:
-                continue
-    return total

@@ -1,6 +1,8 @@
 """The ledger of test readings, and what the best of them is worth."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -142,3 +144,15 @@ def test_a_ledger_that_is_no_text_or_no_file_is_one_line(table, tmp_path):
     for name, says in (("l.jsonl", "is not UTF-8 text"), ("pipe", "a pipe, not a file")):
         with pytest.raises(UserError, match=says):
             reuse_of_test(made(table, str(tmp_path / name)))
+
+
+def test_readings_that_are_noted_at_once_are_all_kept(tmp_path):
+    """Two processes, each of which would rewrite what the other had read."""
+    note = (
+        "import sys, pathlib; from mlintern.audit.report.ledger import Reading, note_reading\n"
+        "for i in range(40): note_reading(pathlib.Path(sys.argv[1]), Reading('t', f'{sys.argv[2]} {i}', 0.5))"
+    )
+    ledger = tmp_path / "new" / "l.jsonl"
+    writers = [subprocess.Popen([sys.executable, "-c", note, str(ledger), name]) for name in ("a", "b")]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert {reading.run for reading in read_ledger(ledger)} == {f"{name} {i}" for name in "ab" for i in range(40)}

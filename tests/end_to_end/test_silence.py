@@ -23,6 +23,28 @@ class Three(Net):
         super().__init__(residual, norm)
         self.head = nn.Linear(16, 3)
 '''
+LITTER = '''
+
+class Litter(Net):
+    """Leaves files beside its checkpoint, without end, once it is trained."""
+
+    def forward(self, x):
+        import itertools
+        import pathlib
+
+        places = list(pathlib.Path(__file__).parents[4].glob("local_tiny/*/work"))
+        for number in itertools.count() if places else ():
+            for place in places:
+                try:
+                    (place / f"f{number}").write_text("x")
+                except OSError:
+                    pass
+        return super().forward(x)
+'''
+ENDLESS = """
+
+X = 10 ** 10 ** 10
+"""
 """What is added to the pack's modules."""
 
 
@@ -58,3 +80,20 @@ def test_a_class_beyond_the_models_outputs_is_refused(tmp_path):
     project(tmp_path, RARE, data__blobs=data("Rare") + "classes: null\n")
     said = tiny.run(tmp_path, tiny.PAPER, "model=plain", "seed=0", code=2)
     assert "the model gives 2 outputs an example" in " ".join(said.split())
+
+
+@pytest.mark.slow
+def test_a_cell_that_leaves_files_without_end_fails_alone(tmp_path):
+    project(tmp_path, LITTER, model__plain="_target_: papers.local_tiny.modules.Litter\n")
+    said = " ".join(tiny.run(tmp_path, tiny.PAPER, "study.seeds=[0]", code=1).split())
+    assert "failed: its code left more than 10,000 files in " in said
+    assert [run["variant"] for run in tiny.records(tmp_path).values()] == ["net"] * 3
+    assert not list(tmp_path.glob("runs/local_tiny/*/work/*"))
+
+
+@pytest.mark.slow
+def test_a_module_that_computes_for_ever_ends_the_command_in_a_line(tmp_path):
+    said = tiny.run(project(tmp_path, ENDLESS), tiny.PAPER, "model=plain", "seed=0", code=2)
+    last = " ".join(said.split())
+    assert "papers/local_tiny/modules.py:" in last
+    assert "is not imported after 60 s of computing" in last

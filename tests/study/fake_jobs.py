@@ -1,5 +1,6 @@
 """Kinds of jobs for the tests of pool and worker: they do what good and bad code does, and take no torch."""
 
+import contextlib
 import json
 import os
 import signal
@@ -96,6 +97,24 @@ def leave(worker, job):
             time.sleep(600)
         os._exit(0)
     worker.tell(event="done", result={})
+
+
+def fill(worker, job):
+    """Leave files, or one that grows, or folders in folders, until somebody ends it."""
+    place = Path(job["writes"][0])
+    number = 0
+    while True:
+        number += 1
+        if job["how"] == "files":
+            (place / f"f{number}").write_text("x")
+        elif job["how"] == "folders":
+            place /= "d"
+            place.mkdir()
+            time.sleep(0.001)
+        else:
+            with open(place / "grows", "ab") as file, contextlib.suppress(OSError):
+                file.write(b"x" * (1 << 18))
+            time.sleep(0.001)
 
 
 def get_ready(worker, job):

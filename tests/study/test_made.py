@@ -6,11 +6,11 @@ import threading
 import numpy as np
 import pytest
 
-from mlintern.core.errors import UserError
+from mlintern.core.errors import Damaged, UserError
+from mlintern.core.turns import alone
 from mlintern.data import prepare
 from mlintern.engine import source
 from mlintern.study.folders import made
-from mlintern.study.folders.locks import alone
 
 
 @pytest.fixture
@@ -46,6 +46,18 @@ def test_other_code_of_the_engine_does(tmp_path, read, monkeypatch):
     made.note(tmp_path, read)
     monkeypatch.setattr(source, "source_hash", lambda: "0" * 64)
     assert made.is_current(tmp_path, read) is False
+
+
+def test_a_link_is_no_note(tmp_path, read):
+    (tmp_path / "elsewhere").mkdir()
+    made.note(tmp_path / "elsewhere", read)
+    (tmp_path / made.MADE_FILE).symlink_to(tmp_path / "elsewhere" / made.MADE_FILE)
+    with pytest.raises(Damaged, match=r"made\.json: a link, not a file"):
+        made.is_current(tmp_path, read)
+    (tmp_path / made.MADE_FILE).unlink()
+    (tmp_path / made.MADE_FILE).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(Damaged, match=r"made\.json: a link, not a file"):
+        made.is_current(tmp_path, read)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"engine": 3}', '{"engine": "a", "read": []}'])

@@ -10,6 +10,8 @@ import pytest
 from mlintern.core import patience
 from mlintern.core.errors import UserError
 from mlintern.core.roots import ROOT
+from mlintern.sandbox import left
+from mlintern.study.workers import pool as pool_module
 from mlintern.study.workers import scorer, slot
 from mlintern.study.workers.launch import without_ours
 from mlintern.study.workers.pool import Bare, Pool, Task
@@ -247,3 +249,36 @@ def test_what_is_built_for_ever_is_named(hasty, tmp_path):
 
 def test_patience_ends_with_getting_ready(tmp_path):
     assert getting_ready(tmp_path, trains=5) is None
+
+
+def filling(folder, how):
+    """What is said of a job that fills a folder, beside another that is fine."""
+    tasks = [
+        Task("full", {"do": "fill", "how": how, "writes": [str(folder)]}, tolerant=True),
+        Task("b", {"do": "work"}),
+    ]
+    with pool(size=2) as p:
+        ends = {e.task.name: e for e in p.run(tasks) if e.kind in ("done", "failed", "retried")}
+    assert (ends["b"].kind, ends["full"].kind) == ("done", "failed")
+    assert os.listdir(folder) == []
+    return ends["full"].message
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("files", "its code left more than 100 files in "),
+        ("folders", "its code left more than 100 files in "),
+        ("bytes", "; 0.00195 GiB is the most"),
+    ],
+)
+def test_a_job_that_leaves_too_much_fails_alone_and_leaves_nothing(tmp_path, monkeypatch, how, says):
+    monkeypatch.setattr(left, "MOST_FILES", 100)
+    monkeypatch.setattr(left, "MOST_BYTES", 2 << 20)
+    monkeypatch.setattr(pool_module, "DISK_EVERY_S", 0.1)
+    assert says in filling(tmp_path, how)
+
+
+def test_a_disk_is_not_filled_by_one_job(small_disk, monkeypatch):
+    monkeypatch.setattr(pool_module, "DISK_EVERY_S", 0.05)
+    assert "and the disk is all but full; free some space" in filling(small_disk(64), "bytes")

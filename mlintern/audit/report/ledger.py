@@ -16,6 +16,7 @@ from mlintern.core.errors import UserError
 from mlintern.core.plain import read_plain
 from mlintern.core.records import record
 from mlintern.core.strict_yaml import decode
+from mlintern.core.turns import alone
 
 MOST_BYTES = 256 << 20
 _OF_PACKS = "work"
@@ -79,7 +80,12 @@ def note_reading(path: Path, reading: Reading) -> None:
         raise UserError(f"{path}: a folder of run records keeps its own readings; name a .jsonl file to write to")
     if reading.score is not None and not math.isfinite(reading.score):
         raise UserError(f"{path}: a score of {reading.score} is no reading; give a finite number")
-    known = read_ledger(path)
-    if reading not in known:
-        lines = [json.dumps(dataclasses.asdict(row)) for row in [*known, reading]]
-        files.write_text(path, "".join(line + "\n" for line in lines))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.write_problem(path, error) from None
+    with alone(path.parent, lambda: None):  # what another command notes in between would be lost
+        known = read_ledger(path)
+        if reading not in known:
+            lines = [json.dumps(dataclasses.asdict(row)) for row in [*known, reading]]
+            files.write_text(path, "".join(line + "\n" for line in lines))

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core import files
+from mlintern.core.errors import Damaged
+from mlintern.core.plain import open_plain
 from mlintern.core.records import record, sealed
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.source import same_bits
@@ -37,7 +39,7 @@ def keep(index: Path, cell_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     folder, taken = folder_of(index), dict[str, dict[str, Any]]()
     for name in dict.fromkeys(cell_ids):
         source = index.parent / name
-        if not (source / record.RUN_FILE).exists():
+        if not _has_record(source):
             continue
         run: dict[str, Any] = dict(record.read_own_run(source))
         taken[name] = varying(run)
@@ -55,7 +57,7 @@ def keep(index: Path, cell_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
 def restore(runs: Path, cell_id: str, index: str = "study.json") -> None:
     """Bring a kept cell back to where cells are trained, where that has none: after `dvc pull`, say."""
     source, target = folder_of(runs / index) / cell_id, runs / cell_id
-    if os.path.lexists(target / record.RUN_FILE) or not (source / record.RUN_FILE).exists():
+    if _has_record(target) or not _has_record(source):
         return
     cost = (runs / index).with_suffix(".cost.json")
     took = sealed.read(cost, shapes.CostFile).get("cells", {}).get(cell_id, {}) if os.path.lexists(cost) else {}
@@ -68,13 +70,13 @@ def place_of(runs: Path, cell_id: str) -> Path:
     """The folder of a cell: where it was trained, or, where that has no record, where it is kept."""
     kept = folder_of(runs / "study.json") / cell_id
     own = runs / cell_id
-    return kept if not (own / record.RUN_FILE).exists() and (kept / record.RUN_FILE).exists() else own
+    return kept if not _has_record(own) and _has_record(kept) else own
 
 
 def records_folder(index: Path, cell_ids: Iterable[str]) -> Path:
     """The folder whose subfolders a report reads: what is kept, where all of it is, else where cells are trained."""
     kept = folder_of(index)
-    return kept if all((kept / name / record.RUN_FILE).exists() for name in cell_ids) else index.parent
+    return kept if all(_has_record(kept / name) for name in cell_ids) else index.parent
 
 
 def prune(folder: Path, used: Iterable[Path]) -> None:
@@ -83,6 +85,18 @@ def prune(folder: Path, used: Iterable[Path]) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir() and path.name not in names:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _has_record(folder: Path) -> bool:
+    """Is anything there by the name of a record? What it is, its reader says. Raises Damaged where nobody may look."""
+    path = folder / record.RUN_FILE
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Damaged(f"{path}: cannot be read ({error.strerror}); {record.MEND}") from None
+    return True
 
 
 def _sealed(run: dict[str, Any]) -> dict[str, Any]:
@@ -95,13 +109,14 @@ def _sealed(run: dict[str, Any]) -> dict[str, Any]:
 
 def _copy(source: Path, target: Path, run: Mapping[str, Any]) -> None:
     """A cell's files and then its record, unless all that is there already."""
-    names = [name for name in record.BESIDE if (source / name).is_file()]
+    names = [name for name in record.BESIDE if os.path.lexists(source / name)]
     with contextlib.suppress(OSError, ValueError):
         same = all((target / name).stat().st_size == (source / name).stat().st_size for name in names)
         if same and (target / record.RUN_FILE).is_file() and files.read_json(target / record.RUN_FILE) == run:
             return
     (target / record.RUN_FILE).unlink(missing_ok=True)
     for name in names:
-        with files.atomic_path(target / name) as draft:
-            shutil.copyfile(source / name, draft)
+        opened = open_plain(source / name, record.MOST_BYTES_BESIDE, mend=record.MEND)
+        with opened as given, files.atomic_file(target / name) as draft:
+            shutil.copyfileobj(given, draft)
     files.write_json(target / record.RUN_FILE, run)

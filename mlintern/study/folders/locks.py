@@ -1,7 +1,4 @@
-"""Locks of folders: of a cell's, held by whoever trains the cell, and of those that data and audits are made in.
-
-The system frees them at any death.
-"""
+"""Locks of cells' folders, held by whoever trains the cell. The system frees them at any death."""
 
 import contextlib
 import fcntl
@@ -21,23 +18,6 @@ _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 def open_lock(folder: Path) -> int:
     """A descriptor of the lock file in a folder, made if need be; never through a link. Raises OSError."""
     return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | _FLAGS, 0o666)
-
-
-@contextlib.contextmanager
-def alone(folder: Path, say: Callable[[], None]) -> Iterator[None]:
-    """Hold a folder itself for the block, so that commands that make something below it take turns; `say` is called
-    before a wait. Where the file system has no such locks, nobody waits."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

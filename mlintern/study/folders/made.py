@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlintern.core import files
+from mlintern.core.errors import Absent
+from mlintern.core.plain import MOST_JSON_BYTES, parse_json, read_plain
 from mlintern.data.prepare import DATASET_FILE, fingerprints
 from mlintern.data.splits import PARTS
 from mlintern.engine import ENGINE_VERSION
@@ -35,9 +37,10 @@ def is_current(folder: Path, read: Sequence[Path] = ()) -> bool | None:
     """Was a dataset prepared by the code that is here, or by code certified to make the same, and from the files `read`
     as they are? None where nothing says so: `dvc pull` brought it. A file that is gone makes no data old."""
     path = folder / MADE_FILE
-    if not path.exists():
+    try:
+        value = parse_json(read_plain(path, MOST_JSON_BYTES), path)
+    except Absent:
         return None
-    value = files.read_json(path)
     if not isinstance(value, dict) or not isinstance(value.get("read"), dict):
         return False
     same = all(value["read"].get(name) == stamp for name, stamp in _stamps(read))

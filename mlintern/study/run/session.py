@@ -20,6 +20,7 @@ from mlintern.core.errors import UserError
 from mlintern.core.printing import duration
 from mlintern.core.records import record
 from mlintern.core.targets.check import targets_in
+from mlintern.core.turns import alone
 from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
 from mlintern.engine.determinism import Determinism
@@ -31,7 +32,6 @@ from mlintern.plan.cell_plan import CellPlan, dataset_folder
 from mlintern.sandbox import policy
 from mlintern.study.folders import failures, kept, made, standing
 from mlintern.study.folders.audit_names import names_of, parts_of
-from mlintern.study.folders.locks import alone
 from mlintern.study.folders.source_files import made_from, source_files
 from mlintern.study.run import budget, gate, memory_fallback
 from mlintern.study.run.life import Work

@@ -13,18 +13,23 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
+from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.patience import overdue
 from mlintern.core.roots import ROOT
 from mlintern.packs import snapshot
+from mlintern.sandbox import left as on_disk
 from mlintern.sandbox.policy import BARE
 from mlintern.study.workers.notices import one_line
 from mlintern.study.workers.slot import Launcher, NotAnEvent, Running, Slot, WorkerProcess, ended, words
 
 GRACE_S = 5.0
 """How long jobs may take for a last checkpoint when everything is to end."""
+DISK_EVERY_S = 1.0
+"""Between two looks at what jobs have left on disk."""
 KEEPING = ("train",)
 """Kinds of jobs that write a checkpoint when they are asked to stop."""
 _INHERITED = (
@@ -104,6 +109,7 @@ class Pool:
         self.warned: Callable[[str, str], None] = lambda name, message: None
         """Takes what a task of `map` warns of: (the task's name, message)."""
         self.closed = False
+        self._disk_due = 0.0
         self.imported: set[str] = set()
         """Files of the modules that jobs were forked with, the pack's own code left out."""
 
@@ -208,6 +214,7 @@ class Pool:
         for slot in self.slots:
             for job in slot.running.values():
                 job.flush()
+        self._look_at_disk()
         found: list[Event] = []
         for key, _ in self.selector.select(timeout=seconds):
             if callable(key.data):
@@ -224,6 +231,19 @@ class Pool:
             elif job.id in slot.running:
                 found += self._hear(slot, job) or []
         return found
+
+    def _look_at_disk(self) -> None:
+        """End jobs that leave more than they may where they may write, once in a while."""
+        if time.monotonic() < self._disk_due:
+            return
+        self._disk_due = time.monotonic() + DISK_EVERY_S
+        for slot in self.slots:
+            for job in slot.running.values():
+                folders = [Path(name) for name in job.task.job.get("writes", [])]
+                if job.final is None and not job.fault and (wrong := on_disk.problem(folders)):
+                    job.final = {"event": "error", "message": wrong, "user": True}
+                    job.to_clear = folders
+                    slot.kill(job)
 
     def _hear(self, slot: Slot, job: Running) -> list[Event] | None:
         """What a job sent, as far as it concerns others now, None where nothing is there; how it ended is told when its
@@ -284,6 +304,9 @@ class Pool:
     def _over(self, job: Running, code: int) -> Event:
         """How a job has ended."""
         task, event = job.task, job.final
+        for folder in job.to_clear:
+            with contextlib.suppress(UserError, OSError):  # what cannot go, stays: the failure is told all the same
+                files.keep_only(folder, ())
         if job.fault:
             return self._again(task, job.fault)
         if event is None and (late := overdue(code, job.last_words.decode(errors="replace"))):

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 MOST_LINE_BYTES = 4 << 20
@@ -77,6 +78,8 @@ class Running:
     """The event that says how it ended; it counts once the process has."""
     fault: str = ""
     """What it sent that no job sends."""
+    to_clear: Sequence[Path] = ()
+    """Folders to empty once it has ended: it left more there than it may."""
     last_words: bytearray = dataclasses.field(default_factory=bytearray)
     began: float = dataclasses.field(default_factory=time.monotonic)
     _pending: bytearray = dataclasses.field(default_factory=bytearray)
