@@ -12,6 +12,7 @@ from mlintern.author.asking.asking import Asker
 from mlintern.author.asking.providers.base import Progress
 from mlintern.author.authoring import Authored, Authoring, Say, Vet
 from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.author.grounding.grounding import version_of
 from mlintern.author.settings import LlmSettings, make_asker
 from mlintern.core import strict_yaml
 from mlintern.core.errors import UserError
@@ -98,7 +99,7 @@ def author_paper(
         document = read_with_figures(paper, settings["paper"], folder)
         authoring = Authoring(
             document=document,
-            paper=dataclasses.replace(paper, version=paper.version or _version(document.version)),
+            paper=dataclasses.replace(paper, version=paper.version or version_of(document)),
             asker=asker,
             work=folder,
             packs=packs,
@@ -155,11 +156,6 @@ def summary(done: Authored) -> str:
         f"next: mlintern review {spec.paper.slug}, then mlintern approve {spec.paper.slug}",
     ]
     return "\n".join(lines)
-
-
-def _version(text: str) -> int | None:
-    digits = text.removeprefix("v")
-    return int(digits) if digits.isdigit() else None
 
 
 def _live(asker: Asker, console: Console, status: Any) -> tuple[Progress, Say]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictFloat, StrictInt
 
 from mlintern.author.grounding.authors_code import AuthorsCode
+from mlintern.author.grounding.ground import reground, text_hash
 from mlintern.core import strict_yaml, yaml_out
 from mlintern.paper.document.document import Document
 from mlintern.spec.paper_spec import PaperSpec
@@ -81,8 +82,6 @@ class Provenance(SpecRecord):
 
 def document_record(document: Document) -> DocumentRecord:
     """The hashes of a Document's text and files."""
-    from mlintern.author.grounding.ground import text_hash
-
     sources = [SourceFile(name=source.name, sha256=source.sha256) for source in document.sources]
     return DocumentRecord(text_sha256=text_hash(document), sources=sources)
 
@@ -95,8 +94,6 @@ def code_record(code: AuthorsCode) -> CodeRecord:
 
 def grounding_record(spec: PaperSpec, document: Document, assumed: list[str], dropped: list[str]) -> Grounding:
     """Counts of what holds and what does not, checked anew against `document`."""
-    from mlintern.author.grounding.ground import reground
-
     return Grounding(
         locators=sum(1 for _ in spec.locators()),
         broken=len(reground(spec, document)),

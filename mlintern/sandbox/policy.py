@@ -70,7 +70,7 @@ def from_overrides(overrides: Sequence[str]) -> Policy:
         name = "network" if key == "sandbox.network" else "backend"
         if override.startswith("+") or "," in value:
             raise UserError(f"{override}: write it like {key}={'peers' if name == 'network' else 'none'}, one value")
-        found = dataclasses.replace(found, **{name: value})
+        found = dataclasses.replace(found, **{name: value})  # type: ignore[arg-type]
     return found
 
 

@@ -283,20 +283,17 @@ def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
         return (), "Linux namespaces are needed"
     if backend == "bwrap" and bubblewrap.executable() is None:
         return (), "bubblewrap is not installed"
+    argv = [name] if Path(name := "/bin/true").exists() else [sys.executable, "-I", "-S", "-c", "pass"]
     limits = Limits(cpu_s=10, wall_s=20, memory_bytes=GIB, processes=16, file_size_bytes=1 << 20)
     with tempfile.TemporaryDirectory(prefix="mlintern-probe-") as folder:
         try:
-            done = _run_probe(backend, Path(folder), limits)
+            probed: Any = _Probed(backend)
+            done = run_sandboxed(argv, readonly=[], scratch=Path(folder), limits=limits, env={}, backend=probed)
         except UserError as error:
             return (), str(error).removeprefix("sandbox: ")
     if done.returncode != 0:
         return (), f"{backend} runs nothing: {done.stderr.decode(errors='replace').strip()[-300:]}"
     return done.layers, ""
-
-
-def _run_probe(backend: Backend, folder: Path, limits: Limits) -> Completed:
-    argv = [name] if Path(name := "/bin/true").exists() else [sys.executable, "-I", "-S", "-c", "pass"]
-    return run_sandboxed(argv, readonly=[], scratch=folder, limits=limits, env={}, backend=_Probed(backend))  # type: ignore[arg-type]
 
 
 class _Probed(str):

@@ -131,7 +131,7 @@ def build(
         links += on_the_way
         if real == Path("/"):
             raise UserError("sandbox: the whole file system cannot be made readable; name the folders it needs")
-        if not _within(real, SYSTEM):
+        if not any(real.is_relative_to(system) for system in SYSTEM):
             mounts[str(real)] = Mount("read", str(real), str(real))
     for cover in _covers([*needed, *readonly]):
         if cover not in mounts:
@@ -187,10 +187,6 @@ def _system() -> Iterable[Mount]:
     for name in SYSTEM_FILES:
         if Path(name).exists():
             yield Mount("read", name, str(Path(name).resolve()))
-
-
-def _within(path: Path, roots: Iterable[str]) -> bool:
-    return any(path.is_relative_to(root) for root in roots)
 
 
 def is_secret(name: str) -> bool:

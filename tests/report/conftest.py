@@ -23,6 +23,7 @@ def make(folder: Path, **changes: object) -> Report:
         "audits": fake_runs.audits(),
         "plan": fake_runs.plan(runs),
         "cost": fake_runs.cost(),
+        **fake_runs.NO_FILES,
         "outcomes": read_outcomes(folder),
     }
     return analyse(**{**given, **changes})

@@ -54,8 +54,8 @@ def test_time_and_place_of_a_run_change_no_byte(tmp_path: Path) -> None:
         for check in audit["checks"]:
             check["seconds"] *= 9
     plan = fake_runs.plan(here)
-    one = analyse(fake_runs.spec(), here, fake_runs.audits(), plan, fake_runs.cost())
-    two = analyse(fake_runs.spec(), there[::-1], audits, plan, {"seconds": {"total": 9999.0}})
+    one = analyse(fake_runs.spec(), here, fake_runs.audits(), plan, fake_runs.cost(), **fake_runs.NO_FILES)
+    two = analyse(fake_runs.spec(), there[::-1], audits, plan, {"seconds": {"total": 9999.0}}, **fake_runs.NO_FILES)
     write_report(one, tmp_path / "one", circumstances(here, fake_runs.cost()))
     write_report(two, tmp_path / "two", circumstances(there, {"seconds": {"total": 9999.0}}))
     for name in (METRICS_FILE, "model_card.md", "report.json", "report.html"):

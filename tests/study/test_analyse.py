@@ -28,6 +28,7 @@ def study(runs: list[RunRecord], **changes: Any) -> Report:
         "audits": fake_runs.audits(),
         "plan": fake_runs.plan(runs),
         "cost": {},
+        **fake_runs.NO_FILES,
     }
     return analyse(**{**given, **changes})
 

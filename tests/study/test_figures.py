@@ -5,7 +5,7 @@ import pytest
 
 from mlintern.core.records.record import MAPS_FILE
 from mlintern.report.page import pictures
-from mlintern.study.account.figures import no_maps, probe_figures, read_maps
+from mlintern.study.account.figures import probe_figures, read_maps
 
 
 def record(seed, value, probes=("looks",)):
@@ -16,7 +16,7 @@ def record(seed, value, probes=("looks",)):
 
 
 def test_values_over_seeds_with_an_interval():
-    (figure,) = probe_figures([[record(0, 1.0), record(1, 2.0), record(2, 3.0)]], no_maps)
+    (figure,) = probe_figures([[record(0, 1.0), record(1, 2.0), record(2, 3.0)]], lambda _: {})
     assert (figure.probe, figure.variant, figure.data, figure.protocol) == ("looks", "vit", "images", "clean")
     assert figure.levels == {"depth": "two"}
     assert figure.mean == pytest.approx(2.0)
@@ -26,12 +26,12 @@ def test_values_over_seeds_with_an_interval():
 
 def test_one_seed_and_equal_seeds_have_no_interval():
     for runs in ([record(0, 1.0)], [record(0, 1.0), record(1, 1.0)]):
-        (figure,) = probe_figures([runs], no_maps)
+        (figure,) = probe_figures([runs], lambda _: {})
         assert figure.ci_low is None and figure.ci_high is None
 
 
 def test_metrics_that_are_no_probes_make_no_figure():
-    assert probe_figures([[record(0, 1.0, probes=())]], no_maps) == []
+    assert probe_figures([[record(0, 1.0, probes=())]], lambda _: {}) == []
 
 
 @pytest.mark.parametrize("inputs", [(2, 1, 8, 8), (2, 3, 8, 8), (2, 8, 8), (2, 200, 200)])

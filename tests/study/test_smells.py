@@ -36,6 +36,7 @@ from mlintern.study.account.smells.of_scores import (
 from mlintern.study.account.smells.smells import SeedGroup, _directions, find_smells
 
 EXAMPLES, CLASSES, STEPS = 500, 5, 2000
+NOTHING = {"table": (), "audits": {}, "outcomes": {}.get, "steps": {}.get}
 SPEC = PaperSpec.model_validate(
     {
         "schema_version": 1,
@@ -99,7 +100,9 @@ class Study:
         }
 
     def find(self, **more):
-        return find_smells(SPEC, self.groups, outcomes=self.outcomes.get, steps=self.steps.get, **more)
+        return find_smells(
+            SPEC, self.groups, **{**NOTHING, "outcomes": self.outcomes.get, "steps": self.steps.get, **more}
+        )
 
     def kinds(self, **more):
         return {smell.kind for smell in self.find(**more)}
@@ -463,7 +466,7 @@ def test_missing_files_are_not_looked_at():
     study.outcomes.clear()
     study.steps.clear()
     assert study.find() == []
-    assert find_smells(SPEC, []) == []
+    assert find_smells(SPEC, [], **NOTHING) == []
 
 
 def test_worst_first():

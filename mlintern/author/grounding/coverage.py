@@ -14,7 +14,7 @@ from mlintern.author.forms import Extraction, FoundSetting, value_of
 from mlintern.author.grounding import ground, supports
 from mlintern.author.grounding.ground import Ungrounded
 from mlintern.paper import numbers
-from mlintern.paper.document.document import Document, Table
+from mlintern.paper.document.document import Document
 from mlintern.spec.sourced import Scalar
 
 MOST_GAPS = 150
@@ -88,11 +88,8 @@ def _table_gaps(extraction: Extraction, document: Document) -> Iterator[Gap]:
             if cell.numbers and not cell.header and (cell.row, cell.column) not in taken.get(grid.id, set())
         ]
         if missed:
-            yield Gap(grid.id, f"cells that hold numbers: {'  '.join(missed)}", _cells_where(grid, len(missed)))
-
-
-def _cells_where(grid: Table, count: int) -> str:
-    return f"{grid.id}: {count} cells that hold numbers"
+            where = f"{grid.id}: {len(missed)} cells that hold numbers"
+            yield Gap(grid.id, f"cells that hold numbers: {'  '.join(missed)}", where)
 
 
 def _sentence_gaps(extraction: Extraction, document: Document) -> Iterator[Gap]:
@@ -109,7 +106,7 @@ def _sentence_gaps(extraction: Extraction, document: Document) -> Iterator[Gap]:
                 continue
             raw = sentence[a:b].rstrip(".")  # the sentence's own stop is in no quote
             b = a + len(raw)
-            if any(low <= start + a and start + b <= high and says(raw) for low, high, says in spans):
+            if any(low <= start + a and start + b <= high and _is_one(raw, taken) for low, high, taken in spans):
                 continue
             if any(_repeats(raw, sentence, setting, value) for setting, value in stated):
                 continue
@@ -135,35 +132,24 @@ def sentences(document: Document) -> Iterator[tuple[int, str]]:
         done = max(done, end)
 
 
-def _quoted(extraction: Extraction, document: Document) -> Iterator[tuple[int, int, "_Says"]]:
+_Taken = tuple[Scalar, ...] | None
+"""The numbers that a quote takes up; None takes any."""
+
+
+def _quoted(extraction: Extraction, document: Document) -> Iterator[tuple[int, int, _Taken]]:
     """(start, end, which numbers in there are taken up) of every quote that stands in the paper."""
-    for setting in extraction.settings:
-        if setting.quote:
-            for found in document.find_quotes(setting.quote):
-                yield found.start, found.end, _Says(tuple(_scalars(setting)))
-    for table in extraction.tables:
-        if table.runs is not None and table.runs_quote:
-            for found in document.find_quotes(table.runs_quote):
-                yield found.start, found.end, _Says((table.runs,))
-    for variant in extraction.variants:
-        if variant.parameters is not None and variant.parameters_quote:
-            for found in document.find_quotes(variant.parameters_quote):
-                yield found.start, found.end, _Says((variant.parameters,))
-    anything = [claim.quote for claim in extraction.claims]
-    anything += [level.quote for factor in extraction.ablations for level in factor.levels if level.quote]
-    for quote in anything:
-        for found in document.find_quotes(quote):
-            yield found.start, found.end, _Says(None)
+    quotes: list[tuple[str | None, _Taken]] = [(s.quote, tuple(_scalars(s))) for s in extraction.settings]
+    quotes += [(table.runs_quote, (table.runs,)) for table in extraction.tables if table.runs is not None]
+    quotes += [(v.parameters_quote, (v.parameters,)) for v in extraction.variants if v.parameters is not None]
+    quotes += [(claim.quote, None) for claim in extraction.claims]
+    quotes += [(level.quote, None) for factor in extraction.ablations for level in factor.levels]
+    for quote, taken in quotes:
+        for found in document.find_quotes(quote) if quote else ():
+            yield found.start, found.end, taken
 
 
-@dataclasses.dataclass(frozen=True)
-class _Says:
-    """Whether a number is one of `values`; None takes any."""
-
-    values: tuple[Scalar, ...] | None
-
-    def __call__(self, raw: str) -> bool:
-        return self.values is None or any(_is(raw, value) for value in self.values)
+def _is_one(raw: str, taken: _Taken) -> bool:
+    return taken is None or any(_is(raw, value) for value in taken)
 
 
 def _is(raw: str, value: Scalar) -> bool:

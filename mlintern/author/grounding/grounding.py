@@ -111,7 +111,7 @@ def build_spec(
         "schema_version": 1,
         "paper": {
             "id": paper.id,
-            "version": paper.version or _version(document),
+            "version": paper.version or version_of(document),
             "slug": paper.slug,
             "title": " ".join(document.title.split()) or paper.id,
             "authors": [" ".join(author.split()) for author in document.authors if author.strip()],
@@ -128,21 +128,20 @@ def build_spec(
         "tables": tables,
         "claims": [c for found in extraction.claims if (c := _claim(found, document, dropped)) is not None],
         "ablations": [_factor(found, document, dropped) for found in extraction.ablations],
-        "sections": [{"id": found.id, "title": found.title} for found in extraction.sections],
+        "sections": [found.model_dump() for found in extraction.sections],
         "scale": {
             "published": outline.published_scale,
             "reductions": [
                 {
-                    "key": r.key,
+                    **r.model_dump(include={"key", "reason"}),
                     "where": coordinates(r.where),
                     "published": _value(r.published),
                     "reduced": _value(r.reduced),
-                    "reason": r.reason,
                 }
                 for r in extraction.reductions
             ],
         },
-        "not_trainable": [{"what": o.what, "reason": o.reason} for o in outline.out_of_reach],
+        "not_trainable": [found.model_dump() for found in outline.out_of_reach],
     }
     return Grounded(validate(PaperSpec, Parsed(value, {}), "the extracted spec"), assumed, dropped)
 
@@ -248,12 +247,8 @@ def _table(found: FoundTable, document: Document, dropped: list[str]) -> dict[st
         dropped.append(f"table {found.id}: none of its cells holds a number")
         return None
     return {
-        "id": found.id,
+        **found.model_dump(include={"id", "description", "metric", "unit", "better"}),
         "label": found.table,
-        "description": found.description,
-        "metric": found.metric,
-        "unit": found.unit,
-        "better": found.better,
         "rows": list(dict.fromkeys(cell["row"] for cell in cells)),
         "columns": list(dict.fromkeys(cell["column"] for cell in cells)),
         "locator": caption.model_dump(),
@@ -273,16 +268,12 @@ def _cell(
         dropped.append(f"table {table.id}, {found.row_name}, {found.column_name}: {printed.raw} has no central value")
         return None
     return {
+        **found.model_dump(include={"variant", "data", "metric", "split", "testable"}),
         "row": found.row_name,
         "column": found.column_name,
-        "variant": found.variant,
-        "data": found.data,
         "levels": coordinates(found.levels),
-        "metric": found.metric,
-        "split": found.split,
         "printed": printed.model_dump(),
         "locator": locator.model_dump(),
-        "testable": found.testable,
         "not_tested_reason": None if found.testable else found.reason or "the extraction gives no reason",
     }
 
@@ -292,16 +283,12 @@ def _claim(found: FoundClaim, document: Document, dropped: list[str]) -> dict[st
     if isinstance(place, Ungrounded):
         dropped.append(f"claim {found.id}: {place.reason}")
         return None
-    claim: dict[str, Any] = {
-        "id": found.id,
-        "statement": found.statement,
+    return {
+        **found.model_dump(include={"id", "statement", "testable", "section"}),
         "locator": place.model_dump(),
         "check": check_of(found),
-        "testable": found.testable,
         "not_tested_reason": None if found.testable else found.reason or "the extraction gives no reason",
-        "section": found.section,
     }
-    return claim
 
 
 def check_of(claim: FoundClaim) -> dict[str, Any] | None:
@@ -343,6 +330,7 @@ def _factor(found: FoundFactor, document: Document, dropped: list[str]) -> dict[
     return {"id": found.id, "description": found.description, "base": found.base, "where": where, "levels": levels}
 
 
-def _version(document: Document) -> int | None:
+def version_of(document: Document) -> int | None:
+    """The number of the paper's version, where the Document knows it."""
     digits = document.version.removeprefix("v")
     return int(digits) if digits.isdigit() else None

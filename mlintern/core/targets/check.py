@@ -161,18 +161,14 @@ def _undefined(target: str, allowed_prefixes: Sequence[str], roots: Sequence[Pat
 
 def _imported(target: str, roots: Sequence[Path]) -> str | None:
     """The name that `target` has in another package, where its module imports it from one."""
-    try:
-        module, rest = definitions.module_of(target, roots)
-    except definitions.NotFound:
-        return None
-    origin = definitions.origin_of(module, rest[0]) if len(rest) == 1 else None
+    place = definitions.place_of(target, roots)
+    origin = definitions.origin_of(*place) if place else None
     return origin if origin and origin.split(".")[0] != target.split(".")[0] else None
 
 
 def _nearest(target: str, roots: Sequence[Path]) -> str:
-    try:
-        module, rest = definitions.module_of(target, roots)
-    except definitions.NotFound:
+    if (place := definitions.place_of(target, roots)) is None:
         return ""
-    close = difflib.get_close_matches(rest[0] if rest else "", definitions.names_in(module), n=1)
-    return f"; did you mean {module.name}.{close[0]}?" if close and len(rest) == 1 else ""
+    module, name = place
+    close = difflib.get_close_matches(name, definitions.names_in(module), n=1)
+    return f"; did you mean {module.name}.{close[0]}?" if close else ""

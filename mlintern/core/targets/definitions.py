@@ -105,14 +105,20 @@ def module_of(target: str, roots: Sequence[Path]) -> tuple[Module, list[str]]:
     raise NotFound(f"there is no module for {target}")
 
 
+def place_of(target: str, roots: Sequence[Path]) -> tuple[Module, str] | None:
+    """The module that `target` is said to stand in and its name there, whether or not it does; None for none."""
+    try:
+        module, rest = module_of(target, roots)
+    except NotFound:
+        return None
+    return (module, rest[0]) if len(rest) == 1 else None
+
+
 def exported(name: str) -> list[str]:
     """Public functions and classes that an installed module defines, or brings in by name out of its own package."""
-    try:
-        module, rest = module_of(f"{name}.name", ())
-    except NotFound:
+    if (place := place_of(f"{name}.name", ())) is None:
         return []
-    if rest != ["name"]:
-        return []
+    module, _ = place
     found = names_in(module)
     for node in _statements(module.tree.body):
         if isinstance(node, ast.ImportFrom) and imported_from(node, module).split(".")[0] == name.split(".")[0]:

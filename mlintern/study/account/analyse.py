@@ -25,7 +25,7 @@ from mlintern.study.account import account
 from mlintern.study.account import contrasts as paired
 from mlintern.study.account.claim_rows import judge_all
 from mlintern.study.account.comparison import compare_tables
-from mlintern.study.account.figures import Maps, no_maps, probe_figures
+from mlintern.study.account.figures import Maps, probe_figures
 from mlintern.study.account.level_curves import level_curves
 from mlintern.study.account.smells.smells import find_smells
 from mlintern.study.judge.which_runs_count import Evidence, Place
@@ -56,20 +56,16 @@ def _reader(folder: Path, name: str, columns: Mapping[str, str]) -> Outcomes:
     return read
 
 
-def _nothing(_: str) -> pd.DataFrame | None:
-    return None
-
-
 def analyse(
     spec: PaperSpec,
     runs: Sequence[RunRecord],
     audits: Mapping[str, Mapping[str, Any]],
     plan: Sequence[Mapping[str, Any]] | None,
     cost: Mapping[str, Any],
-    outcomes: Outcomes = _nothing,
-    steps: Outcomes = _nothing,
-    kept_plan: Mapping[str, Any] | None = None,
-    maps: Maps = no_maps,
+    outcomes: Outcomes,
+    steps: Outcomes,
+    kept_plan: Mapping[str, Any] | None,
+    maps: Maps,
 ) -> Report:
     """The report of one study.
 

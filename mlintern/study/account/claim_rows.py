@@ -68,30 +68,27 @@ def printed_value(printed: Printed) -> PrintedValue:
     return PrintedValue(**printed.model_dump(exclude={"raw"}))
 
 
-def settled(verdict: Verdict, lost: Sequence[PlannedRun]) -> Verdict:
-    """What survivors show is not settled: seeds that diverged, failed or never ran might have said otherwise."""
-    return "inconclusive" if lost and verdict != "not tested" else verdict
-
-
-def lost_seeds(lost: Sequence[PlannedRun]) -> str:
-    """One clause that says which planned runs a verdict lacks."""
+def settled(said: Verdict, reason: str, lost: Sequence[PlannedRun]) -> tuple[Verdict, str]:
+    """The verdict and its reason; what survivors show is not settled: seeds that diverged, failed or never ran might
+    have said otherwise."""
+    if not lost or said in ("not tested", "inconclusive"):
+        return said, reason
     named = "; ".join(f"{p.variant} seed {p.seed}: {p.refused}" for p in lost[:3])
     more = f"; {len(lost) - 3} more" if len(lost) > 3 else ""
-    return f"not settled while planned runs give no number ({named}{more})"
+    lacks = f"not settled while planned runs give no number ({named}{more})"
+    return "inconclusive", f"{lacks}; without them, {said}: {reason}"
 
 
 def _row(claim: Claim, found: dict[str, Any], evidence: Evidence, where: str) -> ClaimRow:
     touched = [p for p in evidence.planned if _speaks_of(claim, evidence.coordinates(p.variant, p.levels))]
     lost = [p for p in touched if p.refused]
-    said = VERDICT[found.pop("verdict")]
-    verdict = settled(said, lost)
+    verdict, reason = settled(VERDICT[found.pop("verdict")], found.pop("reason"), lost)
     test, assumptions = found.pop("test"), found.pop("assumptions")
-    reason = found.pop("reason")
     return ClaimRow(
         **{name: value for name, value in found.items() if name in ClaimRow.model_fields},
         verdict=verdict,
         test=None if test == "none" else test,
-        reason=reason if verdict == said else f"{lost_seeds(lost)}; without them, {said}: {reason}",
+        reason=reason,
         where=where,
         unit=claim.unit_of_effect,
         assumed="; ".join(assumptions) or None,

@@ -13,7 +13,7 @@ from mlintern.report import numbers
 from mlintern.report.model.report import ClaimRow, Judged, Judgement, OtherProtocol, PrintedNumber, TableCell
 from mlintern.spec.paper_spec import PaperSpec, Printed, ResultCell, ResultTable
 from mlintern.statistics.printed import PrintedComparison, compare_rows
-from mlintern.study.account.claim_rows import VERDICT, CellKey, cell_key, lost_seeds, printed_value, settled
+from mlintern.study.account.claim_rows import VERDICT, CellKey, cell_key, printed_value, settled
 from mlintern.study.account.contrasts import measured, with_metric
 from mlintern.study.judge.which_runs_count import Evidence, Place, PlannedRun
 
@@ -153,11 +153,10 @@ def _lost(planned: Sequence[PlannedRun]) -> list[str]:
 
 
 def _comparison(found: PrintedComparison, lost: Sequence[PlannedRun]) -> Judgement:
-    said = VERDICT[found.verdict]
-    verdict = settled(said, lost)
+    verdict, reason = settled(VERDICT[found.verdict], found.reason, lost)
     return Judgement(
         verdict=verdict,
-        reason=found.reason if verdict == said else f"{lost_seeds(lost)}; without them, {said}: {found.reason}",
+        reason=reason,
         test=found.test,
         effect=found.difference,
         ci_low=finite(found.ci_low - (found.mean - found.difference)),

@@ -33,11 +33,6 @@ def read_maps(folder: Path) -> Maps:
     return read
 
 
-def no_maps(_: str) -> Mapping[str, np.ndarray]:
-    """For records whose files are not at hand."""
-    return {}
-
-
 def probe_figures(groups: Iterable[Sequence[RunRecord]], maps: Maps) -> list[ProbeFigure]:
     """One figure per probe and group of seeds, in the order of the groups."""
     figures = []

@@ -1,7 +1,5 @@
 """The judge: from typed claims and runs to verdicts. The semantics stand in `mlintern.claims.parsing`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +13,7 @@ from mlintern.report.model.report import StandardisedEffect
 from mlintern.statistics.correction import holm
 from mlintern.statistics.paired import EffectSize
 from mlintern.statistics.power import region_power, seeds_needed, smallest_effect
-from mlintern.statistics.printed import VerdictWord, word
+from mlintern.statistics.printed import ALPHA, VerdictWord, word
 
 
 class Verdict(BaseModel):
@@ -26,20 +24,20 @@ class Verdict(BaseModel):
     id: str
     statement: str
     verdict: VerdictWord
-    test: str
-    """How it was tested."""
-    effect: float | None
-    """In the claim's unit; what it is stands in the claim's kind. None when not tested."""
-    ci_low: float | None
-    """Unadjusted interval of the effect; None where none exists (one run)."""
-    ci_high: float | None
-    p: float | None
-    """Smallest alpha at which the verdict would be reached by this claim alone; two-sided."""
-    p_adjusted: float | None
-    """The same, corrected over the family."""
-    n: int
-    """Seeds, or pairs of seeds, behind it."""
     reason: str
+    test: str = "none"
+    """How it was tested."""
+    effect: float | None = None
+    """In the claim's unit; what it is stands in the claim's kind. None when not tested."""
+    ci_low: float | None = None
+    """Unadjusted interval of the effect; None where none exists (one run)."""
+    ci_high: float | None = None
+    p: float | None = None
+    """Smallest alpha at which the verdict would be reached by this claim alone; two-sided."""
+    p_adjusted: float | None = None
+    """The same, corrected over the family."""
+    n: int = 0
+    """Seeds, or pairs of seeds, behind it."""
     power: float | None = None
     """Chance that this many seeds reach the true verdict, were the true effect `power_at` and the spread as
     observed."""
@@ -58,8 +56,6 @@ def judge(
     claims: Sequence[Claim | BaseModel | Mapping[str, Any]],
     runs: Sequence[Observation | Mapping[str, Any]],
     *,
-    alpha: float = 0.05,
-    level: float = 0.95,
     outcomes: Outcomes | None = None,
 ) -> list[Verdict]:
     """Verdicts in the claims' order; Holm's correction runs over the claims that could be tested.
@@ -69,7 +65,7 @@ def judge(
     """
     parsed = parse_claims(claims)
     observed = [run if isinstance(run, Observation) else Observation.from_record(run) for run in runs]
-    given = Runs(observed, level, outcomes)
+    given = Runs(observed, outcomes=outcomes)
     examined: dict[int, Examined] = {}
     verdicts: dict[int, Verdict] = {}
     for i, claim in enumerate(parsed):
@@ -81,31 +77,19 @@ def judge(
             verdicts[i] = _without_test(claim, "inconclusive", str(diverged))
     adjusted = holm([found.test.p for found in examined.values()])
     for (i, found), p in zip(examined.items(), adjusted, strict=True):
-        verdicts[i] = _verdict(parsed[i], found, p, family=len(examined), alpha=alpha, level=level)
+        verdicts[i] = _verdict(parsed[i], found, p, len(examined))
     return [verdicts[i] for i in range(len(parsed))]
 
 
 def _without_test(claim: Claim, verdict: VerdictWord, reason: str) -> Verdict:
-    return Verdict(
-        id=claim.id,
-        statement=claim.statement or claim.describe(),
-        verdict=verdict,
-        test="none",
-        effect=None,
-        ci_low=None,
-        ci_high=None,
-        p=None,
-        p_adjusted=None,
-        n=0,
-        reason=reason,
-    )
+    return Verdict(id=claim.id, statement=claim.statement or claim.describe(), verdict=verdict, reason=reason)
 
 
-def _verdict(claim: Claim, found: Examined, p: float, *, family: int, alpha: float, level: float) -> Verdict:
-    verdict = word(found.test, p, alpha)
+def _verdict(claim: Claim, found: Examined, p: float, family: int) -> Verdict:
+    verdict = word(found.test, p, ALPHA)
     estimate = found.estimate
-    interval = found.interval or (estimate.interval(level) if estimate is not None else (math.nan, math.nan))
-    share = alpha / family
+    interval = found.interval or (estimate.interval() if estimate is not None else (math.nan, math.nan))
+    share = ALPHA / family
     power = power_at = visible = needed = None
     if estimate is not None and estimate.testable:
         sd = estimate.se * math.sqrt(estimate.n)
@@ -125,7 +109,7 @@ def _verdict(claim: Claim, found: Examined, p: float, *, family: int, alpha: flo
         p=_number(found.test.p),
         p_adjusted=_number(p),
         n=found.n,
-        reason=_reason(found, verdict, p, interval, family, alpha, level, needed),
+        reason=_reason(found, verdict, p, interval, family, needed),
         power=_number(power),
         power_at=_number(power_at),
         smallest_effect=_number(visible),
@@ -141,8 +125,6 @@ def _reason(
     p: float,
     interval: tuple[float, float],
     family: int,
-    alpha: float,
-    level: float,
     needed: int | None,
 ) -> str:
     region = f"[{found.low:.4g}, {found.high:.4g}]"
@@ -151,14 +133,14 @@ def _reason(
         text = f"{found.words}: {found.effect:.4g} against {region}; no spread, so no interval"
         if verdict == "inconclusive":
             text += ": run more seeds" if found.n < 2 else ": does the seed change anything?"
-    elif verdict == "inconclusive" and found.test.p <= alpha:
+    elif verdict == "inconclusive" and found.test.p <= ALPHA:
         side = "inside" if found.test.outcome == "supported" else "outside"
         text = (
             f"alone it would lie {side} {region} (p = {found.test.p:.3g}), "
             f"not after correction over {family} claims (p = {p:.3g})"
         )
     else:
-        text = f"{level:.0%} interval [{interval[0]:.4g}, {interval[1]:.4g}] {place} {region}"
+        text = f"95% interval [{interval[0]:.4g}, {interval[1]:.4g}] {place} {region}"
     if needed is not None:
         text += f"; about {needed} seeds would settle it"
     return f"{text}; {found.note}" if found.note else text

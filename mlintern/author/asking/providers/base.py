@@ -25,7 +25,8 @@ class Provider(Protocol):
     paid: bool
     """Whether answers cost money; then `count_tokens` is asked before each call."""
 
-    def count_tokens(self, request: Request) -> int: ...
+    def count_tokens(self, request: Request) -> int:
+        return 0
 
     def ask(self, request: Request, progress: Progress) -> Answer: ...
 
@@ -60,12 +61,16 @@ def forbid_live_request(url: str) -> None:
     """Raise UserError if live requests are switched off and `url` is not on this machine."""
     if not os.environ.get(NO_LIVE_REQUESTS):
         return
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return
-    try:
-        on_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        on_loopback = False
-    if not on_loopback:
+    address = address_of(url)
+    if address is None or not address.is_loopback:
+        host = urlsplit(url).hostname or ""
         raise UserError(f"{NO_LIVE_REQUESTS} is set, and {host} is not on this machine; unset it, or use llm.base_url")
+
+
+def address_of(url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address of a URL's host, where it is given as one or is this machine; None for a name to be looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None

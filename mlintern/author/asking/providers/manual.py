@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from mlintern.author.asking.messages import Answer, FileBlock, Request, Usage
-from mlintern.author.asking.providers.base import Progress
+from mlintern.author.asking.providers.base import Progress, Provider
 from mlintern.core import files
 from mlintern.core.errors import UserError
 
@@ -18,7 +18,7 @@ _SUFFIX = {
 }
 
 
-class ManualProvider:
+class ManualProvider(Provider):
     """Writes `<stage>-<hash>.request.md` and reads `<stage>-<hash>.answer.json` (or `.answer.txt`)."""
 
     name = "manual"
@@ -27,9 +27,6 @@ class ManualProvider:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-
-    def count_tokens(self, request: Request) -> int:
-        return 0
 
     def ask(self, request: Request, progress: Progress) -> Answer:
         """The saved answer; raises UserError naming the request's file and the answer's when there is none yet."""

@@ -5,7 +5,6 @@ images); a server that refuses one of these is asked again without it, and the s
 Source of the wire format: https://platform.openai.com/docs/api-reference/chat
 """
 
-import ipaddress
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from mlintern.author.asking.providers.base import (
     Progress,
     Refused,
     Truncated,
+    address_of,
     forbid_live_request,
 )
 from mlintern.author.asking.redact import redact
@@ -58,12 +58,8 @@ def root_of(base_url: str | None) -> str:
 
 def is_own_machine(url: str) -> bool:
     """Is the server on this machine or in a private network, where nothing is billed?"""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return address.is_loopback or address.is_private
+    address = address_of(url)
+    return address is not None and (address.is_loopback or address.is_private)
 
 
 class OpenAIProvider:

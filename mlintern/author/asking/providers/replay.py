@@ -4,11 +4,11 @@ from pathlib import Path
 
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.messages import Answer, Request
-from mlintern.author.asking.providers.base import Progress
+from mlintern.author.asking.providers.base import Progress, Provider
 from mlintern.core.errors import UserError
 
 
-class ReplayProvider:
+class ReplayProvider(Provider):
     """Answers exactly the requests that were recorded; any other one is an error, never a guess."""
 
     name = "replay"
@@ -19,9 +19,6 @@ class ReplayProvider:
         if not Path(folder).is_dir():
             raise UserError(f"llm.replay={folder}: no such folder; record a dialogue with another llm.provider first")
         self.dialogue = Dialogue(folder)
-
-    def count_tokens(self, request: Request) -> int:
-        return 0
 
     def ask(self, request: Request, progress: Progress) -> Answer:
         answer = self.dialogue.find(request)

@@ -31,10 +31,6 @@ RANK = {"high": 0, "medium": 1, "low": 2}
 _BEST = {"accuracy": 1.0, "squared_error": 0.0}
 
 
-def _nothing(_: str) -> pd.DataFrame | None:
-    return None
-
-
 @dataclass(frozen=True)
 class SeedGroup:
     """The finished runs of one variant and its levels, one per seed."""
@@ -70,10 +66,10 @@ def find_smells(
     spec: PaperSpec,
     groups: Sequence[Sequence[RunRecord]],
     *,
-    table: Sequence[TableCell] = (),
-    audits: Mapping[str, Mapping[str, Any]] | None = None,
-    outcomes: Tables = _nothing,
-    steps: Tables = _nothing,
+    table: Sequence[TableCell],
+    audits: Mapping[str, Mapping[str, Any]],
+    outcomes: Tables,
+    steps: Tables,
 ) -> list[Smell]:
     """Every smell of the study, worst first.
 
@@ -87,7 +83,7 @@ def find_smells(
     found: list[Smell | None] = []
     for group in studied:
         for metric in sorted(higher):
-            found += _score_smells(group, metric, higher[metric], audits or {}, outcomes)
+            found += _score_smells(group, metric, higher[metric], audits, outcomes)
         found += _curve_smells(group, higher, outcomes, steps)
     for metric in sorted(higher):
         values = {
