@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fail-on", default="high", choices=[s.value for s in Severity], help="(default: high)")
     made.add_argument("--acknowledge", default="", metavar="KIND,KIND", help="kinds that were seen and are accepted")
     made.add_argument("--independent-rows", action="store_true", help="no two rows share a source (patient, user, …)")
-    made.add_argument("--price", default="probe", choices=["none", "probe"], help="retrain a probe to price leaks")
+    made.add_argument("--price", default="probe", choices=["none", "probe"], help="a quick model prices leaks")
     made.add_argument(
         "--ledger", default="", metavar="FILE", help="test readings so far: a .jsonl, or a folder of runs"
     )
@@ -186,12 +186,12 @@ def _note(subject: "Subject", score: float, higher: bool) -> None:
     """Write the reading down, under the time it was taken."""
     import datetime
 
-    from mlintern.audit.report.ledger import Reading, note_reading
+    from mlintern.audit.report.ledger import SeenScore, note_reading
 
     if not subject.options.ledger:
         raise UserError("--score needs --ledger: which file keeps the readings?")
     taken = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    reading = Reading(subject.test.fingerprint(), taken, score, higher_is_better=higher)
+    reading = SeenScore(subject.test.fingerprint(), taken, score, higher_is_better=higher)
     note_reading(Path(subject.options.ledger), reading)
 
 

@@ -44,7 +44,7 @@ Vet = Callable[[Path, PaperSpec, list[ModelInput]], list[str]]
 """Composes and runs a draft inside the sandbox; returns what is wrong with it, each naming file and line."""
 
 Prune = Callable[[Path, PaperSpec], tuple[PaperSpec, list[str]]]
-"""Takes out of a spec the values to probe that do not train in a draft, and says which and why."""
+"""Takes out of a spec the alternatives that do not train in a draft, and says which and why."""
 
 Say = Callable[[str], None]
 """Called with one line per stage begun or finished."""
@@ -98,8 +98,8 @@ class Authoring:
     say: Say = lambda line: None
     passed_over: list[str] = dataclasses.field(default_factory=list)
     """Places whose numbers nothing took up and nobody explained, for provenance."""
-    not_probed: list[str] = dataclasses.field(default_factory=list)
-    """Values to probe that were taken out, and why, for provenance."""
+    not_tried: list[str] = dataclasses.field(default_factory=list)
+    """Alternatives to what is assumed that were taken out, and why, for provenance."""
 
     def run(self) -> Authored:
         """All stages. Raises NothingToTrain (exit 3, no pack), UserError with what is open and where the draft is."""
@@ -111,8 +111,8 @@ class Authoring:
         grounded = self.ground(outline, extraction)
         draft = self.work / "project" / "papers" / self.paper.slug
         written, compared = self.write(grounded.spec, draft)
-        self.say("probe: a few steps with each value to probe")
-        spec, self.not_probed = self.prune(draft, with_unlisted(draft, grounded.spec))
+        self.say("alternatives: a few steps with each")
+        spec, self.not_tried = self.prune(draft, with_unlisted(draft, grounded.spec))
         grounded = dataclasses.replace(grounded, spec=spec)
         made = {
             "spec.yaml": self._spec_text(spec),
@@ -341,7 +341,7 @@ class Authoring:
             ),
             notes=[
                 *(f"Numbers that nothing took up: {place}" for place in self.passed_over),
-                *(f"Value to probe, taken out: {line}" for line in self.not_probed),
+                *(f"Alternative, taken out: {line}" for line in self.not_tried),
                 *(f"Open after the critique: {doubt}" for doubt in compared.doubts),
                 *(f"Not the paper's, as the spec says: {line}" for line in compared.as_stated),
             ],

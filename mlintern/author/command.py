@@ -85,7 +85,7 @@ def author_paper(
 
     Raises NothingToTrain and UserError; what can be known to fail (a key, a price) fails before anything is fetched.
     """
-    from mlintern.author.draft.probing import without_dead_probes
+    from mlintern.author.draft.alternatives import without_dead
     from mlintern.author.draft.vetting import vet_pack
     from mlintern.core.roots import PACKS
 
@@ -104,7 +104,7 @@ def author_paper(
             work=folder,
             packs=packs,
             vet=vet or vet_pack,
-            prune=without_dead_probes,
+            prune=without_dead,
             example=example_pack(packs),
             max_repairs=llm.max_repairs,
             figures=folder,

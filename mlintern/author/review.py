@@ -133,11 +133,11 @@ def _settings(spec: PaperSpec, console: Console) -> None:
 
 def _assumptions(spec: PaperSpec, console: Console) -> None:
     """The unsaid: what was chosen, why, and what `study.probe_assumptions=true` would try."""
-    grid = _grid("not said by the paper", "setting", "ASSUMED", "for", "why", "to probe")
+    grid = _grid("not said by the paper", "setting", "ASSUMED", "for", "why", "alternatives")
     for setting in spec.unsaid:
         where = ", ".join(f"{name} {level}" for name, level in setting.where.items())
-        probed = ", ".join(str(value) for value in setting.locator.probe_range)
-        _row(grid, setting.key, setting.value, where, setting.locator.reason, probed)
+        others = ", ".join(str(value) for value in setting.locator.probe_range)
+        _row(grid, setting.key, setting.value, where, setting.locator.reason, others)
     console.print(grid)
 
 

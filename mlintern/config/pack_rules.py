@@ -64,7 +64,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfFile:
     """One file of a pack's conf/, parsed."""
 
     name: str
@@ -88,7 +88,7 @@ class Source:
         return Problem(self.name, self.parsed.line(path), rule, message)
 
 
-def read_source(text: str, name: str, group: str, option: str) -> tuple[Source | None, list[Problem]]:
+def read_source(text: str, name: str, group: str, option: str) -> tuple[ConfFile | None, list[Problem]]:
     """The parsed file, or why it cannot be."""
     if match := _INVISIBLE.search(text.replace("\r\n", "\n")):
         line = text.count("\n", 0, match.start()) + 1
@@ -105,11 +105,11 @@ def read_source(text: str, name: str, group: str, option: str) -> tuple[Source |
         kind = "a list" if isinstance(parsed.value, list) else "a single value"
         message = f"is {kind}, and a config is a mapping; write `key: value` lines"
         return None, [*problems, Problem(name, parsed.line(()), "yaml", message)]
-    return Source(name, group, option, parsed, package), problems
+    return ConfFile(name, group, option, parsed, package), problems
 
 
 def problems_of(
-    source: Source,
+    source: ConfFile,
     slug: str,
     prefixes: Sequence[str],
     packages: Mapping[str, str | None],
@@ -168,7 +168,7 @@ def _good_package(package: str) -> bool:
     return plain and names[0] in OF_PACKS and len(names) <= DEEPEST_PACKAGE
 
 
-def _places(source: Source) -> Iterator[Problem]:
+def _places(source: ConfFile) -> Iterator[Problem]:
     """Keys at the top of the configuration that are not a pack's, and parts of it that are no mappings."""
     for key, value in source.value.items():
         if key == "defaults":
@@ -193,7 +193,7 @@ def _places(source: Source) -> Iterator[Problem]:
             yield source.problem((key,), "config-type", f"{key}: is {kind}, and must be a mapping of keys to values")
 
 
-def _walk(source: Source, value: Any, path: tuple[str | int, ...], resolvers: frozenset[str]) -> Iterator[Problem]:
+def _walk(source: ConfFile, value: Any, path: tuple[str | int, ...], resolvers: frozenset[str]) -> Iterator[Problem]:
     if isinstance(value, dict):
         for key, inner in value.items():
             here = (*path, key)
@@ -212,7 +212,7 @@ def _walk(source: Source, value: Any, path: tuple[str | int, ...], resolvers: fr
         yield from _text(source, value, path, resolvers)
 
 
-def _text(source: Source, value: str, path: tuple[str | int, ...], resolvers: frozenset[str]) -> Iterator[Problem]:
+def _text(source: ConfFile, value: str, path: tuple[str | int, ...], resolvers: frozenset[str]) -> Iterator[Problem]:
     if "${" in value:
         yield from _references(source, value, path, resolvers)
     if TARGET in value and path[-1] != TARGET:
@@ -228,7 +228,7 @@ def _text(source: Source, value: str, path: tuple[str | int, ...], resolvers: fr
 
 
 def _references(
-    source: Source, value: str, path: tuple[str | int, ...], resolvers: frozenset[str]
+    source: ConfFile, value: str, path: tuple[str | int, ...], resolvers: frozenset[str]
 ) -> Iterator[Problem]:
     if len(value) > LONGEST_REFERENCE:
         message = f"a text of {len(value):,} characters with references; write the value out"
@@ -248,7 +248,7 @@ def _references(
         yield source.problem(path, "config-interpolation", message)
 
 
-def _defaults(source: Source, packages: Mapping[str, str | None]) -> Iterator[Problem]:
+def _defaults(source: ConfFile, packages: Mapping[str, str | None]) -> Iterator[Problem]:
     defaults = source.value["defaults"]
     if not isinstance(defaults, list):
         yield source.problem(("defaults",), "config-defaults", "defaults must be a list")
@@ -275,7 +275,7 @@ def _overrides(entry: Any) -> bool:
     return isinstance(entry, dict) and any(str(group).startswith("override ") for group in entry)
 
 
-def _default_problem(source: Source, group: Any, option: Any, packages: Mapping[str, str | None]) -> str | None:
+def _default_problem(source: ConfFile, group: Any, option: Any, packages: Mapping[str, str | None]) -> str | None:
     """Why one default (`override /model: mlp`, `/block@model.block: small`) may not stand in this file, or None."""
     if not isinstance(group, str) or not _DEFAULT.fullmatch(group):
         return "is not allowed in a pack; name a group and an option"
@@ -316,7 +316,7 @@ def _shown(group: Any, option: Any) -> str:
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
 
 
-def _paper(source: Source, slug: str) -> Iterator[Problem]:
+def _paper(source: ConfFile, slug: str) -> Iterator[Problem]:
     """A pack speaks for its own paper."""
     if source.group != "paper" and not source.is_global:
         return

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlintern.config.keys import OF_USERS
-from mlintern.config.pack_rules import Problem, Source, problems_of, read_source
+from mlintern.config.pack_rules import ConfFile, Problem, problems_of, read_source
 from mlintern.core import roots, strict_yaml
 from mlintern.core.errors import UserError
 from mlintern.core.plain import read_plain
@@ -105,7 +105,7 @@ def _judge(
 
     slug = pack.name
     problems: list[Problem] = []
-    sources: list[Source] = []
+    sources: list[ConfFile] = []
     for (name, *_), facts in listed:
         shown = _shown(pack, name)
         why = _misplaced(name, facts)
@@ -157,7 +157,7 @@ def _misplaced(name: str, facts: os.stat_result) -> str | None:
     return None
 
 
-def _read(path: Path, name: str, shown: str, facts: os.stat_result) -> tuple[Source | None, list[Problem]]:
+def _read(path: Path, name: str, shown: str, facts: os.stat_result) -> tuple[ConfFile | None, list[Problem]]:
     if facts.st_size > LARGEST_FILE:
         return None, [Problem(shown, 1, "size", f"larger than {LARGEST_FILE >> 10} KiB; leave data out")]
     try:
@@ -182,7 +182,7 @@ def _own_options(conf: Path) -> dict[str, str | None]:
     return found
 
 
-def _bombs(own: Mapping[str, Source]) -> list[Problem]:
+def _bombs(own: Mapping[str, ConfFile]) -> list[Problem]:
     """Options whose defaults go round in a circle, or bring in more files than any paper needs."""
     sizes: dict[str, int] = {}
     problems: list[Problem] = []
@@ -211,7 +211,7 @@ def _bombs(own: Mapping[str, Source]) -> list[Problem]:
     return problems
 
 
-def _included(source: Source) -> list[str]:
+def _included(source: ConfFile) -> list[str]:
     """`group/option` of every file that a file's defaults name."""
     defaults = source.value.get("defaults")
     found = []

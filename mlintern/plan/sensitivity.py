@@ -1,6 +1,6 @@
 """`study.probe_assumptions=true`: what the paper leaves unsaid, as sensitivity cells.
 
-Each assumed setting of the spec was given a value and others to probe. For every one of those the cell that the setting
+Each assumed setting of the spec was given a value and alternatives. For every one of those the cell that the setting
 is for is run once more with that value, so that the report can say how much hangs on the guess.
 """
 
@@ -14,15 +14,15 @@ from mlintern.plan.cell_plan import CellPlan, Composes, read_spec
 from mlintern.spec.sourced import AssumedSetting
 
 LEVEL = "probe"
-"""The coordinate of a sensitivity cell: `optimizer.lr=0.003`."""
+"""The coordinate of a sensitivity cell, as records have it: `optimizer.lr=0.003`. No probe; the name is older."""
 
 
 _NO_RESULT = ("paper", "study", "run", "logger", "llm", "env", "sandbox")
-"""Groups that hang no result on a value: nothing to probe."""
+"""Groups that hang no result on a value: no alternative counts."""
 
 
 def sensitivity_cells(composer: Composes, cells: Sequence[CellPlan]) -> Iterator[CellPlan]:
-    """The sensitivity cells beside `cells`. Raises UserError naming a setting whose probe cannot be composed."""
+    """The sensitivity cells beside `cells`. Raises UserError naming a setting whose alternative cannot be composed."""
     for setting in read_spec(composer.folder).unsaid:
         if setting.in_config:
             for value in setting.locator.probe_range:
@@ -46,7 +46,7 @@ def _cells_of(setting: AssumedSetting, cells: Sequence[CellPlan]) -> list[CellPl
 def cells_with(
     composer: Composes, setting: AssumedSetting, value: Any, cells: Sequence[CellPlan]
 ) -> Iterator[CellPlan]:
-    """The sensitivity cells of one value to probe, beside `cells`; none where it changes nothing.
+    """The sensitivity cells of one alternative, beside `cells`; none where it changes nothing.
 
     Raises UserError if it cannot be composed.
     """

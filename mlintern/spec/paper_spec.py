@@ -1,10 +1,10 @@
 """PaperSpec: what a paper says, value by value, and where it says it.
 
 One YAML file per pack (`papers/<slug>/spec.yaml`). Every value carries its source: `paper` with a locator and the
-sha256 of the quoted text, `code` with the authors' repository and file, or `assumed` with the reason and the values to
-probe. The file holds locators, hashes, numbers and statements in our words; never the paper's sentences.
+sha256 of the quoted text, `code` with the authors' repository and file, or `assumed` with the reason and
+alternatives. The file holds locators, hashes, numbers and statements in our words; never the paper's sentences.
 
-Claims and ablations are plain data here; their language is compiled by `mlintern/study/`.
+Claims and ablations are plain data here; their language is compiled by `mlintern/claims/`.
 """
 
 import re
@@ -303,7 +303,7 @@ class PaperSpec(SpecRecord):
 
     @property
     def unsaid(self) -> list[AssumedSetting]:
-        """The ledger of what neither the paper nor its code gives: value chosen, why, and what to probe."""
+        """The ledger of what neither the paper nor its code gives: value chosen, why, and its alternatives."""
         return [setting for setting in self.settings if isinstance(setting, AssumedSetting)]
 
     def for_study(self, sections: Sequence[str]) -> Self:

@@ -1,7 +1,7 @@
 """Values with a source: the parts of a PaperSpec that say what a value is and where it was found.
 
 `paper` has a locator in the document and the sha256 of the quoted text, `code` the authors' repository and file,
-`assumed` the reason and the values to probe.
+`assumed` the reason and the alternatives.
 """
 
 from typing import Annotated, Literal, Self
@@ -120,7 +120,7 @@ class CodeSetting(SettingBase, FromCode):
 
 class AssumedSetting(SettingBase, FromAssumption):
     @model_validator(mode="after")
-    def _can_be_probed(self) -> Self:
+    def _has_alternatives(self) -> Self:
         if self.in_config and not self.locator.probe_range and not self.note:
             raise ValueError(
                 "locator.probe_range is empty; list the other values to try (or set in_config: false, or say in note "

@@ -10,7 +10,7 @@ import pytest
 from mlintern.audit.checks.test_reuse import best_of, reuse_of_test
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
-from mlintern.audit.report.ledger import Reading, note_reading, read_ledger
+from mlintern.audit.report.ledger import SeenScore, note_reading, read_ledger
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.report.report import Severity, Status
 from mlintern.core.errors import UserError
@@ -33,12 +33,12 @@ def test_readings_of_these_rows_alone_count(table, tmp_path):
     subject = made(table, str(ledger))
     assert reuse_of_test(subject).status is Status.PASS
     mine = subject.test.fingerprint()
-    note_reading(ledger, Reading(mine, "a", 0.8))
-    note_reading(ledger, Reading(mine, "a", 0.8))
-    note_reading(ledger, Reading("another part", "b", 0.9))
+    note_reading(ledger, SeenScore(mine, "a", 0.8))
+    note_reading(ledger, SeenScore(mine, "a", 0.8))
+    note_reading(ledger, SeenScore("another part", "b", 0.9))
     assert reuse_of_test(subject).status is Status.PASS
     for run in range(20):
-        note_reading(ledger, Reading(mine, f"run {run}", 0.8))
+        note_reading(ledger, SeenScore(mine, f"run {run}", 0.8))
     (finding,) = reuse_of_test(subject).findings
     assert finding.evidence["readings"] == 21
     assert finding.severity is Severity.MEDIUM
@@ -75,8 +75,8 @@ def test_scores_of_different_metrics_are_not_held_against_each_other(table, tmp_
     subject = made(table, str(tmp_path / "l.jsonl"))
     mine = subject.test.fingerprint()
     for run, score in (("a", 0.8), ("b", 0.9)):
-        note_reading(tmp_path / "l.jsonl", Reading(mine, run, score, "accuracy"))
-    note_reading(tmp_path / "l.jsonl", Reading(mine, "c", 17.0, "perplexity", higher_is_better=False))
+        note_reading(tmp_path / "l.jsonl", SeenScore(mine, run, score, "accuracy"))
+    note_reading(tmp_path / "l.jsonl", SeenScore(mine, "c", 17.0, "perplexity", higher_is_better=False))
     (finding,) = reuse_of_test(subject).findings
     assert (finding.evidence["readings"], finding.evidence["best"], finding.evidence["metric"]) == (3, 0.9, "accuracy")
 

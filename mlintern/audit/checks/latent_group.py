@@ -4,7 +4,7 @@ Two roads lead to the groups, and a toll bar stands on both. Where rows still kn
 from, the neighbours of test rows among the training rows are closer in place than permuted places would be. Where rows
 were shuffled, the features may still show groups: sets of rows that share their nearest neighbours, and stay the same
 sets as the neighbourhood grows (smooth data fall apart into other sets at every size). Either way it is a leak only if
-it pays: a probe that saw nothing of a test row's group must score worse than one that did.
+it pays: a model that saw nothing of a test row's group must score worse than one that did.
 
 Where neither road leads anywhere, nothing is known: groups too faint to see look like none. The check is then
 INCONCLUSIVE, unless the rows were declared independent (`audit.independent_rows`) or a group column was given.

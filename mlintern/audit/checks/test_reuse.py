@@ -13,7 +13,7 @@ import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.registry import check
-from mlintern.audit.report.ledger import Reading, read_ledger
+from mlintern.audit.report.ledger import SeenScore, read_ledger
 from mlintern.audit.report.report import Finding, Kind, Price, Severity, Status
 
 NO_SHARES = ("loss", "squared_error")
@@ -84,7 +84,7 @@ def reuse_of_test(subject: Subject) -> Outcome:
     return Outcome(Status.FAIL, reason, n, (finding,))
 
 
-def _scores(readings: Sequence[Reading]) -> tuple[str, bool, list[float]]:
+def _scores(readings: Sequence[SeenScore]) -> tuple[str, bool, list[float]]:
     """(metric, whether higher is better, distinct readings) of the metric that was read most; scores of others are no
     better or worse than these."""
     looks = {(r.run, r.score, r.metric, r.higher_is_better) for r in readings if r.score is not None}

@@ -24,7 +24,7 @@ _OF_PACKS = "work"
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class SeenScore:
     """One score that somebody saw."""
 
     test: str
@@ -36,7 +36,7 @@ class Reading:
     higher_is_better: bool = True
 
 
-def read_ledger(path: Path) -> list[Reading]:
+def read_ledger(path: Path) -> list[SeenScore]:
     """The readings at `path`, a .jsonl file or a folder of run records; none where nothing is there yet.
 
     Raises UserError (Damaged for a record that is not as it was written), which names the file.
@@ -58,23 +58,23 @@ def read_ledger(path: Path) -> list[Reading]:
     return found
 
 
-def _of_line(row: Any) -> Reading:
+def _of_line(row: Any) -> SeenScore:
     score, higher = row["score"], row.get("higher_is_better", True) if isinstance(row, dict) else None
     if not isinstance(higher, bool) or (score is not None and not math.isfinite(float(score))):
         raise ValueError
     metric = str(row.get("metric", "score"))
-    return Reading(str(row["test"]), str(row["run"]), None if score is None else float(score), metric, higher)
+    return SeenScore(str(row["test"]), str(row["run"]), None if score is None else float(score), metric, higher)
 
 
-def _of_record(run: record.RunRecord, place: Path) -> Reading:
+def _of_record(run: record.RunRecord, place: Path) -> SeenScore:
     """The score that a run was chosen by, as its test part had it."""
     if "test" not in run["data"]:
         raise UserError(f"{place / record.RUN_FILE}: names no test part; give a ledger file or a folder of runs")
     metric, mode = run["selection"]["metric"], run["selection"]["mode"]
-    return Reading(run["data"]["test"], place.name, run["metrics"]["test"].get(metric), metric, mode != "min")
+    return SeenScore(run["data"]["test"], place.name, run["metrics"]["test"].get(metric), metric, mode != "min")
 
 
-def note_reading(path: Path, reading: Reading) -> None:
+def note_reading(path: Path, reading: SeenScore) -> None:
     """Add a reading to the ledger file; one run's equal score is noted once."""
     if path.is_dir():
         raise UserError(f"{path}: a folder of run records keeps its own readings; name a .jsonl file to write to")

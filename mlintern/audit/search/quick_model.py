@@ -1,8 +1,8 @@
-"""What a leak is worth: retrain a quick probe without it and score the same test rows.
+"""What a leak is worth: retrain a quick model without it and score the same test rows.
 
 The training-side mates of a test row are removed, never test rows: dropping test rows changes what is measured. Where
 mates are most of the training part (every patient is on both sides), units are removed fold by fold, and each test row
-is scored by a probe that saw nothing of its unit. The control removes as many training rows drawn at random, so that a
+is scored by a model that saw nothing of its unit. The control removes as many training rows drawn at random, so that a
 smaller training set is not taken for a leak.
 """
 
@@ -16,7 +16,7 @@ from mlintern.audit.inputs.subject import Fit, Subject
 from mlintern.audit.randomness import drawn, generator
 from mlintern.audit.report.report import Price
 
-PROBE = "probe: 50 extremely randomised trees"
+QUICK_MODEL = "probe: 50 extremely randomised trees"
 MODEL = "model: the pack's own, trained by the engine"
 _ROWS = 6000
 _FOLDS = 5
@@ -36,7 +36,7 @@ def fitted_trees(
 
 
 def model_inputs(subject: Subject, part: str, rows: np.ndarray) -> np.ndarray:
-    """[len(rows), d] float32 raw features for a probe; missing and infinite values become a value of their own."""
+    """[len(rows), d] float32 raw features for a model; missing and infinite values become a value of their own."""
     block = subject.flat(part)[rows].astype(np.float32)
     return np.nan_to_num(block, nan=-1e9, posinf=1e9, neginf=-1e9)
 
@@ -66,7 +66,7 @@ def _model(subject: Subject) -> Fit | None:
 
 
 def _predictor(subject: Subject, rows: dict[str, np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Trains on chosen rows (places in rows["train"]) and predicts asked ones: the caller's model, or the probe."""
+    """Trains on chosen rows (places in rows["train"]) and predicts asked ones: the caller's model, or the quick one."""
     if (fit := _model(subject)) is not None:
         return lambda chosen, asked: fit(
             subject.train.take(rows["train"][chosen]), subject.test.take(rows["test"][asked])
@@ -77,7 +77,7 @@ def _predictor(subject: Subject, rows: dict[str, np.ndarray]) -> Callable[[np.nd
 
 
 def price_of(subject: Subject, units: Units, purpose: str, among: dict[str, np.ndarray] | None = None) -> Price | None:
-    """Price of the units' straddling the split, or None where no probe can be trained. A probe is trained and asked
+    """Price of the units' straddling the split, or None where no model can be trained. One is trained and asked
     `among` these rows {part: row numbers} (default: all), or a sample of them."""
     by_model = _model(subject) is not None
     if not subject.numeric and not by_model:
@@ -123,7 +123,7 @@ def price_of(subject: Subject, units: Units, purpose: str, among: dict[str, np.n
         metric="accuracy" if classify else "R²",
         with_leak=round(float(as_it_is.mean()), 4),
         without_leak=round(float(without.mean() + (as_it_is - control).mean()), 4),
-        measured_with=MODEL if by_model else PROBE,
+        measured_with=MODEL if by_model else QUICK_MODEL,
         note=_all_leak(without, truth, y) if classify else "",
     )
 

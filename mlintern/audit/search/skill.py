@@ -151,7 +151,7 @@ class Halves:
     def straight(self, x: np.ndarray) -> Answers:
         """Answers of ridge regression on x [n, d] (on the classes' indicators), for tasks that trees are slow to learn.
 
-        Missing values stand far out in a probe's inputs; here they stand at the column's mean.
+        Missing values stand far out in the quick model's inputs; here they stand at the column's mean.
         """
         guesses = np.zeros(len(self.y))
         x = np.where(np.abs(x) >= 1e8, np.nan, x.astype(np.float64))

@@ -198,16 +198,16 @@ def _setting(
         whose = "the authors' code" if found.code_file else "the paper"
         reason = f"Given as stated by {whose}, but its text does not bear it out: {place.reason}."
         assumed.append(_name(found))
-    probe = [value for text in found.alternatives if (value := _value(text)) is not None and value != base["value"]]
-    if not probe and found.in_config:
-        probe = values_near(found.key, base["value"])
-    if not probe and found.in_config:
+    others = [value for text in found.alternatives if (value := _value(text)) is not None and value != base["value"]]
+    if not others and found.in_config:
+        others = values_near(found.key, base["value"])
+    if not others and found.in_config:
         dropped.append(f"setting {_name(found)}: neither stated nor given with another value to try")
         return None
     return {
         **base,
         "source": "assumed",
-        "locator": {"reason": reason or "The paper does not say.", "probe_range": probe},
+        "locator": {"reason": reason or "The paper does not say.", "probe_range": others},
     }
 
 

@@ -31,7 +31,7 @@ def with_unlisted(pack: Path, spec: PaperSpec) -> PaperSpec:
             where=where,
             source="assumed",
             locator=Assumption(reason=_REASON, probe_range=(near := values_near(key, value))),
-            note=None if near else "Not probed: no other value is named.",
+            note=None if near else "Not tried: no other value is named.",
         )
         for key, value, where in _values(pack, spec)
         if not any(key == name or ("." in name and key.startswith(f"{name}.")) for name in listed)
@@ -40,7 +40,7 @@ def with_unlisted(pack: Path, spec: PaperSpec) -> PaperSpec:
 
 
 def values_near(key: str, value: Any) -> list[Value]:
-    """Values to probe around a number or truth value, the next one for a seed; none for text."""
+    """Alternatives to a number or truth value, the next one for a seed; none for text."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int) and key.rsplit(".", 1)[-1].endswith("seed"):
@@ -76,7 +76,7 @@ def _values(pack: Path, spec: PaperSpec) -> Iterator[tuple[str, Value, Coordinat
 
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Value]]:
-    """Dotted keys and values: scalars and flat lists; null and nested lists hold nothing that could be probed."""
+    """Dotted keys and values: scalars and flat lists; null and nested lists hold nothing that has alternatives."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if name != "defaults":

@@ -29,7 +29,7 @@ _INVISIBLE = dict.fromkeys((0x200B, 0xFEFF, 0x2061, 0x2062, 0x2063))
 
 
 @dataclass(frozen=True)
-class Style:
+class TextStyle:
     """How the text at hand is set."""
 
     bold: bool = False
@@ -47,7 +47,7 @@ class Inked:
     italic: int = 0
     underline: int = 0
     colors: set[str] = field(default_factory=set)
-    lead: Style = Style()
+    lead: TextStyle = TextStyle()
     """How the first characters are set: the mark of a number that has its spread behind it."""
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -95,7 +95,7 @@ class InlineWriter:
         span = Span(self.source, node.start, node.end)
         self.missing.append(Missing(kind=kind, name=name, why=why, span=span))  # type: ignore[arg-type]
 
-    def write(self, node: Node | Text, style: Style = Style(), depth: int = 0) -> None:
+    def write(self, node: Node | Text, style: TextStyle = TextStyle(), depth: int = 0) -> None:
         """The text of an element, or a run of text."""
         if isinstance(node, Text):
             self.text(node, style)
@@ -123,7 +123,7 @@ class InlineWriter:
             self.lost(kind, node.plain(), f"the {kind} leads nowhere in the page", node)
         self.children(node, self._styled(node, style), depth)
 
-    def children(self, node: Node, style: Style, depth: int = 0) -> None:
+    def children(self, node: Node, style: TextStyle, depth: int = 0) -> None:
         """The text of all that is inside the element."""
         for child in node.children:
             breaks = isinstance(child, Node) and (child.has(*_BREAKS) or child.tag in _BREAKING_TAGS)
@@ -133,7 +133,7 @@ class InlineWriter:
             if breaks:
                 self.builder.space()
 
-    def _drawn(self, node: Node, style: Style, depth: int) -> None:
+    def _drawn(self, node: Node, style: TextStyle, depth: int) -> None:
         """The words of a cell that is drawn: `\\diagbox` has one above and one below its line."""
         for index, words in enumerate(child for child in node.walk() if child.tag == "foreignobject"):
             if index:
@@ -142,7 +142,7 @@ class InlineWriter:
                 self.builder.space()
             self.children(words, style, depth + 1)
 
-    def _styled(self, node: Node, style: Style) -> Style:
+    def _styled(self, node: Node, style: TextStyle) -> TextStyle:
         if node.has("ltx_font_bold") or node.tag in ("b", "strong"):
             style = replace(style, bold=True)
         elif node.has("ltx_font_medium"):
@@ -157,7 +157,7 @@ class InlineWriter:
             style = replace(style, color=color)
         return style
 
-    def _count(self, amount: int, style: Style) -> None:
+    def _count(self, amount: int, style: TextStyle) -> None:
         inked = self.inked
         if amount and not inked.shown:
             inked.lead = style
@@ -168,7 +168,7 @@ class InlineWriter:
         if style.color and amount:
             inked.colors.add(style.color)
 
-    def text(self, run: Text, style: Style) -> None:
+    def text(self, run: Text, style: TextStyle) -> None:
         """A run of text with white space collapsed; words one space apart stay one piece."""
         for found in _WORDS.finditer(run.text):
             if found[0][0] in " \t\r\n\f":
@@ -180,11 +180,11 @@ class InlineWriter:
             self.builder.put(words, 0, start, end, exact=run.exact and words == found[0])
             self._count(len(words), style)
 
-    def _made(self, text: str, node: Node, style: Style) -> None:
+    def _made(self, text: str, node: Node, style: TextStyle) -> None:
         self.builder.put(text, 0, node.start, max(node.end, node.start))
         self._count(len(text.strip()), style)
 
-    def _tag_math(self, node: Node, style: Style) -> None:
+    def _tag_math(self, node: Node, style: TextStyle) -> None:
         latex = node.get("alttext") or _annotation(node)
         if latex:
             formula = math_text(latex)
@@ -202,16 +202,16 @@ class InlineWriter:
             self.inked.doubts.append("a formula comes without its LaTeX")
         self._made(text, node, style)
 
-    def _tag_br(self, node: Node, style: Style) -> None:
+    def _tag_br(self, node: Node, style: TextStyle) -> None:
         self.builder.space()
 
-    def _tag_sup(self, node: Node, style: Style) -> None:
+    def _tag_sup(self, node: Node, style: TextStyle) -> None:
         self._script("^", node, style)
 
-    def _tag_sub(self, node: Node, style: Style) -> None:
+    def _tag_sub(self, node: Node, style: TextStyle) -> None:
         self._script("_", node, style)
 
-    def _script(self, mark: str, node: Node, style: Style) -> None:
+    def _script(self, mark: str, node: Node, style: TextStyle) -> None:
         text = node.plain()
         if node.find("ltx_Math") is None and not any(child.tag in ("math", "a", "cite") for child in node.walk()):
             self._made(f"{mark}{{{text}}}" if text else "", node, style)
@@ -220,7 +220,7 @@ class InlineWriter:
         self.children(node, style)
         self.builder.put("}", 0, node.end, node.end)
 
-    def _tag_img(self, node: Node, style: Style) -> None:
+    def _tag_img(self, node: Node, style: TextStyle) -> None:
         """Writes nothing: figures collect their images, and elsewhere one is an ornament."""
 
     def _note(self, node: Node) -> bool:
@@ -233,7 +233,7 @@ class InlineWriter:
         shown = mark.plain() if mark else ""
         if shown and not node.has("ltx_role_thanks"):
             if not (self.in_cell and shown.isdigit()):
-                self._made(f"^{{{shown}}}", node, Style())
+                self._made(f"^{{{shown}}}", node, TextStyle())
             self.inked.notes.append(shown)
         if node.find("ltx_note_content") is not None and not node.has("ltx_role_footnotemark"):
             self.footnotes.append(node)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mlintern.paper.document.document import Cell, Span
 from mlintern.paper.document.draft import Grid, doubted, settled
-from mlintern.paper.html.inline import Inked, InlineWriter, Style, color_of, is_skipped, words
+from mlintern.paper.html.inline import Inked, InlineWriter, TextStyle, color_of, is_skipped, words
 from mlintern.paper.html.tree import Node
 from mlintern.paper.numbers import parse_cell
 
@@ -124,7 +124,7 @@ class GridReader:
         writer.inked = inked = Inked()
         start = writer.builder.size
         writer.in_cell = True
-        writer.children(node, Style(bold=node.has("ltx_font_bold"), color=color_of(node)))
+        writer.children(node, TextStyle(bold=node.has("ltx_font_bold"), color=color_of(node)))
         writer.in_cell = False
         text = writer.builder.since(start).strip()
         why = "; ".join(dict.fromkeys(inked.doubts))
@@ -139,7 +139,7 @@ class GridReader:
             numbers = tuple(number.doubted(why) for number in numbers)
         shown = inked.shown
         one = len(numbers) == 1 or _OPEN_END.fullmatch(text)
-        lead = inked.lead if one else Style()  # 94.1 bold, its ± 0.3 not: the number is marked
+        lead = inked.lead if one else TextStyle()  # 94.1 bold, its ± 0.3 not: the number is marked
         return Cell(
             row=row,
             column=column,

@@ -126,7 +126,7 @@ def contrast_groups(report: Report) -> list[ContrastGroup]:
                 f"The same cells under the protocols {level} and {base}",
             )
         else:
-            title = {"ablation": "Ablations", "probe": "Assumptions probed", "control": "Controls"}.get(
+            title = {"ablation": "Ablations", "probe": "Alternatives to what is assumed", "control": "Controls"}.get(
                 factor, f"Ablation: {factor}"
             )
             first = f"Every level against the base ({factor} = {base})"

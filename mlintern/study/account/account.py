@@ -60,13 +60,13 @@ def _short(evidence: Mapping[str, Any]) -> dict[str, Any]:
 def setting_row(setting: Setting) -> SettingRow:
     """One value that training needs, with the place that gives it or the reason for it."""
     locator = setting.locator
-    probe: list[Any] = []
+    others: list[Any] = []
     if isinstance(locator, PaperLocator):
         origin = place_in_paper(locator)
     elif isinstance(locator, CodeLocator):
         origin = f"{locator.repository}: {locator.file}" + (f" at {locator.commit[:12]}" if locator.commit else "")
     else:
-        origin, probe = locator.reason, list(locator.probe_range)
+        origin, others = locator.reason, list(locator.probe_range)
     return SettingRow(
         key=setting.key,
         value=setting.value,
@@ -74,7 +74,7 @@ def setting_row(setting: Setting) -> SettingRow:
         where=dict(setting.where),
         source=setting.source,
         origin=origin,
-        probe=probe,
+        probe=others,
         note=setting.note,
     )
 

@@ -20,7 +20,7 @@ from mlintern.paper.document.document import Document, Table
 from mlintern.report.model.report import Smell
 from mlintern.statistics.printed_interval import PrintedIntervalCheck, check_printed_interval, common_formula
 from mlintern.statistics.printed_value import Spread
-from mlintern.study.account.raw_series import Series, read_series
+from mlintern.study.account.raw_series import RawSeries, read_series
 
 FEWEST_DIGITS = 3
 """Significant digits that a printed mean needs to say which series it is: 1 ± 0 fits too many."""
@@ -51,7 +51,7 @@ def stated_spread(text: str) -> Spread:
     return said[0] if len(said) == 1 else "unknown"
 
 
-def check_table(table: Table, series: Sequence[Series]) -> list[CheckedCell]:
+def check_table(table: Table, series: Sequence[RawSeries]) -> list[CheckedCell]:
     """Every cell of the table that prints a mean with a symmetric spread and has raw numbers behind it."""
     stated = stated_spread(f"{table.caption} {table.subcaption} {' '.join(table.notes)}")
     found = []
@@ -80,15 +80,15 @@ def check_table(table: Table, series: Sequence[Series]) -> list[CheckedCell]:
     return found
 
 
-def check_raw_runs(document: Document, series: Sequence[Series]) -> list[Smell]:
+def check_raw_runs(document: Document, series: Sequence[RawSeries]) -> list[Smell]:
     """The tables whose printed spreads are not what they are called, and the recorded spreads that are not either."""
     found = [_table_smell(table, check_table(table, series)) for table in document.tables]
     return [smell for smell in (*found, _recorded_smell(series)) if smell is not None]
 
 
-def _with_mean(series: Sequence[Series], mean: float, rounding: float) -> list[Series]:
+def _with_mean(series: Sequence[RawSeries], mean: float, rounding: float) -> list[RawSeries]:
     """The series with that mean, each list of values once."""
-    found: dict[tuple[float, ...], Series] = {}
+    found: dict[tuple[float, ...], RawSeries] = {}
     for one in series:
         if abs(float(np.mean(one.values)) - mean) <= rounding * (1 + 1e-9):
             found.setdefault(tuple(sorted(one.values)), one)
@@ -119,7 +119,7 @@ def _table_smell(table: Table, cells: Sequence[CheckedCell]) -> Smell | None:
     )
 
 
-def _recorded_smell(series: Sequence[Series]) -> Smell | None:
+def _recorded_smell(series: Sequence[RawSeries]) -> Smell | None:
     """Spreads that stand beside their series in the raw files and are not what their keys say."""
     cells = []
     for one in series:

@@ -31,7 +31,7 @@ _KINDS: dict[str, Spread] = {
 
 
 @dataclass(frozen=True)
-class Series:
+class RawSeries:
     """One quantity over runs."""
 
     file: str
@@ -45,12 +45,12 @@ class Series:
         return f"{self.file}: {'.'.join(self.path)}"
 
 
-def read_series(folder: Path) -> list[Series]:
+def read_series(folder: Path) -> list[RawSeries]:
     """Every series in the JSON files below `folder`, sorted by file. Raises UserError for a folder without one."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder of the raw results")
-    found: list[Series] = []
+    found: list[RawSeries] = []
     for path in sorted(folder.rglob("*.json")):
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def read_series(folder: Path) -> list[Series]:
     return found
 
 
-def _series(file: str, value: Any) -> list[Series]:
+def _series(file: str, value: Any) -> list[RawSeries]:
     lists: dict[tuple[str, ...], tuple[float, ...]] = {}
     numbers: dict[tuple[str, ...], float] = {}
     for path, leaf in _leaves(value, ()):
@@ -81,7 +81,7 @@ def _series(file: str, value: Any) -> list[Series]:
             lowered = named["kind"].lower().replace("_", "")
             kind = next(spread for start, spread in _KINDS.items() if lowered.startswith(start))
             beside[owners[0]][path[-1]] = (kind, number)
-    return [Series(file, path, values, beside[path]) for path, values in lists.items()]
+    return [RawSeries(file, path, values, beside[path]) for path, values in lists.items()]
 
 
 def _close(series: tuple[str, ...], number: tuple[str, ...]) -> bool:

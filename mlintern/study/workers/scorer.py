@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,79}")
 
 
 @dataclasses.dataclass
-class Dataset:
+class ScoredDataset:
     """One dataset under one protocol: what outputs are scored against."""
 
     paths: Paths
@@ -63,7 +63,7 @@ class Desk:
     """The questions that the host may put, a method each: `ask_<name>(question, frames)` to the answer."""
 
     def __init__(self) -> None:
-        self.datasets: dict[str, Dataset] = {}
+        self.datasets: dict[str, ScoredDataset] = {}
         self.cells: dict[str, Scored] = {}
         self._imported: frozenset[str] | None = None
         self._torch = threading.Lock()
@@ -97,7 +97,7 @@ class Desk:
         for part in tables.SEEN:
             if part in targets:
                 tables.save(paths.targets(part), targets[part])
-        self.datasets[question["key"]] = Dataset(
+        self.datasets[question["key"]] = ScoredDataset(
             paths,
             splits.test.ids.astype(str),
             splits.test.labels,

@@ -30,7 +30,7 @@ IMAGES = (
 
 
 @dataclass
-class _Group:
+class _FloatGroup:
     """A float's grids and images under one caption."""
 
     caption: CaptionDraft | None
@@ -103,12 +103,12 @@ class AssembledFloats(AssembledCells):
                 found.append(self._table(grid, f, group.caption, sub, letter))
         return found
 
-    def _groups(self, f: FloatDraft, main: list[CaptionDraft]) -> list[_Group]:
+    def _groups(self, f: FloatDraft, main: list[CaptionDraft]) -> list[_FloatGroup]:
         """Which caption each grid of a float belongs to: the one in its own minipage, else the next one in its
         direction."""
         if len(main) <= 1:
-            return [_Group(main[0] if main else None, f.grids)]
-        groups = [_Group(c, []) for c in main]
+            return [_FloatGroup(main[0] if main else None, f.grids)]
+        groups = [_FloatGroup(c, []) for c in main]
         above = bool(f.grids) and main[0].order < f.grids[0].order
         for grid in f.grids:
             same = [g for g in groups if g.caption and g.caption.scope == grid.scope and grid.scope]

@@ -106,11 +106,11 @@ def install_conditions(gullet: Gullet, primitives: Primitives) -> None:
     gullet.primitives["kernel@ifnextchar"] = primitives._next_is
     table = gullet.primitives
 
-    class Table(dict[str, Callable[[Token], None]]):
+    class Conditionals(dict[str, Callable[[Token], None]]):
         def get(self, name: str, default: object = None):  # type: ignore[no-untyped-def]
             found = dict.get(self, name)
             if found is None and name[:2] == "if" and is_condition(name):
                 return primitives.condition
             return found
 
-    gullet.primitives = Table(table)
+    gullet.primitives = Conditionals(table)

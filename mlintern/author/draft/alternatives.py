@@ -1,4 +1,4 @@
-"""The values to probe of a finished draft, tried in the sandbox: what cannot be composed or trained is taken out.
+"""The alternatives to what a draft assumes, tried in the sandbox: what cannot be composed or trained is taken out.
 
 A language model lists other values for what a paper leaves unsaid before any code is written. Some of them cannot
 train: a loss that does not fit the targets, a level that nothing takes. `study.probe_assumptions=true` would lose those
@@ -19,15 +19,15 @@ from mlintern.spec.sourced import AssumedSetting, Value
 from mlintern.vet.run import rehearse
 
 
-def without_dead_probes(pack: Path, spec: PaperSpec, backend: Backend = "auto") -> tuple[PaperSpec, list[str]]:
-    """(`spec` without values to probe that do not train in the draft `pack`, a line for each with the reason)."""
+def without_dead(pack: Path, spec: PaperSpec, backend: Backend = "auto") -> tuple[PaperSpec, list[str]]:
+    """(`spec` without alternatives that do not train in the draft `pack`, a line for each with the reason)."""
     dead: dict[tuple[int, str], str] = {}
     jobs: dict[str, tuple[tuple[int, str], dict[str, Any]]] = {}
     with Composer(pack.name, pack.parent) as drafts:
         cells, problems = planned_cells(drafts)
         if problems:
             return spec, []
-        for number, setting, value in _probed(spec):
+        for number, setting, value in _alternatives(spec):
             place = (number, str(value))
             try:
                 cell = next(cells_with(drafts, setting, value, cells), None)  # None: it changes nothing
@@ -35,7 +35,7 @@ def without_dead_probes(pack: Path, spec: PaperSpec, backend: Backend = "auto") 
                 dead[place] = str(error).removeprefix(f"study.probe_assumptions: {setting.key}={value}: ")
             else:
                 if cell is not None:
-                    name = f"probe {len(jobs)}"
+                    name = f"alternative {len(jobs)}"
                     jobs[name] = (place, {"name": name, "config": dict(cell.config), "overfit": False, "alone": True})
     found = [work for _, work in jobs.values()]
     for check in rehearse(found, project=pack.resolve().parent.parent, pack=pack.resolve(), backend=backend):
@@ -44,7 +44,7 @@ def without_dead_probes(pack: Path, spec: PaperSpec, backend: Backend = "auto") 
     return _pruned(spec, dead)
 
 
-def _probed(spec: PaperSpec) -> Iterator[tuple[int, AssumedSetting, Value]]:
+def _alternatives(spec: PaperSpec) -> Iterator[tuple[int, AssumedSetting, Value]]:
     for number, setting in enumerate(spec.settings):
         if isinstance(setting, AssumedSetting) and setting.in_config:
             yield from ((number, setting, value) for value in setting.locator.probe_range)
@@ -53,14 +53,14 @@ def _probed(spec: PaperSpec) -> Iterator[tuple[int, AssumedSetting, Value]]:
 def _pruned(spec: PaperSpec, dead: dict[tuple[int, str], str]) -> tuple[PaperSpec, list[str]]:
     settings, lines = [], []
     for number, setting in enumerate(spec.settings):
-        probed = setting.locator.probe_range if isinstance(setting, AssumedSetting) else []
-        gone = {str(value): dead[number, str(value)] for value in probed if (number, str(value)) in dead}
+        listed = setting.locator.probe_range if isinstance(setting, AssumedSetting) else []
+        gone = {str(value): dead[number, str(value)] for value in listed if (number, str(value)) in dead}
         if isinstance(setting, AssumedSetting) and gone:
-            kept = [value for value in probed if str(value) not in gone]
+            kept = [value for value in listed if str(value) not in gone]
             said = [f"{setting.key}={value} does not train here: {_line(why)}" for value, why in gone.items()]
             lines += said
             locator = setting.locator.model_copy(update={"probe_range": kept})
-            note = " ".join(filter(None, [setting.note, f"Not probed: {'; '.join(said)}"]))
+            note = " ".join(filter(None, [setting.note, f"Not tried: {'; '.join(said)}"]))
             setting = setting.model_copy(update={"locator": locator, "note": note})
         settings.append(setting)
     return spec.model_copy(update={"settings": settings}), lines

@@ -1,10 +1,10 @@
-"""Values to probe that cannot be composed or trained leave the spec, with the reason in its note."""
+"""Alternatives that cannot be composed or trained leave the spec, with the reason in its note."""
 
 import shutil
 
 import pytest
 
-from mlintern.author.draft.probing import without_dead_probes
+from mlintern.author.draft.alternatives import without_dead
 from mlintern.author.provenance import load_provenance
 from mlintern.core.roots import PACKS
 from mlintern.spec.paper_spec import load_spec, text_of
@@ -37,7 +37,7 @@ def test_what_does_not_train_is_taken_out(tmp_path):
             ]
         }
     )
-    pruned, lines = without_dead_probes(pack, spec)
+    pruned, lines = without_dead(pack, spec)
     left = {setting.key: setting.locator.probe_range for setting in pruned.settings}
     assert left == {
         "optimizer.eps": [1e-7], "loss": [], "trainer.clip_norm": [1.0], "protocol.fit_on": [["train", "valid"]]
@@ -47,7 +47,7 @@ def test_what_does_not_train_is_taken_out(tmp_path):
     ]  # fmt: skip
     assert "training would be refused: preprocessing_scope" in lines[-1]
     [loss] = [setting for setting in pruned.settings if setting.key == "loss"]
-    assert loss.note.startswith("Not probed: loss=mse does not train here: ")
+    assert loss.note.startswith("Not tried: loss=mse does not train here: ")
     (tmp_path / "spec.yaml").write_text(text_of(pruned, "read back"))
     assert load_spec(tmp_path / "spec.yaml") == pruned
 
@@ -59,7 +59,7 @@ def test_a_leak_is_laid_at_its_own_value_when_no_other_cell_was_audited_before(t
     [one] = [s for s in spec.unsaid if s.key == "protocol.fit_on" and s.where == CLEAN]
     locator = one.locator.model_copy(update={"probe_range": [["train", "test"]]})
     alone = spec.model_copy(update={"settings": [one.model_copy(update={"locator": locator, "note": None})]})
-    pruned, lines = without_dead_probes(pack, alone)
+    pruned, lines = without_dead(pack, alone)
     assert pruned.settings[0].locator.probe_range == []
     assert len(lines) == 1
 
@@ -70,11 +70,11 @@ def test_an_authoring_says_what_it_took_out(tmp_path):
 
     done = authoring(tmp_path, Scripted(**answers()), prune=prune).run()
     notes = load_provenance(done.pack / "provenance.yaml").notes
-    assert "Value to probe, taken out: loss=mse does not train here: no" in notes
+    assert "Alternative, taken out: loss=mse does not train here: no" in notes
 
 
 @pytest.mark.parametrize("note", [None, ""])
-def test_an_assumption_without_values_to_probe_needs_a_reason(note):
+def test_an_assumption_without_alternatives_needs_a_reason(note):
     spec = load_spec(PACKS / SLUG / "spec.yaml")
     one = next(setting for setting in spec.unsaid if setting.in_config)
     value = {**one.model_dump(), "locator": {"reason": "r", "probe_range": []}, "note": note}
