@@ -4,8 +4,6 @@ The second wall behind `pack_yaml`: whatever a pack's files were taken to say be
 before anything is built or run.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

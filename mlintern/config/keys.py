@@ -4,8 +4,6 @@ A pack fills the groups that a paper is made of. How code is run, contained, che
 things go, is the user's word alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """`mlintern read`: a paper into document.json, with an outline or one of its tables on the terminal."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

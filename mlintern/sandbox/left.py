@@ -1,7 +1,5 @@
 """What a sandboxed process leaves on disk: all of it together, for the kernel limits the size of one file alone."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A Document in the terminal: its outline, and a table as the paper has it."""
 
-from __future__ import annotations
-
 from rich.cells import cell_len
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.containers import Lines

@@ -1,7 +1,5 @@
 """Figures as pixels: raster images as they are, PDF and EPS rendered to PNG, each in bounded time and memory."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -15,6 +13,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from mlintern.core.files import atomic_path
 from mlintern.paper.document.document import Document, Missing
@@ -55,7 +54,7 @@ class Artist:
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Artist:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

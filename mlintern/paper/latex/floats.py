@@ -1,7 +1,5 @@
 """Floats: tables, figures and algorithms with their captions, subfigures and images."""
 
-from __future__ import annotations
-
 import re
 
 from mlintern.paper.latex.expansion.macro import Macro

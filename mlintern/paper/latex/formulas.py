@@ -1,7 +1,5 @@
 """Displayed formulas and their numbers."""
 
-from __future__ import annotations
-
 from mlintern.paper.latex.source.commands import ROWED
 from mlintern.paper.latex.source.drafts import EquationDraft
 from mlintern.paper.latex.source.tokens import Token

@@ -1,7 +1,5 @@
 """From LaTeX source to a Document: runs the reader over the root file and assembles what it left behind."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from mlintern.core.errors import UserError

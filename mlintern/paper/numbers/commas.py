@@ -4,8 +4,6 @@
 decimal, and then `1,234` beside it is no longer surely one thousand.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace

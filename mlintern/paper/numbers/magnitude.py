@@ -1,7 +1,5 @@
 """A decimal number with its exponent and multiplier, and the pieces of notation that stand around it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from decimal import Decimal

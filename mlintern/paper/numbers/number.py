@@ -1,9 +1,7 @@
 """One number of a paper, with everything that is written beside it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 SpreadKind = Literal["", "pm", "subscript", "superscript", "parenthesis", "asymmetric", "interval", "range"]
 """How the spread is written. `parenthesis` and `subscript` say the form only: that it is a standard deviation is for
@@ -39,6 +37,6 @@ class Number:
     doubtful: bool = False
     why: str = ""
 
-    def doubted(self, why: str) -> Number:
+    def doubted(self, why: str) -> Self:
         """The same number, marked doubtful for one more reason."""
         return replace(self, doubtful=True, why=f"{self.why}; {why}" if self.why else why)

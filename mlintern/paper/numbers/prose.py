@@ -1,7 +1,5 @@
 """Numbers in running text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """One number with its bound, unit, spread, change and marks, read from a place in plain text."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 

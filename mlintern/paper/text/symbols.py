@@ -3,8 +3,6 @@
 The names that papers use most; `latex_typeset` asks pylatexenc's table of two thousand for the rest.
 """
 
-from __future__ import annotations
-
 _GREEK = (
     "alpha:α beta:β gamma:γ delta:δ epsilon:ε varepsilon:ε zeta:ζ eta:η theta:θ vartheta:θ iota:ι kappa:κ lambda:λ "
     "mu:μ "

@@ -1,7 +1,5 @@
 """The Document of what the reader left behind."""
 
-from __future__ import annotations
-
 from mlintern.paper.document.document import Block, Document
 from mlintern.paper.latex.assembly.floats import AssembledFloats
 from mlintern.paper.latex.assembly.front import AssembledFront

@@ -1,7 +1,5 @@
 """Authors, sections and equations of the Document."""
 
-from __future__ import annotations
-
 import re
 
 from mlintern.paper.document.document import Equation, Section

@@ -1,7 +1,5 @@
 """TeX's conditionals: `\\if… \\else \\fi`, their tests, and skipping the branch that does not count."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

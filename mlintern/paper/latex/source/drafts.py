@@ -1,7 +1,5 @@
 """Parts of a paper while it is being read: positions are of the draft text, numbers and labels may still change."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from mlintern.paper.document.document import BlockKind

@@ -1,7 +1,5 @@
 """Plain text as it is written: every character with its source, style and references to be resolved at the end."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 

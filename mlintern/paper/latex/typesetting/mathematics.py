@@ -1,7 +1,5 @@
 """Mathematics as plain text: formulas, sub- and superscripts, fractions, roots, hats."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -1,7 +1,5 @@
 """Expanded tokens to plain text: styles, mathematics, accents, quotes and the spaces between them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
