@@ -41,12 +41,24 @@ def small_disk(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many attacks the tests that passed held: from their reports, so that it is the same whoever ran them."""
-    reports = terminalreporter.getreports("passed")
-    told = [value for report in reports for name, value in report.user_properties if name == "adversarial"]
-    if told:
-        counts = Counter()
-        for kind, count in told:
-            counts[kind] += count
-        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        terminalreporter.line(f"adversarial: {counts.total()} hostile packs and files had no effect ({kinds})")
+    """How many attacks the tests that passed held, and what any found: from reports, whoever ran the tests."""
+    passed, failed = terminalreporter.getreports("passed"), terminalreporter.getreports("failed")
+    held = told(passed, "adversarial: held")
+    if not held:
+        return
+    found = told([*passed, *failed], "adversarial: found")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in held.items())
+    terminalreporter.line(f"adversarial: {held.total()} hostile packs and files ({kinds})")
+    terminalreporter.line(
+        f"adversarial: effects outside the scratch folder: {found['effects']}; test targets found: {found['targets']}; "
+        f"keys found: {found['keys']}; hangs: {found['hangs']}"
+    )
+
+
+def told(reports, name):
+    """The sum of the counts that tests recorded by a name."""
+    counts = Counter()
+    for report in reports:
+        for key, value in report.user_properties:
+            counts.update(value if key == name else {})
+    return counts

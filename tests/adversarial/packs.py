@@ -1,8 +1,9 @@
 """Hostile packs, and the project that they attack: payloads, canaries, the real command, and what to look for after.
 
 `payloads/*.py.txt` hold one payload under each line `#: name @ hook`. A pack runs a batch of them, each at its hook
-(when it is imported, the model is built, runs, a step is taken, data are made). Flags in the weights say which
-have run. What a payload finds it puts wherever it can, as the hash of the find, so that a find cannot be mistaken.
+(when it is imported, the model is built, runs, a step is taken, data are made). The weights say which have run, which
+error ended one, and which looked where targets are; where a cell fails, marks in its folder do. What a payload finds it
+puts wherever it can, as the hash of the find, so that a find cannot be mistaken.
 """
 
 import contextlib
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from mlintern.core.records import record
 from mlintern.core.roots import ROOT
@@ -118,9 +121,10 @@ class Project:
         y[40:, 0] = self.targets
         self.source = self.folder / "tables" / "secret.npz"
         self.source.parent.mkdir()
+        self.train = [float(value) for value in y[:40, 0]]
         np.savez(self.source, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
         self.listeners = Listeners(self.out, self.mark, self.stack)
-        self.victim = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+        self.victim = subprocess.Popen([self.mark, "3600"], executable=shutil.which("sleep"), start_new_session=True)
         self.stack.callback(self.victim.kill)
         self.other = self._tree(self.folder / "papers" / "local_other")
         self.modes = self._modes()
@@ -133,7 +137,7 @@ class Project:
         return self.packs(slug, {"net": batch}, tail, **files)
 
     def packs(
-        self, slug: str, batches: Mapping[str, Batch], tail: str = "", patience_s: float = 2, **files: str
+        self, slug: str, batches: Mapping[str, Batch], tail: str = "", patience_s: float = 120, **files: str
     ) -> Path:
         """papers/<slug> with a model, in a module of its own, for each batch: a study of hostile cells.
 
@@ -189,6 +193,7 @@ class Project:
             "VICTIM": self.victim.pid,
             "SHMKEY": self.shm_key,
             "SLEEP": self.sleep,
+            "TRAIN": self.train,
             "PUBLISHED": sorted(hashlib.sha256(str(t).encode()).hexdigest()[:6] for t in self.targets),
             **constants,
         }
@@ -253,14 +258,13 @@ class Project:
                     continue  # scratch, and the packs as they were when their runs started
                 if self.mark in path.name:
                     found.append(f"named by a payload: {path}")
-                elif path.is_relative_to(self.folder) and self._is_ours(path) and self._holds(path, self.mark):
+                elif root in (self.home, self.folder) and self._is_ours(path) and self._holds(path, self.mark):
                     found.append(f"written by a payload: {path}")
         return found
 
     def _is_ours(self, path: Path) -> bool:
         """Is this a file that the pack did not bring, and that no weights are in?"""
-        inside = path.relative_to(self.folder).parts
-        return inside[0] != "papers" and path.suffix not in (".safetensors", ".pt")
+        return not path.is_relative_to(self.folder / "papers") and path.suffix not in (".safetensors", ".pt")
 
     def _modes(self) -> dict[str, int]:
         return {str(p): p.stat().st_mode for p in [self.out, self.home, *self.home.rglob("*"), self.folder / "papers"]}
@@ -302,10 +306,6 @@ class Project:
             found.add(f"{name.decode()}: {known.get(text.split(' ')[-1], text)}")
         return sorted(found | ({"the key itself"} if self.key.encode() in data else set()))
 
-    def said_too_much(self, said: str) -> list[str]:
-        """Finds in what the command printed."""
-        return self.finds(said.encode())
-
     def _left(self) -> list[str]:
         """Processes that outlived the command."""
         found = []
@@ -337,21 +337,53 @@ class Project:
         files = sorted(p for p in root.rglob("*") if p.is_file())
         return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
+    # ---- what shows that an attack took place ----
+
     def ran(self, slug: str, batch: Batch, cell: str = "*") -> set[str]:
         """Payloads that have run: by the flags in the weights, and by the ids of the data that were made."""
-        from safetensors.numpy import load_file
-
         hooks = dict.fromkeys(hook for hook, _ in batch.values())
         names = [name for hook in hooks for name, (at, _) in batch.items() if at == hook]
         found: set[str] = set()
-        for path in (self.folder / "runs" / slug).glob(f"{cell}/{record.WEIGHTS_FILE}"):
-            for key, flags in load_file(path).items():
-                if key.endswith("ran"):
-                    found |= {name for name, flag in zip(names, flags, strict=False) if flag}
-        for path in self._files(self.folder / "data" / slug):
-            content = path.read_bytes() if path.stat().st_size < 1 << 24 else b""
-            found |= {n for n in names if any(f"ran-{n}".encode(code) in content for code in ("ascii", "utf-32-le"))}
+        for weights in self._weights(slug, cell):
+            found |= {name for name, flag in zip(names, weights["ran"], strict=False) if flag}
+        return found | {name for name in names if any(f"ran-{name}" in text for text in self._ids(slug))}
+
+    def ended(self, slug: str, cell: str = "*") -> dict[str, str]:
+        """{payload that came to no end of its own: the error that ended it}, from the same places."""
+        found: dict[str, str] = {}
+        for weights in self._weights(slug, cell):
+            found |= told(weights)["ended"]
+        for text in self._ids(slug):
+            found |= dict(re.findall(r"ended-(\w+) ([^;]*);", text))
         return found
+
+    def saw(self, slug: str, cell: str = "*") -> set[str]:
+        """Payloads that have seen targets of train, as they may: they look where targets are."""
+        return {name for weights in self._weights(slug, cell) for name in told(weights)["saw"]}
+
+    def marks(self, slug: str, cell: str) -> set[str]:
+        """What payloads of a cell that failed have left in the folder of its training: "began NAME", "acted NAME"."""
+        path = self.folder / "runs" / slug / cell / "work" / "marks"
+        return set(path.read_text().splitlines()) if path.exists() else set()
+
+    def _weights(self, slug: str, cell: str) -> Iterator[dict[str, Any]]:
+        for path in (self.folder / "runs" / slug).glob(f"{cell}/{record.WEIGHTS_FILE}"):
+            with contextlib.suppress(SafetensorError):
+                weights = {key.rpartition(".")[2]: value for key, value in load_file(path).items()}
+                if "ran" in weights:
+                    yield weights
+
+    def _ids(self, slug: str) -> Iterator[str]:
+        """Data that a pack made, as text in which ids can be found whatever their code."""
+        for path in self._files(self.folder / "data" / slug):
+            if path.stat().st_size < 1 << 24:
+                yield path.read_bytes().replace(b"\0", b"").decode(errors="replace")
+
+
+def told(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """What payloads have put into the weights of themselves."""
+    text = bytes(weights["ended"]).rstrip(b"\0")
+    return dict(json.loads(text)) if text else {"ended": {}, "saw": []}
 
 
 def module_of(variant: str) -> str:
