@@ -125,7 +125,12 @@ class Trial:
         return torch.cat([rows, torch.tensor(firsts)]).unique()
 
     def _outputs(self, model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
-        """The model's outputs [rows, ...] for some training examples."""
+        """The model's outputs [rows, ...] for some training examples, no more at a time than a step or an evaluation
+        has: memory that is enough for these is enough for a trial."""
+        most = max(-(-self.batch_size // self.shards), self.eval_batch_size)
+        return torch.cat([self._outputs_at_once(model, some) for some in rows.split(most)])
+
+    def _outputs_at_once(self, model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
         x = self.precision.cast(self.inputs["train"][rows].to(self.device))
         what = f"model: {type(self.model).__name__} cannot take inputs {losses.shape(x)}: they"
         with self._explained(what, "model.*, data.preprocess or data.view"), self.precision.context(x.device):

@@ -245,6 +245,16 @@ def test_rows_of_every_class_are_tried():
     assert set(labels[sample].tolist()) == {0, 1, 2}
 
 
+@pytest.mark.parametrize(("shards", "most"), [(1, 16), (4, 8)])
+def test_a_trial_takes_no_more_examples_at_a_time_than_training_or_evaluation(shards, most):
+    """Where memory is short, that is what it is enough for: a trial of more would be refused for nothing."""
+    cell = built("trainer.batch_size=16", f"trainer.shards={shards}", "trainer.eval_batch_size=8")
+    seen: list[int] = []
+    cell.module.model.register_forward_hook(lambda model, given, outputs: seen.append(len(outputs)))
+    cell.trial(cell.feed.order).run()
+    assert max(seen) == most
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [

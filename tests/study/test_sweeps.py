@@ -149,8 +149,8 @@ def test_what_fails_is_reported_what_is_too_large_shrinks_and_the_rest_goes_on(t
     folder = tiny.project(tmp_path, GRID)
     argv = [*STUDY, "study.design=none"]
     out = tiny.run(folder, *argv, code=1)
-    assert "ValueError: shapes do not fit; trying again" in out
-    assert "failed: ValueError: shapes do not fit" in out
+    assert "KeyError: 'no such layer'; trying again" in out
+    assert "failed: KeyError: 'no such layer'" in out
     assert "the batch of 16 goes on in 2 pieces of at most 8" in out
     found = {run["variant"]: run for run in tiny.records(folder).values()}
     assert set(found) == {"hungry", "plain"}
@@ -159,13 +159,13 @@ def test_what_fails_is_reported_what_is_too_large_shrinks_and_the_rest_goes_on(t
     assert story["now"] == {"shards": 2, "eval_batch_size": 4}
     (report,) = [json.loads(path.read_text()) for path in folder.glob("reports/*/*/report.json")]
     assert [row["cell_id"] for row in report["plan"]["smaller"]] == [found["hungry"]["cell_id"]]
-    assert "shapes do not fit" in {row["variant"]: row["message"] for row in report["runs"]}["broken"]
+    assert "no such layer" in {row["variant"]: row["message"] for row in report["runs"]}["broken"]
     (page,) = [path.read_text() for path in folder.glob("reports/*/*/report.html")]
     assert "ran out of memory" in page
 
     status = tiny.run(folder, "status", tiny.SLUG, code=1)
     assert "3 cells planned: 2 finished, 1 failed" in status
-    assert "broken · blobs · clean · seed 0: failed: ValueError: shapes do not fit" in status
+    assert "broken · blobs · clean · seed 0: failed: KeyError: 'no such layer'" in status
 
     # the smaller cell is the one that anybody gets who asks for that many pieces
     other = tiny.project(tmp_path / "other", GRID)
@@ -182,8 +182,14 @@ def test_one_example_at_a_time_does_not_fit_either(tmp_path):
     folder = tiny.project(tmp_path)
     out = tiny.run(folder, tiny.PAPER, "model=hungry", "+model.most=0", "seed=0", code=2)
     assert "OutOfMemoryError" in out
-    normed = tiny.run(folder, tiny.PAPER, "model=hungry", "+model.batch_norm=true", "seed=0", code=2)
-    assert "keeps batch statistics" in normed  # nothing silently other than what was asked
+
+
+def test_batch_statistics_in_pieces_are_a_cell_of_its_own(tmp_path):
+    folder = tiny.project(tmp_path)
+    out = tiny.run(folder, tiny.PAPER, "model=hungry", "+model.batch_norm=true", "seed=0")
+    assert "in 2 pieces of at most 8 (trainer.shards=2, a cell of its own)" in " ".join(out.split())
+    (record,) = tiny.records(folder).values()  # nothing silently other than what was asked
+    assert record["config"]["trainer"]["shards"] == 2
 
 
 def test_a_budget_trims_by_its_rule_and_the_report_says_so(tmp_path):

@@ -60,7 +60,7 @@ class Broken(Net):
     """A mistake in the code."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        raise ValueError("shapes do not fit")
+        raise KeyError("no such layer")
 
 
 class Blobs:
