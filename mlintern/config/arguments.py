@@ -26,25 +26,43 @@ def taken(target: str, roots: Sequence[Path]) -> dict[str, str | None] | None:
         return None
 
 
-def unknown(config: Mapping[str, Any], roots: Sequence[Path], path: str = "") -> Iterator[tuple[str, str, list[str]]]:
-    """(dotted key, name of the class, what that takes) of each argument that its class does not take."""
+Argument = tuple[str, str, Any, dict[str, str | None]]
+"""(dotted key, name of the class, value, {argument that the class takes: default})."""
+
+
+def arguments(config: Mapping[str, Any], roots: Sequence[Path], path: str = "") -> Iterator[Argument]:
+    """Every argument that a configuration gives a class whose source says what it takes."""
     target = config.get(TARGET)
     known = taken(target, roots) if isinstance(target, str) else None
     for key, value in config.items():
         here = f"{path}.{key}".lstrip(".")
-        if known is not None and key not in known and key not in OF_HYDRA:
-            yield here, str(target).rpartition(".")[2], list(known)
-        elif isinstance(value, Mapping):
-            yield from unknown(value, roots, here)
+        if known is not None and key not in OF_HYDRA:
+            yield here, str(target).rpartition(".")[2], value, known
+        if isinstance(value, Mapping) and (known is None or key in known):
+            yield from arguments(value, roots, here)
+
+
+def unknown(config: Mapping[str, Any], roots: Sequence[Path], path: str = "") -> Iterator[tuple[str, str, list[str]]]:
+    """(dotted key, name of the class, what that takes) of each argument that its class does not take."""
+    for key, name, _, known in arguments(config, roots, path):
+        if key.rpartition(".")[2] not in known:
+            yield key, name, list(known)
 
 
 def check(config: Mapping[str, Any], roots: Sequence[Path]) -> None:
-    """Raises UserError that names the first argument that its class does not take, and what that takes."""
-    for key, name, known in unknown({k: v for k, v in config.items() if k != "paper"}, roots):
+    """Raises UserError that names the first argument that its class does not take, and what that takes, or the first
+    that is true or false in the class, and a word in the configuration: every word is true to Python, `no` too."""
+    for key, name, value, known in arguments({k: v for k, v in config.items() if k != "paper"}, roots):
         said = key.rpartition(".")[2]
-        close = difflib.get_close_matches(said, known, n=1)
-        guess = f" did you mean {key.removesuffix(said)}{close[0]}?" if close else ""
-        raise UserError(f"{key}: {name} takes no such argument;{guess} it takes {', '.join(known) or 'none'}")
+        if said not in known:
+            close = difflib.get_close_matches(said, known, n=1)
+            guess = f" did you mean {key.removesuffix(said)}{close[0]}?" if close else ""
+            raise UserError(f"{key}: {name} takes no such argument;{guess} it takes {', '.join(known) or 'none'}")
+        if isinstance(value, str) and known[said] in ("True", "False"):
+            raise UserError(
+                f"{key}={value}: is a text, and every text counts as true; {name} takes true or false (by default "
+                f"{str(known[said]).lower()})"
+            )
 
 
 def replaced(config: Mapping[str, Any], overrides: Collection[str], roots: Sequence[Path]) -> list[tuple[str, str]]:

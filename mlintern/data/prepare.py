@@ -40,6 +40,13 @@ def as_examples(part: str, columns: Mapping[str, Any]) -> Examples:
     ids = np.array([f"{part}-{i:07d}" for i in range(n)]) if given is None else np.asarray(given).astype(str)
     optional = ("groups", "times", "sources", "annotations")
     rest = {name: np.asarray(columns[name]) for name in optional if columns.get(name) is not None}
+    rest = {name: _as_text(column) for name, column in rest.items()}
+    for name, column in {"features": features, "labels": labels, **rest}.items():
+        if column.dtype.hasobject or (name == "labels" and column.dtype.kind not in "biuf"):
+            raise UserError(
+                f"data.source: part {part!r} has {name} of type {column.dtype}; give "
+                + ("class indices from 0, or numbers" if name == "labels" else "numbers, without None and ragged rows")
+            )
     for name, column in {"labels": labels, "ids": ids, **rest}.items():
         if len(column) != n:
             raise UserError(f"data.source: part {part!r} has {n} features but {len(column)} {name}")
@@ -48,6 +55,12 @@ def as_examples(part: str, columns: Mapping[str, Any]) -> Examples:
     if features.dtype.kind == "f" and not np.isfinite(features).all():
         raise UserError(f"data.source: part {part!r} has NaN or infinite features; clean or impute them in the source")
     return Examples(ids=ids, features=features, labels=labels, **rest)
+
+
+def _as_text(column: np.ndarray) -> np.ndarray:
+    """A column of Python's strings, as tables give them, as numpy's."""
+    text = column.dtype.hasobject and column.ndim == 1 and all(isinstance(value, str) for value in column)
+    return column.astype(str) if text else column
 
 
 def prepare(source: Callable[[], Mapping[str, Mapping[str, Any]]], folder: Path, seed: int = 0) -> dict[str, str]:

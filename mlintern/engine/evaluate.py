@@ -15,7 +15,7 @@ from mlintern.core.streams import guard, seeding
 from mlintern.engine import losses
 from mlintern.engine.precision import Precision, readable
 from mlintern.engine.protocols import Loss, Metric
-from mlintern.engine.scoring import Companies, PartLoss, beside
+from mlintern.engine.scoring import Companies, PartLoss, beside, weights_of
 
 FULL = Precision()
 
@@ -103,7 +103,9 @@ class Scorer:
         self.rows = 0
         self._predictions: list[torch.Tensor] = []
         self._scores: dict[str, list[torch.Tensor]] = {metric.name: [] for metric in metrics}
-        self._weights: dict[str, list[torch.Tensor]] = {m.name: [] for m in self.metrics if hasattr(m, "weights")}
+        self._weights: dict[str, list[torch.Tensor]] = {
+            m.name: [] for m in self.metrics if callable(getattr(m, "weights", None))
+        }
         self._companies = {metric.name: Companies(metric) for metric in self.metrics}
 
     @torch.no_grad()
@@ -119,7 +121,7 @@ class Scorer:
         for metric in self.metrics:
             self._scores[metric.name].append(self._companies[metric.name].values(outputs, y))
             if metric.name in self._weights:
-                self._weights[metric.name].append(metric.weights(y))  # type: ignore[attr-defined]
+                self._weights[metric.name].append(weights_of(metric, y))
         self.rows += len(y)
 
     def evaluation(self) -> Evaluation:

@@ -136,6 +136,12 @@ def build(make: Callable[[], nn.Module], seed: int) -> nn.Module:
         model = make()
     if not isinstance(model, nn.Module):
         raise UserError(f"model: {type(model).__name__} is not a torch.nn.Module; a variant must be one")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise UserError(
+                f"model: {name} has no size before the first batch, and weights are made before it; say the size, with "
+                "nn.Linear and its kind in place of nn.LazyLinear"
+            )
     if _replace_imported(model):
         return build(make, seed)
     owners = _owners(model)

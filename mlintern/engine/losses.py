@@ -222,6 +222,26 @@ def check_outputs(criterion: Loss, outputs: torch.Tensor) -> None:
         )
 
 
+def notes(criterion: Loss, outputs: torch.Tensor) -> list[str]:
+    """Notes on outputs that one of torch's losses may not read as they are meant."""
+    inner = criterion.inner if isinstance(criterion, Aligned) else criterion
+    found, given = [], f"{type(inner).__name__} takes logits, and outputs {shape(outputs)}"
+    low, high = outputs.min().item(), outputs.max().item()
+    sums = outputs.double().sum(dim=1) if outputs.ndim > 1 else outputs
+    if type(inner) is nn.CrossEntropyLoss and low >= 0 and (sums - 1).abs().max() <= _SUMS_TO_ONE:
+        found.append(f"{given} are probabilities that sum to 1; where that is not meant, leave the softmax out")
+    if type(inner) is nn.BCEWithLogitsLoss and 0 <= low < high <= 1:
+        found.append(
+            f"{given} all lie from 0 to 1, as probabilities do; where that is not meant, leave the sigmoid out"
+        )
+    if type(inner) in _INDEXED and outputs.ndim > 2 and outputs.shape[1] == outputs.shape[-1]:
+        found.append(
+            f"outputs {shape(outputs)} are read as [n, classes, places...], and their last axis is as long as that of "
+            "the classes; where the classes come last, give outputs.movedim(-1, 1)"
+        )
+    return [f"loss: {note}" for note in found]
+
+
 def _check_probabilities(as_read: torch.Tensor, targets: torch.Tensor, part: str) -> None:
     off = (as_read.sum(dim=1) - 1).abs().max().item()
     if as_read.min() < 0 or off > _SUMS_TO_ONE:
@@ -275,9 +295,18 @@ class Aligned(nn.Module):
         return self.inner(outputs, self.read(outputs, targets))
 
 
-def threshold(criterion: Loss | None) -> float:
-    """Above which a single output says yes: 0.5 beside a loss over probabilities, 0 for logits."""
+_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss, nn.KLDivLoss)
+"""Losses that bring outputs to the labels themselves, 0 and 1 or -1 and 1 as they are."""
+
+
+def threshold(criterion: Loss | None, outputs: torch.Tensor | None = None) -> float | None:
+    """Above which a single output says yes: 0.5 beside a loss over probabilities, 0 for logits; None where nothing
+    tells, as beside a loss over numbers and one of a pack's own whose `outputs` may be probabilities.
+    """
     inner = criterion.inner if isinstance(criterion, Aligned) else criterion
+    own = inner is not None and type(inner) not in (*_PAIRED, *_INDEXED, nn.MultiLabelMarginLoss)
+    if type(inner) in _NUMBERS or (own and outputs is not None and 0 <= outputs.min() < outputs.max() <= 1):
+        return None
     return 0.5 if type(inner) is nn.BCELoss else 0.0
 
 

@@ -19,7 +19,8 @@ class Accuracy:
     Classes: the highest of the outputs [n, classes, places...] against class indices [n, places...], the mean over an
     example's places. One output an example against two labels (0 and 1, or -1 and 1): above `threshold` says yes.
     Many yes-or-no labels [n, k]: an example counts when all of its labels are right. `threshold` is 0, as for logits,
-    or 0.5 beside a loss over probabilities; beside a cross entropy, labels [n, classes] are class probabilities.
+    or 0.5 beside a loss over probabilities, and is to be given beside a loss over numbers; beside a cross entropy,
+    labels [n, classes] are class probabilities.
     """
 
     name = "accuracy"
@@ -27,6 +28,7 @@ class Accuracy:
 
     def __init__(self, threshold: float | None = None):
         self.threshold = threshold
+        self.criterion: Loss | None = None
         self.over_classes = False
         self.ignored: int | None = None
 
@@ -34,7 +36,7 @@ class Accuracy:
         """This metric beside the loss whose outputs it is given."""
         inner = criterion.inner if isinstance(criterion, losses.Aligned) else criterion
         made = copy.copy(self)
-        made.threshold = losses.threshold(inner) if self.threshold is None else self.threshold
+        made.criterion = inner
         made.over_classes = isinstance(inner, nn.CrossEntropyLoss | nn.NLLLoss | nn.MultiMarginLoss)
         made.ignored = getattr(inner, "ignore_index", None) if made.over_classes else None
         return made
@@ -80,6 +82,12 @@ class Accuracy:
                     f"{losses.shape(targets)} are not 0 and 1, nor -1 and 1; for numbers use metrics=squared_error, "
                     "for classes give the model one output each (model.*)"
                 )
+            if self._limit(outputs) is None:
+                raise UserError(
+                    f"metrics.{self.name}: nothing tells above which number outputs {losses.shape(outputs)} say yes, "
+                    f"beside loss {type(self.criterion).__name__}; say +metrics.{self.name}.threshold=0.5 where they "
+                    "are brought to 0 and 1, 0 for -1 and 1 and for logits, or use a loss over classes"
+                )
 
     def unfit(self, outputs: torch.Tensor, targets: torch.Tensor) -> UserError:
         """What is said where the two have no right reading."""
@@ -92,8 +100,11 @@ class Accuracy:
     def _counted(self, labels: torch.Tensor) -> torch.Tensor:
         return torch.ones_like(labels, dtype=torch.bool) if self.ignored is None else labels != self.ignored
 
+    def _limit(self, outputs: torch.Tensor | None = None) -> float | None:
+        return losses.threshold(self.criterion, outputs) if self.threshold is None else self.threshold
+
     def _yes(self, outputs: torch.Tensor) -> torch.Tensor:
-        return outputs > (self.threshold or 0.0)
+        return outputs > (self._limit() or 0.0)
 
     def _true(self, targets: torch.Tensor) -> torch.Tensor:
         if not ((targets == 0) | (targets.abs() == 1)).all():

@@ -5,6 +5,7 @@ batches end. Here the first is taken over the part, and the second refused.
 """
 
 import math
+from typing import Any
 
 import torch
 
@@ -17,6 +18,20 @@ def beside(metric: Metric, criterion: Loss) -> Metric:
     """A metric that knows which loss its outputs are trained by, where it asks (`beside`)."""
     told = getattr(metric, "beside", None)
     return told(criterion) if callable(told) else metric
+
+
+def weights_of(metric: Any, targets: torch.Tensor) -> torch.Tensor:
+    """How much each example of a batch counts in a metric that says so (`weights`), [n]; raises UserError for others
+    than one number an example, none below 0."""
+    weights = metric.weights(targets)
+    if isinstance(weights, torch.Tensor) and tuple(weights.shape) == (len(targets),) and not weights.is_complex():
+        if weights.isfinite().all() and (weights >= 0).all():
+            return weights
+    said = losses.shape(weights) if isinstance(weights, torch.Tensor) else f"a {type(weights).__name__}"
+    raise UserError(
+        f"metrics.{metric.name}: weights gave {said} for labels {losses.shape(targets)}; it must give one finite "
+        f"number an example, [{len(targets)}], and none below 0"
+    )
 
 
 class PartLoss:

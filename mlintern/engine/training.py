@@ -132,6 +132,7 @@ class Cell:
             identity_of(config, rows),
         )
         fitted = self.trial(order).run()
+        self.notes = fitted.notes
         self.module.criterion, self.module.share = fitted.criterion, fitted.share
         workers = config["data"]["num_workers"]
         if augment is None and workers == 0:
@@ -223,6 +224,8 @@ def train(
     """
     memory.reset_peak()
     cell = Cell(config, rows, sizes, world=config["trainer"]["devices"])
+    for note in cell.notes:
+        say(note)
 
     def scores(step: int) -> dict[str, Evaluation]:
         return {part: cell.score(part, step) for part in rows}

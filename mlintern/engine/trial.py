@@ -21,11 +21,11 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from mlintern.core.errors import UserError
 from mlintern.core.streams import guard, seeding
-from mlintern.engine import losses
+from mlintern.engine import losses, reach
 from mlintern.engine.methods import Mixup, Supervised
 from mlintern.engine.precision import Precision, readable
 from mlintern.engine.protocols import Loss, Method, Metric, StepContext
-from mlintern.engine.scoring import Companies, agree, alike, as_read, beside, scalar, settled
+from mlintern.engine.scoring import Companies, agree, alike, as_read, beside, scalar, settled, weights_of
 from mlintern.engine.shards import ByWeight, Share, by_examples, whole_share
 
 ROWS = 48
@@ -91,15 +91,15 @@ class Trial:
         chosen = settled(self.criterion, outputs, self.precision.cast(labels))
         check_pairs(chosen, outputs, self.precision.cast(labels))
         self._outputs(model, torch.arange(1))  # a part may leave one example for its last batch
-        self._check_outputs_alone(model, sample, outputs)
+        notes = self._check_outputs_alone(model, sample, outputs)
         for rows in self._rows():
             self._fit_batch(chosen, self._outputs(model, rows), self.targets["train"][rows])
         self._check_parts(outputs)
         share = self._share(outputs, labels)
         self._check_company(outputs, labels)
         self._train_smallest(model)
-        self._step(model, chosen)
-        return Fitted(losses.Aligned(original) if isinstance(chosen, losses.Aligned) else original, share)
+        notes += [*losses.notes(self.criterion, outputs), *self._step(model, chosen)]
+        return Fitted(losses.Aligned(original) if isinstance(chosen, losses.Aligned) else original, share, notes)
 
     def _copy(self) -> nn.Module:
         """A copy to try, in the weights' format, so that nothing is left in the model itself."""
@@ -182,19 +182,39 @@ class Trial:
         except (UserError, *_MISFITS):  # a method's own way to call the model
             return True
 
-    def _check_outputs_alone(self, model: nn.Module, sample: torch.Tensor, outputs: torch.Tensor) -> None:
-        """The model gives an example the same outputs in another batch, but for the rounding of other sums."""
-        half = len(sample) // 2
-        if not half or not torch.equal(self._outputs(model, sample), outputs):
-            return  # it draws when it is evaluated (Monte-Carlo dropout), from a stream of its own
-        apart = (self._outputs(model, sample[half:]).double() - outputs[half:].double()).abs().max()
+    def _check_outputs_alone(self, model: nn.Module, sample: torch.Tensor, before: torch.Tensor) -> list[str]:
+        """The model gives an example the same outputs after another batch and in another, but for the rounding of other
+        sums; one that draws when it is evaluated (Monte-Carlo dropout) does where it draws the same, and that is noted.
+        """
+        name, half = type(self.model).__name__, len(sample) // 2
         rounding = 0.05 if "bf16" in self.precision.name else 1e-3
-        if apart > rounding * outputs.double().abs().max():
+
+        def given(rows: torch.Tensor) -> torch.Tensor:
+            with seeding.fork_torch(self.seed, "trial", 1), guard.STREAMS.of(self.seed, "trial", 1):
+                return self._outputs(model, rows).double()
+
+        def apart(a: torch.Tensor, b: torch.Tensor) -> bool:
+            return bool((a - b).abs().max() > rounding * a.abs().max())
+
+        outputs = given(sample)
+        if apart(outputs, given(sample)):
             raise UserError(
-                f"model: {type(self.model).__name__} gives an example other outputs in another batch, in eval mode "
-                "too, so that scores would hang on trainer.eval_batch_size and on the other examples; compute over "
-                "axes after the first (dim=1, not dim=0), and keep running statistics in batch norms"
+                f"model: {name} gives the same examples other outputs a second time, in eval mode and with the same "
+                "draws, so that scores would hang on what it was given before; keep nothing from one call of forward "
+                "to the next (a hidden state, a generator of its own) outside of buffers that change in training alone"
             )
+        if apart(outputs, before.double()):
+            return [
+                f"model: {name} draws at evaluation too, so that its scores are those of one draw; where that is not "
+                "meant, guard what it draws with self.training (F.dropout(x, p, self.training))"
+            ]
+        if half and apart(outputs[half:], given(sample[half:])):
+            raise UserError(
+                f"model: {name} gives an example other outputs in another batch, in eval mode too, so that scores "
+                "would hang on trainer.eval_batch_size and on the other examples; compute over axes after the first "
+                "(dim=1, not dim=0), and keep running statistics in batch norms"
+            )
+        return []
 
     def _train_smallest(self, model: nn.Module) -> None:
         """One example alone, in train mode, where training meets it: a batch norm has no statistics over it."""
@@ -215,12 +235,15 @@ class Trial:
                 "epoch too, has at least two examples a shard, or use fewer shards"
             ) from None
 
-    def _step(self, model: nn.Module, criterion: Loss) -> None:
-        """A training step's loss and gradients by the method, on one shard of a full batch and of the shortest."""
+    def _step(self, model: nn.Module, criterion: Loss) -> list[str]:
+        """A training step's loss and gradients by the method, on one shard of a full batch and of the shortest; what is
+        to be said of the gradients."""
         method = _copied(self.method)
         if model is self.model or (method is self.method and type(method) not in (Supervised, Mixup)):
-            return  # of what cannot be copied, a step would leave its traces
+            return []  # of what cannot be copied, a step would leave its traces
         name, context = type(method).__name__, StepContext(self.seed, 0, 0)
+        trained = frozenset(key for key, _ in self.model.named_parameters(remove_duplicate=False))
+        never = reach.without_gradient(model)
         model.train()
         for size in dict.fromkeys(-(-size // self.shards) for size in (self.batch_size, self.last_batch)):
             rows = torch.arange(size)  # a copy, as a batch is: a model may write into it
@@ -241,6 +264,7 @@ class Trial:
                         f"method: {name} gives a loss without a gradient; compute it from model(inputs), without "
                         "detach(), item() or no_grad(), and leave some parameter to train"
                     )
+                reach.check(loss, model, trained, criterion, method)
                 loss.backward()
             for some in outputs:
                 self._check_finite(x, some, "in train mode")
@@ -248,7 +272,9 @@ class Trial:
                 self._check_loss(loss.detach(), outputs[0], y, f"method: {name}: the loss", "in train mode")
             if loss.isfinite():
                 self._check_gradients(model)
+            never &= reach.without_gradient(model)
             model.zero_grad(set_to_none=True)
+        return reach.notes(never)
 
     def _check_gradients(self, model: nn.Module) -> None:
         """Gradients at the initial weights are numbers, where the loss is."""
@@ -278,6 +304,8 @@ class Trial:
                 _unchanged(f"metrics.{metric.name}", outputs, y),
             ):
                 values = Companies(told).values(outputs, y)
+                if callable(getattr(told, "weights", None)):
+                    weights_of(told, y)
             if not torch.isfinite(values).all() and torch.isfinite(outputs).all():
                 raise UserError(
                     f"metrics.{metric.name}: per_example gave values that are not finite for outputs "
@@ -394,6 +422,8 @@ class Fitted:
     """The loss as training is to call it."""
     share: Share
     """What a shard counts in its batch."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """What is no mistake for certain, and may not be what was meant."""
 
 
 @contextlib.contextmanager

@@ -39,6 +39,30 @@ def test_a_generator_that_uses_globals_is_reproducible_and_leaves_no_trace(tmp_p
     assert np.random.rand() == expected
 
 
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"labels": np.array(["cat", "dog"])}, "labels of type <U3; give class indices from 0"),
+        ({"labels": np.array([0, None])}, "labels of type object; give class indices from 0"),
+        ({"labels": np.array(["2020-01-01", "2020-01-02"], "M8[D]")}, r"labels of type datetime64\[D\]"),
+        ({"features": np.array([[1, 2], [3, None]])}, "features of type object; give numbers"),
+        ({"groups": np.array(["a", 3], object)}, "groups of type object; give numbers"),
+    ],
+)
+def test_a_column_that_no_file_keeps_as_it_is_is_refused_where_it_is_made(columns, says):
+    with pytest.raises(UserError, match=says):
+        as_examples("train", {"features": np.zeros((2, 1)), "labels": np.arange(2), **columns})
+
+
+def test_text_as_tables_give_it_is_text(tmp_path):
+    def given():
+        parts = source()
+        return {p: {**c, "groups": np.array([f"{p}{i}" for i in c["labels"]], object)} for p, c in parts.items()}
+
+    prepare(given, tmp_path)
+    assert load_parts(tmp_path)["train"].groups[1] == "train1"
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete", "swap"])
 def test_damage_is_named(tmp_path, damage):
     prepare(source, tmp_path)

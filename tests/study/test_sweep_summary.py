@@ -131,3 +131,14 @@ def test_the_case_by_the_real_command(tmp_path):
     (group,) = kept["groups"]
     assert (group["n"], group["over"], group["mean"]) == (3, ["protocol.split_seed"], pytest.approx(np.mean(values)))
     assert {r["metrics"]["test"]["accuracy"] for r in tiny.records(folder).values()} == set(values)
+
+
+def test_a_cell_that_is_asked_for_twice_is_one_run():
+    """`seed=0` and `seed=00` are one cell: counted as two, they would narrow the interval."""
+    found = [
+        summary.CellOutcome({"seed": text}, "net", f"cell-{int(text)}", "accuracy", value, "")
+        for text, value in (("0", 0.8), ("00", 0.8), ("1", 0.84))
+    ]
+    (group,) = summary.groups(found)
+    assert (group.asked, group.estimate.n) == (2, 2)
+    assert group.interval() == pytest.approx(stats.t.interval(0.95, 1, 0.82, stats.sem([0.8, 0.84])))

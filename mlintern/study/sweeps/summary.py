@@ -94,11 +94,14 @@ def is_replicate(key: str) -> bool:
 
 
 def groups(outcomes: Sequence[CellOutcome]) -> list[Replicates]:
-    """The cells grouped by what was swept beside replicates, in their order."""
+    """The cells grouped by what was swept beside replicates, in their order; one that was asked for twice (seed=0 and
+    seed=00) is one."""
     found: dict[tuple[Any, ...], list[CellOutcome]] = {}
     metrics = {tuple(_by(o).items()): o.metric for o in outcomes if o.metric}
     for outcome in outcomes:
-        found.setdefault(tuple(_by(outcome).items()), []).append(outcome)
+        members = found.setdefault(tuple(_by(outcome).items()), [])
+        if outcome.cell_id == "-" or outcome.cell_id not in {member.cell_id for member in members}:
+            members.append(outcome)
     made = []
     for by, members in found.items():
         over = [key for key in members[0].swept if is_replicate(key)]
