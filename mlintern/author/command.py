@@ -10,12 +10,13 @@ from rich.console import Console
 
 from mlintern.author.asking.asking import Asker
 from mlintern.author.asking.providers.base import Progress
-from mlintern.author.authoring import Authored, Authoring, Say, Vet
+from mlintern.author.authoring import Authored, Authoring, Say
 from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.author.grounding.grounding import version_of
 from mlintern.author.settings import LlmSettings, make_asker
 from mlintern.core import strict_yaml
 from mlintern.core.errors import UserError
+from mlintern.core.roots import PACKS
 from mlintern.paper.document.document import Document
 from mlintern.paper.ids import PaperId
 
@@ -72,24 +73,15 @@ def parse_settings(given: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def author_paper(
-    paper: PaperId,
-    settings: dict[str, dict[str, Any]],
-    *,
-    console: Console,
-    work: Path = WORK,
-    packs: Path | None = None,
-    vet: Vet | None = None,
-) -> Authored:
+def author_paper(paper: PaperId, settings: dict[str, dict[str, Any]], *, console: Console) -> Authored:
     """Fetch, read and author one paper. `settings` is {"llm": {...}, "paper": {...}, "code": {...}}.
 
     Raises NothingToTrain and UserError; what can be known to fail (a key, a price) fails before anything is fetched.
     """
     from mlintern.author.draft.alternatives import without_dead
     from mlintern.author.draft.vetting import vet_pack
-    from mlintern.core.roots import PACKS
 
-    packs, folder = packs or PACKS, work / paper.slug
+    folder = WORK / paper.slug
     llm = LlmSettings.from_mapping(settings["llm"])
     code = AuthorsCode.from_mapping(settings.get("code", {}))
     with console.status(f"{paper}") as status:
@@ -102,10 +94,10 @@ def author_paper(
             paper=dataclasses.replace(paper, version=paper.version or version_of(document)),
             asker=asker,
             work=folder,
-            packs=packs,
-            vet=vet or vet_pack,
+            packs=PACKS,
+            vet=vet_pack,
             prune=without_dead,
-            example=example_pack(packs),
+            example=example_pack(PACKS),
             max_repairs=llm.max_repairs,
             figures=folder,
             code=code,

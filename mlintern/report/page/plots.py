@@ -227,7 +227,6 @@ class LevelPanel:
     panel: Panel
     series: tuple[str, ...]
     """Names of the lines, by series; empty where there is only one."""
-    with_train: bool
 
 
 def level_panels(report: Report) -> list[LevelPanel]:
@@ -240,8 +239,7 @@ def level_panels(report: Report) -> list[LevelPanel]:
     found = []
     for (factor, variant, data, protocol, metric), curves in groups.items():
         series = list(dict.fromkeys(numbers.where(curve.levels) for curve in curves))
-        with_train = len(series) <= _WITH_TRAIN
-        drawn = [curve for curve in curves if with_train or curve.split != "train"]
+        drawn = [curve for curve in curves if len(series) <= _WITH_TRAIN or curve.split != "train"]
         levels = sorted({point.level for curve in drawn for point in curve.points})
         x = [round(100 * i / (len(levels) - 1), 3) for i in range(len(levels))]
         ends = [end for curve in drawn for p in curve.points for end in (p.mean, p.ci_low, p.ci_high)]
@@ -256,7 +254,7 @@ def level_panels(report: Report) -> list[LevelPanel]:
             lines.append(_line(name, series.index(where), curve.split, points, y))
         x_ticks = tuple((at[level], _tick(level)) for level in levels)
         panel = _panel(title, x_ticks, y, lines, [_level_words(curve) for curve in drawn])
-        found.append(LevelPanel(factor, panel, tuple(series) if series[1:] else (), with_train))
+        found.append(LevelPanel(factor, panel, tuple(series) if series[1:] else ()))
     return found
 
 
