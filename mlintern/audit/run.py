@@ -106,4 +106,4 @@ def priced(subject: Subject, finding: Finding) -> Finding:
     if price is None:
         return finding
     severity = Severity.HIGH if price.low >= 1 else finding.severity
-    return finding.replace(price=price, severity=severity)
+    return dataclasses.replace(finding, price=price, severity=severity)

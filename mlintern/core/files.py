@@ -48,6 +48,15 @@ def write_problem(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot write {path}: {reason}")
 
 
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Within it, an OSError becomes the one line for a failed write to `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_problem(path, error) from error
+
+
 def open_folder(folder: Path, below: Path | None = None, make: bool = False) -> int:
     """A descriptor of a folder, made with its parents where `make` says so; raises OSError.
 
@@ -81,7 +90,7 @@ def _draft(path: Path, below: Path | None, by_name: bool = False) -> Iterator[tu
     `by_name`: it is written to by its name.
     """
     name = f".{secrets.token_hex(16)}.tmp"
-    try:
+    with writing(path):
         folder = open_folder(path.parent, below, make=True)
         try:
             descriptor = os.open(name, _NEW, 0o666, dir_fd=folder)
@@ -102,8 +111,6 @@ def _draft(path: Path, below: Path | None, by_name: bool = False) -> Iterator[tu
                     os.unlink(name, dir_fd=folder)
         finally:
             os.close(folder)
-    except OSError as error:
-        raise write_problem(path, error) from error
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,11 @@ class PaperSettings:
         for key, value in values.items():
             if key not in kinds:
                 raise UserError(f"paper.{key} is not a setting; there are {', '.join(sorted(kinds))}")
+            reader, what = _KINDS[str(kinds[key].type)]
             try:
-                read[key] = _READERS[str(kinds[key].type)](value)
+                read[key] = reader(value)
             except (TypeError, ValueError):
-                raise UserError(f"paper.{key}={value!r} is not {_KINDS[str(kinds[key].type)]}") from None
+                raise UserError(f"paper.{key}={value!r} is not {what}") from None
         return cls(**read)
 
 
@@ -114,19 +115,11 @@ def _read_names(value: Any) -> tuple[str, ...]:
     return tuple(str(name).strip() for name in names)
 
 
-_READERS: dict[str, Any] = {
-    "<class 'str'>": str,
-    "<class 'float'>": float,
-    "<class 'int'>": int,
-    "<class 'bool'>": _read_bool,
-    "<class 'pathlib.Path'>": Path,
-    "tuple[str, ...]": _read_names,
-}
-_KINDS = {
-    "<class 'str'>": "text",
-    "<class 'float'>": "a number",
-    "<class 'int'>": "a whole number",
-    "<class 'bool'>": "true or false",
-    "<class 'pathlib.Path'>": "a path",
-    "tuple[str, ...]": "a list of names",
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "<class 'str'>": (str, "text"),
+    "<class 'float'>": (float, "a number"),
+    "<class 'int'>": (int, "a whole number"),
+    "<class 'bool'>": (_read_bool, "true or false"),
+    "<class 'pathlib.Path'>": (Path, "a path"),
+    "tuple[str, ...]": (_read_names, "a list of names"),
 }

@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from mlintern.audit.checks.latent_group import latent_groups, runs, stable_groups
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
-from mlintern.audit.price.repair import reassigned, units_of_pairs
+from mlintern.audit.price.repair import Assignment, reassigned, repaired_subject, units_of_pairs
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.report.report import Severity, Status
 from mlintern.audit.run import audit_subject
@@ -156,6 +156,22 @@ def test_repair_keeps_components_whole_sizes_and_classes(patients):
     assert not np.intersect1d(splits.train.groups, splits.test.groups).size
     assert abs(len(splits.test) - test.sum()) <= 18
     assert abs(splits.test.labels.mean() - 0.5) < 0.08
+
+
+def test_columns_of_metadata_go_with_their_rows_and_keep_their_order():
+    names = ["path", "id", "written", "site", "device", "batch"]
+    metadata = {
+        part: {name: np.array([f"{part} {name} {i}" for i in range(2)]) for name in names} for part in ("train", "test")
+    }
+    x, y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
+    subject = cut(x, y, np.arange(4) >= 2, metadata=metadata)
+    part = np.array(["test", "train", "train", "test"])
+    moved = repaired_subject(subject, Assignment(np.array(["train"] * 2 + ["test"] * 2), np.array([0, 1, 0, 1]), part))
+    assert list(moved.metadata["train"]) == list(moved.metadata["test"]) == names
+    assert moved.metadata["train"]["id"].tolist() == ["train id 1", "test id 0"]
+    assert moved.test.features.tolist() == [[0.0, 1.0], [6.0, 7.0]]
+    taken = subject.take(np.array([1]), np.array([0]))
+    assert taken.metadata["train"]["site"].tolist() == ["train site 1"] and list(taken.metadata["test"]) == names
 
 
 def test_command_repairs_an_npz_and_writes_a_certificate(tmp_path, capsys):

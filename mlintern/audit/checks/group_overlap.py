@@ -13,16 +13,13 @@ from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.quick_model import Units
 
 
-def units_of_groups(train: np.ndarray, test: np.ndarray) -> Units:
+def _units(subject: Subject) -> Units | None:
     """One unit per value of the group column."""
+    train, test = subject.train.groups, subject.test.groups
+    if train is None or test is None:
+        return None
     _, number = np.unique(np.concatenate([train.astype(str), test.astype(str)]), return_inverse=True)
     return Units(number[: len(train)], number[len(train) :])
-
-
-def _units(subject: Subject) -> Units | None:
-    if subject.train.groups is None or subject.test.groups is None:
-        return None
-    return units_of_groups(subject.train.groups, subject.test.groups)
 
 
 def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:

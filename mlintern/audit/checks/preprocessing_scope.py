@@ -22,7 +22,7 @@ from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
 from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.traces import SIGNS, Sign, encoded_by, filled_with, measured
-from mlintern.data.splits import Examples, Splits
+from mlintern.data.splits import Splits
 
 _CHANCE = 1e-5  # family-wise over the columns
 
@@ -48,10 +48,6 @@ def changed(features: np.ndarray, seed: int, probe: str) -> np.ndarray:
     return (features * 1.7 + 3.1 * (1 + np.abs(features))).astype(features.dtype)
 
 
-def _with(splits: Splits, part: str, rows: Examples) -> Splits:
-    return splits.replace(**{part: rows})
-
-
 def _train_bytes(splits: Splits) -> bytes:
     """The transformed training rows, bit by bit."""
     fitted = splits.fitted()
@@ -69,13 +65,13 @@ def _moves(subject: Subject, part: str, before: bytes) -> list[str]:
             other = rows.take(np.arange(0, len(rows), 2))
         else:
             other = dataclasses.replace(rows, features=changed(rows.features, subject.options.seed, probe))
-        if _train_bytes(_with(splits, part, other)) != before:
+        if _train_bytes(splits.replace(**{part: other})) != before:
             moved.append(probe)
     return moved
 
 
 @dataclasses.dataclass(frozen=True)
-class Trace:
+class FitTrace:
     """A sign that holds over some parts and not over train alone, and in how many columns."""
 
     sign: str
@@ -91,7 +87,9 @@ def _more_than_chance(sign: Sign, hits: int, alone: int, asked: int) -> bool:
     return hits > alone and float(binom.sf(hits - alone - 1, asked, sign.chance)) < _CHANCE
 
 
-def trace_of(blocks: dict[str, np.ndarray], scope: Sequence[str], labels: dict[str, np.ndarray] | None) -> Trace | None:
+def trace_of(
+    blocks: dict[str, np.ndarray], scope: Sequence[str], labels: dict[str, np.ndarray] | None
+) -> FitTrace | None:
     """The first sign that holds over `scope` and not over train alone; `labels` {part: [n]} where they are numbers."""
     alone = blocks["train"]
     joint = np.concatenate([blocks[part] for part in scope])
@@ -103,14 +101,14 @@ def trace_of(blocks: dict[str, np.ndarray], scope: Sequence[str], labels: dict[s
         over_all, over_train = sign.holds(joint[:, asked]), sign.holds(alone[:, asked])
         if _more_than_chance(sign, int(over_all.sum()), int((over_all & over_train).sum()), sign.tests(len(asked))):
             by_column = len(over_all) == len(asked)
-            return Trace(sign.name, asked[over_all & ~over_train] if by_column else asked)
+            return FitTrace(sign.name, asked[over_all & ~over_train] if by_column else asked)
     filled = filled_with(joint, alone, columns)
     if len(filled):
-        return Trace("gaps filled with the mean or median of all rows", filled)
+        return FitTrace("gaps filled with the mean or median of all rows", filled)
     if labels is not None:
         encoded = encoded_by(joint, np.concatenate([labels[part] for part in scope]), alone, labels["train"])
         if len(encoded):
-            return Trace("categories coded by the mean label of all rows", encoded)
+            return FitTrace("categories coded by the mean label of all rows", encoded)
     return None
 
 
@@ -132,7 +130,7 @@ def _columns(subject: Subject, part: str, group: np.ndarray) -> np.ndarray:
 
 def _trace_among(
     subject: Subject, scope: Sequence[str], labels: dict[str, np.ndarray] | None, group: np.ndarray
-) -> Trace | None:
+) -> FitTrace | None:
     """The first sign in a group of neighbouring columns."""
     trace = trace_of({part: _columns(subject, part, group) for part in {"train", *scope}}, scope, labels)
     return None if trace is None else dataclasses.replace(trace, columns=group[trace.columns])

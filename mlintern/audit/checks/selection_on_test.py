@@ -6,7 +6,7 @@ permuted test labels uses them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,6 @@ from mlintern.data.protocol import EvaluationProtocol
 
 _CANDIDATES = 12
 _ROWS = 2000
-
-Rule = Callable[[Sequence[Mapping[str, Any]], EvaluationProtocol], int | None]
-
-
-def selection_rule() -> Rule:
-    """The engine's rule for choosing a checkpoint."""
-    from mlintern.engine.selection import choose
-
-    return choose
 
 
 def candidate_scores(inputs: Mapping[str, np.ndarray], labels: np.ndarray, seed: int) -> list[dict[str, np.ndarray]]:
@@ -78,8 +69,10 @@ def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:
 
 
 @check(place=130, planter=_planted, draws="selection")
-def selection_on_test(subject: Subject, rule: Rule | None = None) -> Outcome:
+def selection_on_test(subject: Subject) -> Outcome:
     """Does the protocol's choice of a checkpoint depend on the test labels? At least five permutations."""
+    from mlintern.engine.selection import choose
+
     protocol = subject.protocol
     if protocol is None:
         return not_applicable("no evaluation protocol was given")
@@ -87,7 +80,6 @@ def selection_on_test(subject: Subject, rule: Rule | None = None) -> Outcome:
         return Outcome(Status.INCONCLUSIVE, "the protocol selects on valid, and these splits have no valid part")
     if not subject.numeric:
         return Outcome(Status.INCONCLUSIVE, "features are no numbers, so no probe could be trained")
-    rule = rule or selection_rule()
     seed = subject.options.seed
     inputs: dict[str, np.ndarray] = {}
     targets: dict[str, np.ndarray] = {}
@@ -111,13 +103,13 @@ def selection_on_test(subject: Subject, rule: Rule | None = None) -> Outcome:
         one_hot = targets["train"][:, None]
     scores = candidate_scores(inputs, one_hot, seed)
     try:
-        chosen = rule(_history(scores, targets, protocol), protocol)
+        chosen = choose(_history(scores, targets, protocol), protocol)
         permutations = max(5, subject.options.permutations)
         changed = 0
         for index in range(permutations):
             rng = generator(seed, "selection", "permutation", index)
             shuffled = {**targets, "test": rng.permutation(targets["test"])}
-            changed += rule(_history(scores, shuffled, protocol), protocol) != chosen
+            changed += choose(_history(scores, shuffled, protocol), protocol) != chosen
     except UserError as error:
         return Outcome(Status.INCONCLUSIVE, f"the selection rule refused the probe's checkpoints: {error}")
     n = len(subject.test)

@@ -22,15 +22,12 @@ def with_one_label_each(subject: Subject) -> Subject:
     if all(part.labels.ndim == 1 for part in parts.values()):
         return subject
     whole = {name: part.labels.reshape(len(part.labels), -1) for name, part in parts.items()}
-    single = _position(whole) if subject.splits.classes is not None or _coded(whole["train"]) else _component(whole)
+    classes = subject.splits.classes is not None or whole["train"].dtype.kind in "OUSbiu"
+    single = _position(whole) if classes else _component(whole)
     splits = subject.splits.replace(
         **{name: dataclasses.replace(part, labels=single[name]) for name, part in parts.items()}
     )
     return dataclasses.replace(subject, splits=splits, whole_labels=whole)
-
-
-def _coded(labels: np.ndarray) -> bool:
-    return labels.dtype.kind in "OUSbiu"
 
 
 def _position(whole: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

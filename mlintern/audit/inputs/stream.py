@@ -2,12 +2,13 @@
 mapped file without a name, which the checks read block by block. Other columns (labels, groups, texts, categories) are
 read as they are."""
 
+import contextlib
 import dataclasses
 import math
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".csv": "csv", ".tsv": "csv"}
 _BATCH = 65_536
 LARGE_SHARE = 8  # a table is streamed when its numbers take more than this part of the memory
+
+
+@contextlib.contextmanager
+def _readable(where: str, how_far: str = "") -> Iterator[None]:
+    """Within it, what Arrow says of a file that it cannot read becomes one line."""
+    import pyarrow
+
+    try:
+        yield
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{where}: not readable{how_far} ({str(error).splitlines()[0]})") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +63,13 @@ class Stream:
         for name, values in given.items():
             out[:, place[name]] = values
         done = 0
-        try:
+        with _readable(self.where, " to its end"):
             reading = {"batch_size": _BATCH, "batch_readahead": 2, "fragment_readahead": 1}
             for batch in self.dataset.to_batches(columns=list(self.numeric), **reading):
                 for name in self.numeric:
                     values = pyarrow.compute.cast(batch.column(name), pyarrow.float64(), safe=False)
                     out[done : done + len(batch), place[name]] = values.to_numpy(zero_copy_only=False)
                 done += len(batch)
-        except (OSError, pyarrow.ArrowException) as error:
-            raise UserError(f"{self.where}: not readable to its end ({str(error).splitlines()[0]})") from None
         return out
 
 
@@ -83,8 +93,6 @@ def streams_of(
 ) -> dict[str, Stream] | None:
     """{part: stream} of tables whose numbers take more than an eighth of `memory` bytes; None where they are smaller,
     or of a form that is not streamed. Columns `taken` have a role and are no features."""
-    import pyarrow
-
     suffixes = {path.suffix.lower() for paths in parts.values() for path in paths}
     if len(suffixes) != 1 or not (form := _FORMATS.get(suffix := suffixes.pop())):
         return None
@@ -92,28 +100,22 @@ def streams_of(
         return None  # reading them says which
     if form == "csv" and sum(path.stat().st_size for paths in parts.values() for path in paths) * 8 < memory:
         return None  # a number takes two characters or more; only a large file is read to count its rows
-    try:
+    with _readable(", ".join(names.values())):
         sets = {part: _dataset(paths, form, suffix) for part, paths in parts.items()}
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{', '.join(names.values())}: not readable ({str(error).splitlines()[0]})") from None
     return _large(sets, taken, memory, names)
 
 
 def column_of(path: Path, column: str, memory: int) -> "np.ndarray | None":
     """One column [n] of a table that may be too large to be held; None where it is small, or has no such column."""
-    import pyarrow
-
     suffix = path.suffix.lower()
     form = _FORMATS.get(suffix)
     if form is None or path.stat().st_size * (8 if form == "csv" else 1) * LARGE_SHARE < memory:
         return None
-    try:
+    with _readable(str(path)):
         dataset = _dataset([path], form, suffix)
         if column not in dataset.schema.names:
             return None
         return np.asarray(dataset.to_table(columns=[column]).column(0).to_pandas())
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: not readable ({str(error).splitlines()[0]})") from None
 
 
 def streams_of_rows(
@@ -136,10 +138,9 @@ def streams_of_rows(
 def _large(
     sets: Mapping[str, Any], taken: Sequence[str], memory: int, names: Mapping[str, str]
 ) -> dict[str, Stream] | None:
-    import pyarrow
     import pyarrow.types as types
 
-    try:
+    with _readable(", ".join(names.values())):
         shared = set.intersection(*(set(dataset.schema.names) for dataset in sets.values()))
         numeric: list[str] = []
         for name in next(iter(sets.values())).schema.names:
@@ -148,8 +149,6 @@ def _large(
             if kinds and numbers and name not in taken and not any(name in _index(d.schema) for d in sets.values()):
                 numeric.append(name)
         rows = {part: dataset.count_rows() for part, dataset in sets.items()}
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{', '.join(names.values())}: not readable ({str(error).splitlines()[0]})") from None
     if not numeric or 8 * len(numeric) * sum(rows.values()) * LARGE_SHARE <= memory:
         return None
     return {part: Stream(sets[part], rows[part], tuple(numeric), names[part]) for part in sets}

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -149,24 +149,24 @@ class Subject:
         features = self.parts()[part].features
         return features.reshape(len(features), -1)
 
+    def dealt(self, splits: Splits, deal: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]) -> "Subject":
+        """The subject with these splits; `deal` does to a column {part: [n]} of the parts what made them."""
+        parts, sides = tuple(splits.parts()), ("texts", "positions", "whole_labels")
+        tagged: dict[str, dict[str, np.ndarray]] = {part: {} for part in parts}
+        for name in self.metadata.get("train", {}):
+            if all(name in self.metadata.get(part, {}) for part in parts):
+                for part, values in deal({part: np.asarray(self.metadata[part][name]) for part in parts}).items():
+                    tagged[part][name] = values
+        given = {side: columns for side in sides if (columns := getattr(self, side)) is not None}
+        dealt: dict[str, Any] = {side: deal(columns) for side, columns in given.items()}
+        return dataclasses.replace(self, splits=splits, metadata=tagged, **dealt)
+
     def take(self, train: np.ndarray, test: np.ndarray) -> "Subject":
         """The subject with these rows of train and test, and no validation rows."""
         rows = {"train": train, "test": test}
         cut = {part: self.parts()[part].take(chosen) for part, chosen in rows.items()}
-        return dataclasses.replace(
-            self,
-            splits=self.splits.replace(train=cut["train"], test=cut["test"], valid=None),
-            texts=None if self.texts is None else {part: self.texts[part][rows[part]] for part in rows},
-            metadata={
-                part: {name: np.asarray(values)[rows[part]] for name, values in columns.items()}
-                for part, columns in self.metadata.items()
-                if part in rows
-            },
-            positions=None if self.positions is None else {part: self.positions[part][rows[part]] for part in rows},
-            whole_labels=None
-            if self.whole_labels is None
-            else {part: self.whole_labels[part][rows[part]] for part in rows},
-        )
+        splits = self.splits.replace(valid=None, **cut)
+        return self.dealt(splits, lambda columns: {part: columns[part][rows[part]] for part in rows})
 
     def blocks(self, part: str) -> Iterator[tuple[slice, np.ndarray]]:
         """(rows, float64 features [m, d]) of a part, block by block, so that no second copy of a table is held."""

@@ -6,7 +6,7 @@ outcome and what it rests on are written beside it as a certificate.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,23 +166,12 @@ def reassigned(subject: Subject, report: AuditReport) -> Assignment:
 
 def repaired_subject(subject: Subject, assignment: Assignment) -> Subject:
     """The subject under the new assignment, with its side columns carried along."""
-    parts = list(subject.parts())
 
-    def deal(columns: Any) -> dict[str, np.ndarray]:
-        pooled = np.concatenate([np.asarray(columns[name]) for name in parts])
-        return {name: pooled[assignment.part == name] for name in parts}
+    def deal(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        pooled = np.concatenate([np.asarray(columns[name]) for name in subject.parts()])
+        return {name: pooled[assignment.part == name] for name in subject.parts()}
 
-    metadata: dict[str, dict[str, np.ndarray]] = {name: {} for name in parts}
-    for key in set.intersection(*(set(subject.metadata.get(name, {})) for name in parts)):
-        for name, values in deal({name: subject.metadata[name][key] for name in parts}).items():
-            metadata[name][key] = values
-    return dataclasses.replace(
-        subject,
-        splits=assignment.apply(subject.splits),
-        texts=None if subject.texts is None else deal(subject.texts),
-        positions=None if subject.positions is None else deal(subject.positions),
-        metadata=metadata,
-    )
+    return subject.dealt(assignment.apply(subject.splits), deal)
 
 
 def write_repair(

@@ -52,14 +52,9 @@ class AuditOptions:
             raise UserError(f"audit.price={self.price}: choose none, probe or model")
         if self.backend not in ("local", "ray"):
             raise UserError(f"audit.backend={self.backend}: choose local or ray")
-        if self.permutations < 5:
-            raise UserError(f"audit.permutations={self.permutations}: at least 5 are needed for a permutation test")
-        if self.max_rows < 100:
-            raise UserError(f"audit.max_rows={self.max_rows}: at least 100")
-        if self.threads < 1:
-            raise UserError(f"audit.threads={self.threads}: at least 1")
-        if self.seed < 0:
-            raise UserError(f"audit.seed={self.seed}: must be 0 or above")
+        for name, least in (("permutations", 5), ("max_rows", 100), ("threads", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"audit.{name}={getattr(self, name)}: must be {least} or above")
         self.memory_bytes()
 
     def memory_bytes(self) -> int:

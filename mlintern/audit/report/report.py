@@ -38,14 +38,9 @@ class Severity(enum.Enum):
     MEDIUM = "medium"
     HIGH = "high"
 
-    @property
-    def rank(self) -> int:
-        return list(Severity).index(self)
-
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Severity):
-            return NotImplemented
-        return self.rank < other.rank
+        order = list(Severity)
+        return order.index(self) < order.index(other) if isinstance(other, Severity) else NotImplemented
 
     def __str__(self) -> str:
         return self.value
@@ -115,20 +110,14 @@ class Finding:
         object.__setattr__(self, "kind", Kind(self.kind))
         object.__setattr__(self, "severity", Severity.of(self.severity))
 
-    def replace(self, **changes: Any) -> "Finding":
-        return dataclasses.replace(self, **changes)
-
     def to_json(self) -> dict[str, Any]:
         return {
+            **vars(self),
             "kind": str(self.kind),
             "severity": self.severity.value,
             "splits": list(self.splits),
-            "count": self.count,
-            "fraction": self.fraction,
             "examples": list(self.examples),
-            "evidence": self.evidence,
             "price": None if self.price is None else dataclasses.asdict(self.price),
-            "repair": self.repair,
         }
 
     @classmethod

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mlintern.audit.search.variants import unit
+
 _WORK = 2e11  # multiplications that a comparison of all windows may take
 
 
@@ -33,13 +35,6 @@ def _peaks(response: np.ndarray, reach: int, margin: int, number: int) -> np.nda
     return found
 
 
-def _unit(windows: np.ndarray) -> np.ndarray:
-    """[n, d] windows of zero mean and unit length; those that are nearly constant, or missing, are zero."""
-    flat = windows - windows.mean(1, keepdims=True)
-    length = np.sqrt((flat**2).sum(1, keepdims=True))
-    return np.divide(flat, length, out=np.zeros_like(flat), where=length > 1e-6)
-
-
 def series_windows(rows: np.ndarray, width: int, number: int, evenly: bool) -> list[np.ndarray]:
     """`number` blocks [n, width * c] of unit windows of series [n, t, c], one per place; either sign, any gain.
 
@@ -61,7 +56,7 @@ def series_windows(rows: np.ndarray, width: int, number: int, evenly: bool) -> l
         start = np.maximum(places[:, k] - width // 2, 0)
         block = rows[np.arange(len(rows))[:, None], start[:, None] + np.arange(width)].reshape(len(rows), -1)
         block = block * np.where(places[:, k] < 0, 0, sign[:, k])[:, None].astype(np.float32)
-        out.append(_unit(block.astype(np.float32)))
+        out.append(unit(block))
     return out
 
 
@@ -78,7 +73,7 @@ def image_windows(images: np.ndarray, width: int, number: int) -> list[np.ndarra
         columns = (left[:, None] + np.arange(width))[:, None, :]
         block = images[np.arange(len(images))[:, None, None], rows, columns].reshape(len(images), -1)
         block = np.where(places[:, k, :1] < 0, 0, block)
-        out.append(_unit(block.astype(np.float32)))
+        out.append(unit(block))
     return out
 
 

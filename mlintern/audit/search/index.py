@@ -123,7 +123,7 @@ def _shard(shared: tuple[Cells, int], item: tuple[np.ndarray, np.ndarray | None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Index:
+class CellIndex:
     """Cells over the base rows, and what they were measured to find."""
 
     cells: Cells
@@ -147,7 +147,7 @@ class Index:
         )
 
 
-def index_of(base: np.ndarray, options: AuditOptions, *, city_block: bool = True) -> Index:
+def index_of(base: np.ndarray, options: AuditOptions, *, city_block: bool = True) -> CellIndex:
     """The index over base [n, d] float32, with its recall measured; distances as `neighbours.nearest` has them."""
     cells = dataclasses.replace(cells_of(base, options.seed), city_block=city_block)
     rng = generator(options.seed, "cells", "recall")
@@ -168,4 +168,4 @@ def index_of(base: np.ndarray, options: AuditOptions, *, city_block: bool = True
         neighbours = float((rows_near[:, :, None] == found[:, None]).any(2).mean())
         if recall >= _ENOUGH:
             break
-    return Index(cells, recall, neighbours, options)
+    return CellIndex(cells, recall, neighbours, options)

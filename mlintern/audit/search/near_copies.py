@@ -55,11 +55,7 @@ def _pervasive_copies(hood: Neighbourhood, options: AuditOptions) -> tuple[np.nd
     spacing = spacing_of(own[0])
     if spacing is None:
         return None
-    chances = []
-    for distances in (own[0], other[0]):
-        chances.append(spacing.chance(distances, spacing.wide))
-        chances[-1][distances[:, 0] > 0.25 * distances[:, spacing.k - 1]] = 1.0
-    return chances[0], chances[1]
+    return spacing.beyond_copies(own[0]), spacing.beyond_copies(other[0])
 
 
 @functools.lru_cache(maxsize=2)

@@ -86,6 +86,12 @@ class Spacing:
         ratio = np.divide(distances[:, 0], yardstick, out=np.ones(len(distances)), where=yardstick > 0)
         return -np.expm1((self.k - 1) * np.log1p(-np.clip(ratio**dimension, 0, 1 - 1e-16)))
 
+    def beyond_copies(self, distances: np.ndarray) -> np.ndarray:
+        """[q] the same where most rows have copies: by the wide spacing, and 1 unless a neighbour is much nearer."""
+        chances = self.chance(distances, self.wide)
+        chances[distances[:, 0] > 0.25 * distances[:, self.k - 1]] = 1.0
+        return chances
+
 
 def spacing_of(distances: np.ndarray) -> Spacing | None:
     """Spacing from the training rows' own sorted neighbour distances [n, K]; None where there are too few rows."""

@@ -95,13 +95,6 @@ def named_rows(spacing: Spacing, distances: np.ndarray) -> np.ndarray:
     return discoveries(chances, WIDE)
 
 
-def _pervasive(spacing: Spacing, distances: np.ndarray) -> np.ndarray:
-    """[q] bool: rows with a variant this near although most rows have one; by the spacing beyond the variants."""
-    chances = spacing.chance(distances, spacing.wide)
-    chances[distances[:, 0] > 0.25 * distances[:, spacing.k - 1]] = 1.0
-    return discoveries(chances, STRICT)
-
-
 def _judged(
     own: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], windows: bool
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
@@ -111,8 +104,8 @@ def _judged(
         return None
     named, in_train = named_rows(spacing, other[0]), named_rows(spacing, own[0])
     if spacing.narrow < 0.7 * spacing.wide:
-        named |= _pervasive(spacing, other[0])
-        in_train |= _pervasive(spacing, own[0])
+        for flags, distances in ((named, other[0]), (in_train, own[0])):
+            flags |= discoveries(spacing.beyond_copies(distances), STRICT)
     if windows:
         for flags, distances in ((named, other[0]), (in_train, own[0])):
             flags |= (distances[:, 0] <= _SAME) & (distances[:, -1] >= _OTHERS)

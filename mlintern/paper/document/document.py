@@ -25,7 +25,6 @@ from mlintern.paper.document.parts import (
     Block,
     BlockKind,
     Cell,
-    DocumentPart,
     Equation,
     Figure,
     Found,
@@ -51,7 +50,6 @@ __all__ = [
     "BlockKind",
     "Cell",
     "Document",
-    "DocumentPart",
     "Equation",
     "Figure",
     "Found",
@@ -177,17 +175,6 @@ class Document:
         """The innermost section that holds this offset of the text."""
         inside = [s for s in self.sections if s.start <= offset < s.end]
         return max(inside, key=lambda s: (s.level, s.start)) if inside else None
-
-    def part(self, id: str) -> DocumentPart | None:
-        """The section, table, figure, equation or reference with this id."""
-        parts: tuple[tuple[DocumentPart, ...], ...] = (
-            self.sections,
-            self.tables,
-            self.figures,
-            self.equations,
-            self.references,
-        )
-        return next((p for group in parts for p in group if p.id == id), None)
 
     def to_json(self, indent: int | None = None) -> str:
         """The Document as JSON; `from_json` gives an equal one back."""

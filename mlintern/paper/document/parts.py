@@ -209,17 +209,6 @@ class Table(DocumentPart):
         cells = (self.cell(row, c) for c in range(self.header_columns))
         return tuple(dict.fromkeys(cell.text for cell in cells if cell and not cell.blank))
 
-    def above(self, row: int, column: int) -> Cell | None:
-        """Nearest cell above, in the same column alone and below the header, that is not blank.
-
-        For a blank that the paper says means 'as above'. Whether it means that is for the caller to find in the text.
-        """
-        for r in range(row - 1, self.header_rows - 1, -1):
-            cell = self.cell(r, column)
-            if cell and not cell.blank and cell.colspan == 1:
-                return cell
-        return None
-
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(DocumentPart):

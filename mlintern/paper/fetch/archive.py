@@ -26,8 +26,10 @@ from mlintern.core.files import write_problem
 
 BodyKind = Literal["gzip", "tar", "zip", "pdf", "postscript", "html", "text", "unknown"]
 
+GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 _CHUNK = 1 << 20
 _HEADER_READ = 1 << 20  # pax and long-name headers are read whole by tarfile; an honest one has a few hundred bytes
+_HEADERS = 64 << 20  # of a tar: headers and padding on top of the files
 _ZIP_DIRECTORY = 4 << 20  # bytes of central directory, about 40,000 names
 _TEX = re.compile(
     rb"\\(?:documentclass|documentstyle|begin|input|section|def|usepackage|magnification)\b|\A%&|%auto-ignore"
@@ -89,7 +91,10 @@ def unpack(archive: Path, folder: Path, name: str, limits: ArchiveLimits = Archi
     try:
         if kind == "gzip":
             with tempfile.TemporaryFile(dir=folder.parent) as plain:
-                _gunzip(archive, plain, writer)
+                # before looking inside: tarfile would read a header of gigabytes from a bomb straight into memory
+                if not gunzip(archive, limits.total_bytes + _HEADERS, plain):
+                    raise writer.refuse(f"unpacks to more than {limits.total_bytes} bytes")
+                plain.seek(0)
                 head = plain.read(512)
                 plain.seek(0)
                 if len(head) == 512 and _is_tar_header(head):
@@ -103,7 +108,7 @@ def unpack(archive: Path, folder: Path, name: str, limits: ArchiveLimits = Archi
             _unpack_zip(archive, writer)
         else:
             raise UserError(f"{name}: not an archive (it begins like {kind}); give a .tar.gz, .tar, .zip or .gz file")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, *GZIP_ERRORS) as error:
         raise UserError(f"{name}: the archive is damaged ({error}); download it again") from None
     except (OverflowError, ValueError, IndexError, RecursionError, NotImplementedError, struct.error) as error:
         # what tarfile and zipfile raise on numbers that make no sense and on headers for headers for headers
@@ -175,16 +180,17 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _gunzip(archive: Path, plain: IO[bytes], writer: _Writer) -> None:
-    """Decompress before looking inside: tarfile would read a header of gigabytes from a bomb straight into memory."""
+def gunzip(path: Path, most_bytes: int, plain: IO[bytes] | None = None) -> bool:
+    """Read a gzip file to its end, into `plain` if there is one; False, and the rest is left, beyond `most_bytes`."""
     written = 0
-    with gzip.open(archive) as source:
+    with gzip.open(path) as source:
         for chunk in _chunks(source):  # type: ignore[arg-type]
             written += len(chunk)
-            if written > writer.limits.total_bytes + (64 << 20):  # headers and padding on top of the files
-                raise writer.refuse(f"unpacks to more than {writer.limits.total_bytes} bytes")
-            plain.write(chunk)
-    plain.seek(0)
+            if written > most_bytes:
+                return False
+            if plain is not None:
+                plain.write(chunk)
+    return True
 
 
 class _BoundedReads(io.RawIOBase):
@@ -298,15 +304,10 @@ def looks_like_tex(path: Path) -> bool:
         return sniff(path) == "text" and bool(_TEX.search(handle.read(1 << 16)))
 
 
-def gzip_problem(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> str:
+def gzip_problem(path: Path) -> str:
     """What is wrong with a gzip file (cut off, checksum), '' if nothing is; bombs are left to `unpack`."""
-    seen = 0
     try:
-        with gzip.open(path) as source:
-            while chunk := source.read(_CHUNK):
-                seen += len(chunk)
-                if seen > limits.total_bytes:
-                    return ""
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        gunzip(path, ArchiveLimits.total_bytes)
+    except GZIP_ERRORS as error:
         return str(error)
     return ""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core.errors import UserError
-from mlintern.core.files import read_json, sha256_file, write_json, write_problem
+from mlintern.core.files import read_json, sha256_file, write_json, write_problem, writing
 
 
 class PaperCache:
@@ -45,11 +45,9 @@ class PaperCache:
         """Move `file` into the cache; returns its sha256."""
         sha256 = sha256_file(file)
         target = self.root / "blobs" / sha256[:2] / sha256
-        try:
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
-        except OSError as error:
-            raise write_problem(target, error) from error
         return sha256
 
     def tree(self, sha256: str, fill: Callable[[Path], None]) -> Path:
@@ -57,15 +55,13 @@ class PaperCache:
         longer whole."""
         target = self.root / "trees" / sha256
         manifest = target.with_name(f"{sha256}.json")
-        try:
+        with writing(target):
             if target.is_dir():
                 if manifest.is_file() and read_json(manifest) == _hashes(target):
                     return target
                 _remove(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=target.parent))
-        except OSError as error:
-            raise write_problem(target, error) from error
         try:
             fill(draft)
             write_json(manifest, _hashes(draft))
@@ -101,11 +97,9 @@ class PaperCache:
     def lock(self, slug: str) -> Iterator[None]:
         """Held while a paper is fetched, so that two processes do not download it twice."""
         path = self.root / "papers" / slug / ".lock"
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = open(path, "a")  # noqa: SIM115 closed below, after the lock is released
-        except OSError as error:
-            raise write_problem(path, error) from error
         with handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

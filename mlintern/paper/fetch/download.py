@@ -8,12 +8,10 @@ If-Range, a deadline that a slow drip cannot stretch, and bodies that are checke
 import contextlib
 import email.utils
 import fcntl
-import gzip
 import json
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +20,8 @@ import httpx
 
 from mlintern import __version__
 from mlintern.core.errors import UserError
-from mlintern.core.files import write_problem
+from mlintern.core.files import writing
+from mlintern.paper.fetch.archive import GZIP_ERRORS, gunzip
 from mlintern.paper.settings import PaperSettings
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -100,7 +99,7 @@ class Downloader:
         interval = self.settings.request_interval_s
         if interval == 0:
             return
-        try:
+        with writing(self.rate_file):
             self.rate_file.parent.mkdir(parents=True, exist_ok=True)
             with open(self.rate_file, "a+") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -111,8 +110,6 @@ class Downloader:
                 handle.truncate(0)
                 handle.write(repr(time.time()))
                 handle.flush()
-        except OSError as error:
-            raise write_problem(self.rate_file, error) from error
 
     def _attempt(self, url: str, partial: Path, deadline: float) -> str:
         left = deadline - time.monotonic()
@@ -183,7 +180,7 @@ class Downloader:
         if expected is not None and size + expected > limit:
             raise too_big
         received = 0
-        with _writing(partial):
+        with writing(partial):
             partial.parent.mkdir(parents=True, exist_ok=True)
             _write_validator(partial, response)
             with open(partial, "ab" if resumed else "wb") as out:
@@ -196,14 +193,6 @@ class Downloader:
                         raise _Failed(f"too slow ({received} bytes came)")
         if expected is not None and received != expected:
             raise _Failed(f"the body ended after {received} of {expected} bytes")
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise write_problem(path, error) from error
 
 
 def _validator_file(partial: Path) -> Path:
@@ -258,16 +247,12 @@ def _undo_gzip(path: Path, limit: int) -> None:
         if probe.read(2) != b"\x1f\x8b":
             return
     plain = path.with_name(path.name + ".plain")
-    written = 0
     try:
-        with gzip.open(path) as source, open(plain, "wb") as out:
-            while chunk := source.read(1 << 20):
-                written += len(chunk)
-                if written > limit:
-                    raise UserError(f"{path.name}: expands to more than {limit} bytes; refused")
-                out.write(chunk)
+        with open(plain, "wb") as out:
+            if not gunzip(path, limit, out):
+                raise UserError(f"{path.name}: expands to more than {limit} bytes; refused")
         plain.replace(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except GZIP_ERRORS as error:
         forget(path)
         raise _Failed(f"the body is damaged ({error})") from None
     finally:

@@ -24,6 +24,7 @@ from mlintern.paper.settings import PaperSettings
 
 _HTML_NAMES = (".html", ".htm", ".xhtml")
 _TEX_NAMES = (".tex", ".ltx", ".latex")
+_RECORDED = ("road", "sha256", "name", "url", "notes")
 _LATEXML_MARKS = (b"ltx_document", b"ltx_page_main", b"ltx_page_content")
 _AUTO_IGNORE_BYTES = 4_000  # the source that stands in for a withdrawn paper is a few lines of TeX
 
@@ -87,7 +88,7 @@ def _from_record(paper: PaperId, cache: PaperCache) -> Fetched | None:
         return None
     try:
         metadata = Metadata.from_record(record["metadata"])
-        road, sha256, name, url, notes = (record[key] for key in ("road", "sha256", "name", "url", "notes"))
+        road, sha256, name, url, notes = (record[key] for key in _RECORDED)
     except (KeyError, TypeError):  # written by another version of this program: fetched anew
         return None
     blob = cache.blob(sha256)
@@ -144,15 +145,8 @@ class _Fetcher:
         tree = self.cache.root / "trees" / fetched.sha256
         if fetched.path == tree or tree in fetched.path.parents:
             inside = str(fetched.path.relative_to(tree))
-        record: dict[str, Any] = {
-            "metadata": dataclasses.asdict(self.metadata),
-            "road": fetched.road,
-            "sha256": fetched.sha256,
-            "name": fetched.name,
-            "url": fetched.url,
-            "notes": list(fetched.notes),
-            "inside": inside,
-        }
+        record: dict[str, Any] = {key: getattr(fetched, key) for key in _RECORDED}
+        record |= {"metadata": dataclasses.asdict(self.metadata), "inside": inside}
         self.cache.write_record(self.paper.slug, f"v{self.paper.version}", record)
         self._record_latest()
 

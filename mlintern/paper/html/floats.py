@@ -77,12 +77,8 @@ def caption_of(node: Node) -> Node | None:
 
 def panel_of(grid: Node, within: Node) -> Node | None:
     """The panel of a float in which a grid stands."""
-    for child in within.walk():
-        if child is within or not (child.tag == "figure" or child.has("ltx_figure_panel")):
-            continue
-        if any(inner is grid for inner in child.walk()):
-            return child
-    return None
+    panels = (child for child in within.walk() if child.tag == "figure" or child.has("ltx_figure_panel"))
+    return next((panel for panel in panels if panel is not within and any(i is grid for i in panel.walk())), None)
 
 
 def _caption_text(node: Node) -> str:
@@ -163,9 +159,8 @@ def float_inside(node: Node) -> Node | None:
     inner = next((below for below in node.walk() if below is not node and _is_float(below) and caption_of(below)), None)
     if inner is None or _numbered(node) != 1 or not _numbered(inner):
         return None
-    return (
-        inner if len(grids_below(node)) == len(grids_below(inner)) and len(images(node)) == len(images(inner)) else None
-    )
+    whole = len(grids_below(node)) == len(grids_below(inner)) and len(images(node)) == len(images(inner))
+    return inner if whole else None
 
 
 def _float_in(unit: Node) -> Node:

@@ -56,18 +56,9 @@ class PageSections(Page):
         level = next(LEVELS[name] for name in node.classes if name in LEVELS)
         was_appendix = self.in_appendix
         self.in_appendix = was_appendix or node.has("ltx_appendix")
-        self.builder.break_block()
-        start = self.builder.size
         heading = next((child for child in node.nodes() if child.has("ltx_title")), None)
         number, title = number_and_title(heading) if heading else ("", "")
-        index = len(self.sections)
-        self.sections.append(
-            Section(
-                id=self.ids.take(f"section-{number or index + 1}"),
-                road="html", confidence=self.confidence, start=start, end=start, span=self._span(node),
-                label=node.get("id"), level=level, number=number, title=title, appendix=self.in_appendix,
-            )
-        )  # fmt: skip
+        index = self._open(node, level, number, title, self.in_appendix)
         if heading:
             self._paragraph([heading], "heading", self.sections[index].id)
         for child in node.children:
@@ -87,18 +78,23 @@ class PageSections(Page):
             return
         level = int(node.tag[1]) - 1
         self._close_headings(level)
-        self.builder.break_block()
         number, title = number_and_title(node)
-        self.open_headings.append(len(self.sections))
+        appendix = re.match(r"appendix\b", title, re.IGNORECASE) is not None
+        self.open_headings.append(self._open(node, level, number, title, appendix))
+        self._paragraph([node], "heading", self.sections[-1].id)
+
+    def _open(self, node: Node, level: int, number: str, title: str, appendix: bool) -> int:
+        """Begins a section here; its index."""
+        self.builder.break_block()
+        start = self.builder.size
         self.sections.append(
             Section(
                 id=self.ids.take(f"section-{number or len(self.sections) + 1}"),
-                road="html", confidence=self.confidence, start=self.builder.size, end=self.builder.size,
-                span=self._span(node), label=node.get("id"), level=level, number=number, title=title,
-                appendix=bool(re.match(r"appendix\b", title, re.IGNORECASE)),
+                road="html", confidence=self.confidence, start=start, end=start, span=self._span(node),
+                label=node.get("id"), level=level, number=number, title=title, appendix=appendix,
             )
         )  # fmt: skip
-        self._paragraph([node], "heading", self.sections[-1].id)
+        return len(self.sections) - 1
 
     def _close_headings(self, level: int) -> None:
         while self.open_headings and self.sections[self.open_headings[-1]].level >= level:

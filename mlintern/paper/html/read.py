@@ -73,11 +73,8 @@ class _PageReader(PageSections, PageFloats, PageBlocks):
             found = self.tree.find("ltx_document") or self.tree.find("ltx_page_content", "ltx_page_main")
             if found is not None:
                 return found
-        for tag in ("article", "main", "body"):
-            for node in self.tree.walk():
-                if node.tag == tag:
-                    return node
-        return self.tree
+        wanted = (node for tag in ("article", "main", "body") for node in self.tree.walk() if node.tag == tag)
+        return next(wanted, self.tree)
 
     def _block(self, node: Node) -> None:
         if is_skipped(node):

@@ -241,10 +241,8 @@ def _closed_up(cells: list[Cell], columns: int, pairs: set[int]) -> tuple[list[C
 
 
 def _leading(is_header: Callable[[int], bool], count: int) -> int:
-    for index in range(count):
-        if not is_header(index):
-            return index
-    return 0  # all of it: then nothing is a header of anything
+    # where all of it is, nothing is a header of anything
+    return next((index for index in range(count) if not is_header(index)), 0)
 
 
 def _is_head(row: list[Node]) -> bool:

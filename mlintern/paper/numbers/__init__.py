@@ -8,9 +8,9 @@ Input is the Document's plain text (superscripts `^{..}`, subscripts `_{..}`, Un
 the same numbers. Arithmetic is decimal, so 94 - 0.5 is exactly 93.5 and no digit of the paper is lost.
 """
 
-from mlintern.paper.numbers.cells import parse_cell, parse_number
+from mlintern.paper.numbers.cells import parse_cell
 from mlintern.paper.numbers.number import Number, SpreadKind
 from mlintern.paper.numbers.prose import find_numbers, says
 from mlintern.paper.numbers.spelling import plain
 
-__all__ = ["Number", "SpreadKind", "find_numbers", "parse_cell", "parse_number", "plain", "says"]
+__all__ = ["Number", "SpreadKind", "find_numbers", "parse_cell", "plain", "says"]

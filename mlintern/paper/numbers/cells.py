@@ -69,9 +69,3 @@ def _spaced(raw: str, text: str) -> Number | None:
     if number is None or reading.at != len(joined) or number.value is None:
         return None
     return replace(number, raw=raw.strip()).doubted("its digits stand apart; it may be several numbers")
-
-
-def parse_number(raw: str) -> Number | None:
-    """The one number that `raw` is; None if it is text, blank, or several numbers."""
-    numbers = parse_cell(raw)
-    return numbers[0] if len(numbers) == 1 else None

@@ -31,7 +31,6 @@ def test_spans_and_rules(tmp_path: Path):
     assert t.rules == (0, 2, 4, 6)
     assert (t.number, t.label, t.caption) == ("1", "tab:two", "Two tasks.")
     assert t.cell(5, 2).blank
-    assert t.above(5, 2).text == "5.5"
     assert t.alignment == "lccc"
 
 
