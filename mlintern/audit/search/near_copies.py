@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.agreement import sharing_values, surprise
 from mlintern.audit.search.duplicates import severity_of_share
 from mlintern.audit.search.neighbourhood import Neighbourhood, neighbourhood, own_and_other
