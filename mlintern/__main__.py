@@ -1,5 +1,9 @@
 import sys
 
-from mlintern.cli import main
+try:
+    from mlintern.cli import main
+except KeyboardInterrupt:  # while modules are read
+    print("\nmlintern: interrupted before anything began", file=sys.stderr)
+    sys.exit(130)
 
 sys.exit(main())

@@ -1,5 +1,6 @@
 """The command line, `python -m mlintern`: subcommands by name; anything with `=` is a Hydra run."""
 
+import errno
 import importlib
 import signal
 import sys
@@ -15,7 +16,7 @@ COMMANDS = {
     "author": ("mlintern.author.command", "have a language model write a paper's pack; grounded, vetted, sandboxed"),
     "review": ("mlintern.author.review", "what a pack says, from where, and what was assumed"),
     "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
-    "verify": ("mlintern.study.verify.command", "train a recorded cell again and compare it step by step"),
+    "verify": ("mlintern.study.verify.verify", "train a recorded cell again and compare it step by step"),
     "diff": ("mlintern.study.verify.diff", "what differs between two recorded runs, and where it first showed"),
     "compare": (
         "mlintern.study.verify.compare",
@@ -27,6 +28,9 @@ COMMANDS = {
     "approve": ("mlintern.commands.approve", "say that you read a pack as it is now; kept in your state folder"),
     "doctor": ("mlintern.commands.doctor", "what this machine and environment are, and whether they match the lock"),
 }
+
+OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE}
+"""Errors that no code can help: no space, no files left to open."""
 
 INTERRUPTED = "interrupted; the same command continues where it stopped"
 
@@ -73,10 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         sys.stdout = None
         return 141
-    except (ImportError, OSError):
-        if "--debug" in argv or not snapshot.gone():
+    except (ImportError, OSError) as error:
+        exhausted = getattr(error, "errno", None) in OF_THE_MACHINE
+        if "--debug" in argv or not (exhausted or snapshot.gone()):
             raise
-        print(f"mlintern: {snapshot.ROOT}: {snapshot.GONE}", file=sys.stderr)
+        if exhausted and error.filename is None:
+            sys.stdout = None  # on a full disk what is left to print cannot be printed at the end either
+        said = f"{error.filename or 'output'}: {error.strerror}" if exhausted else f"{snapshot.ROOT}: {snapshot.GONE}"
+        print(f"mlintern: {said}", file=sys.stderr)
         return UserError.exit_code
 
 

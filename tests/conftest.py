@@ -41,13 +41,8 @@ def small_disk(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What tests have counted, from their reports, whoever ran them: lines of `said at the end`, and how many attacks
-    the tests that passed held and what any found."""
+    """How many attacks the tests that passed held, and what any found: from reports, whoever ran the tests."""
     passed, failed = terminalreporter.getreports("passed"), terminalreporter.getreports("failed")
-    for report in (*passed, *failed):
-        for name, value in report.user_properties:
-            if name == "said at the end":
-                terminalreporter.line(value)
     held = told(passed, "adversarial: held")
     if not held:
         return

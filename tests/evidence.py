@@ -14,7 +14,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import xml.etree.ElementTree as xml
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
@@ -44,11 +43,10 @@ run the files again that need it (`make extended ARGS=--stale`, or `ARGS=tests/â
 `.venv/bin/python -m tests.evidence --drop-stale` takes stale lines out, and the table below then says *not run*. Why it
 is so stands in [decisions](../decisions.md#evidence-goes-stale-with-the-code).
 
-No line is written of a file in which a test failed or was left out, or none ran. Lines and this page are written file
-by file, so that a run that was interrupted goes on with `ARGS=--stale`.
+No line is written of a file in which a test failed or was left out, or none ran. This page is written with the lines.
 
-| file | passed | skipped | minutes | at commit | on |
-| --- | --- | --- | --- | --- | --- |
+| file | passed | skipped | at commit | on |
+| --- | --- | --- | --- | --- |
 {rows}
 """
 
@@ -92,7 +90,7 @@ def counted(report: Path) -> dict[str, Any]:
 
 def run(test: str, jobs: int) -> dict[str, Any]:
     """Run the marked tests of a file, all of them; raises UserError where what came out is no evidence."""
-    before, began = code_of([test])[test], time.monotonic()
+    before = code_of([test])[test]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         argv = [
@@ -118,8 +116,7 @@ def run(test: str, jobs: int) -> dict[str, Any]:
         raise UserError(f"pytest ended with {code}")
     if code_of([test])[test] != before:
         raise UserError("the code changed while its tests ran")
-    seconds = round(time.monotonic() - began)
-    return {**counts, "seconds": seconds, "commit": _git("rev-parse", "HEAD"), "code": before, "machine": machine()}
+    return {**counts, "commit": _git("rev-parse", "HEAD"), "code": before, "machine": machine()}
 
 
 def machine() -> str:
@@ -141,11 +138,10 @@ def page(lines: Mapping[str, Any], tests: list[str]) -> str:
     for test in tests:
         line = lines.get(test)
         if line is None:
-            rows.append(f"| `{test}` | not run | | | | |")
+            rows.append(f"| `{test}` | not run | | | |")
             continue
         skipped = f"{line['skipped']}: {'; '.join(line['skips'])}".replace("|", "\\|") if line["skipped"] else "0"
-        told = (line["passed"], skipped, f"{line['seconds'] / 60:.0f}", line["commit"][:12], line["machine"])
-        rows.append(f"| `{test}` | {' | '.join(map(str, told))} |")
+        rows.append(f"| `{test}` | {line['passed']} | {skipped} | {line['commit'][:12]} | {line['machine']} |")
     covered = ", ".join(f"`{name}/`" for name in COVERED)
     return README.format(covered=covered, rows="\n".join(rows))
 
@@ -190,8 +186,7 @@ def main(argv: list[str] | None = None) -> int:
             failed += 1
             continue
         write({**read(), test: line})
-        told = f"{line['passed']} passed, {line['skipped']} skipped in {line['seconds']} s"
-        print(f"{test}: {told}; commit docs/evidence/ with it", flush=True)
+        print(f"{test}: {line['passed']} passed, {line['skipped']} skipped; commit docs/evidence/ with it")
     return 1 if failed else 0
 
 

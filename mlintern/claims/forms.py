@@ -4,6 +4,7 @@ A kind is one file of `mlintern.claims.kinds`: one of these shapes, with fields 
 other rooms ask of a claim they ask here, whatever its kind.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -30,6 +31,11 @@ class BaseClaim(BaseModel):
     id: str = Field(min_length=1)
     statement: str = ""
     """In our words; made from the fields when empty."""
+
+    @property
+    def largest(self) -> float:
+        """The largest recorded value that may be in the claim's unit: of percent, what is a share of something."""
+        return 1.0 if self.unit == "percent" else math.inf
 
     @property
     def selectors(self) -> dict[str, Selector]:

@@ -37,7 +37,7 @@ def region(estimate: Estimate, low: float, high: float, expected: float | None =
 def cell(claim: MeasuredClaim, selector: Selector, runs: Runs) -> Seeds:
     """The one cell that `selector` names, with the claim's metric over its seeds; raises Missing or Diverged."""
     found = select(runs.observed, {**claim.where, **selector})
-    return _finite(one_cell(found, claim.split, claim.metric, claim.scale))
+    return _finite(one_cell(found, claim.split, claim.metric, claim.scale, claim.largest))
 
 
 def mean(claim: ScopedClaim, runs: Runs) -> Estimate:
@@ -83,7 +83,7 @@ def levels(claim: LevelsClaim, runs: Runs) -> dict[float, Seeds]:
     cells = {}
     for level in sorted(found):
         stripped = [_without(run, factor) for run in found[level]]
-        cells[level] = _finite(one_cell(stripped, claim.split, claim.metric, claim.scale))
+        cells[level] = _finite(one_cell(stripped, claim.split, claim.metric, claim.scale, claim.largest))
     rest = {tuple(sorted((k, str(v)) for k, v in c.runs[0].coordinates.items())) for c in cells.values()}
     if len(rest) > 1:
         raise Missing(f"the levels of {factor!r} differ in more than {factor!r}: name the other coordinates")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -111,11 +112,13 @@ def select(runs: Sequence[Observation], selector: Mapping[str, Scalar]) -> list[
     return finished
 
 
-def one_cell(runs: Sequence[Observation], split: str, metric: str, scale: float = 1.0) -> Seeds:
+def one_cell(
+    runs: Sequence[Observation], split: str, metric: str, scale: float = 1.0, largest: float = math.inf
+) -> Seeds:
     """The runs of one cell over seeds, with `metric` of `split` times `scale`.
 
     Raises Missing when the runs belong to several cells (the selector leaves a coordinate open), when a seed stands
-    twice, or when no run has the metric.
+    twice, when no run has the metric, or when every run's is beyond `largest`: then it is in another unit.
     """
     keys = {key for run in runs for key in run.coordinates}
     open_keys = sorted(k for k in keys if len({str(run.coordinates.get(k)) for run in runs}) > 1)
@@ -131,4 +134,9 @@ def one_cell(runs: Sequence[Observation], split: str, metric: str, scale: float 
     if not measured:
         known = sorted({f"{s}/{name}" for run in runs for s, values in run.metrics.items() for name in values})
         raise Missing(f"no run has metric {metric!r} on split {split!r} (there are: {', '.join(known) or 'none'})")
+    if all(largest < abs(value) < math.inf for _, value in measured):
+        raise Missing(
+            f"{metric} is {measured[0][1]:g}, which is {measured[0][1] * scale:g} percent: where a paper prints "
+            "percent, the metric must give fractions (divide it by 100)"
+        )
     return Seeds(tuple(run for run, _ in measured), tuple(value * scale for _, value in measured))

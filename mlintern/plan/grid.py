@@ -29,10 +29,21 @@ def names_a_cell(overrides: Sequence[str]) -> bool:
 
 def named_cell(composer: Composes, overrides: Sequence[str]) -> CellPlan:
     """The one cell that the overrides name, with the pack's defaults for what they leave out."""
+    _check_one_option(overrides)
     config, choices = composer.compose(overrides)
     rest = tuple(o for o in overrides if not o.lstrip("+").startswith("paper="))
     levels = levels_of(composer.folder, choices, option_of(overrides, "ablation"))
     return CellPlan(choices["model"], levels, config["seed"], config, rest)
+
+
+def _check_one_option(overrides: Sequence[str]) -> None:
+    """A list of options is several in one to Hydra, which lays the second over the first; a cell has one of each."""
+    for group in ("model", "data", "protocol"):
+        if (chosen := option_of(overrides, group)) and chosen.startswith("["):
+            raise UserError(
+                f"{group}={chosen}: a cell has one option of {group}; for several cells give {group}={chosen[1:-1]} "
+                "and -m"
+            )
 
 
 def levels_of(pack: Path, choices: Mapping[str, str], ablation: str | None) -> dict[str, str]:

@@ -36,6 +36,14 @@ def test_a_file_that_changed_or_came_makes_them_old(tmp_path, read, name):
     assert made.is_current(tmp_path, read) is False
 
 
+def test_an_edit_that_puts_size_and_time_back_does_too(tmp_path, read):
+    made.note(tmp_path, read)
+    before = read[0].stat()
+    read[0].write_text("x,y\n1,3\n")
+    os.utime(read[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert made.is_current(tmp_path, read) is False
+
+
 def test_a_file_that_is_gone_does_not(tmp_path, read):
     made.note(tmp_path, read)
     (tmp_path / "parts/a.csv").unlink()

@@ -142,3 +142,10 @@ def test_seeds_sections_and_data_of_another_shape_are_one_line(cells_of, said, s
     with pytest.raises(UserError) as refused:
         cells_of(overrides=[said])
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("chosen", ["model=[net,plain]", "data=[blobs]", "protocol=[clean,last]"])
+def test_a_list_of_options_is_no_cell(chosen):
+    """Hydra lays the second over the first, and the cell would be called after neither."""
+    with pytest.raises(UserError, match=f"a cell has one option of {chosen.partition('=')[0]}; for several cells give"):
+        named_cell(None, [chosen])

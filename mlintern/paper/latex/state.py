@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlintern.paper.document.document import BlockKind, MissingPart, Span
+from mlintern.paper.document.document import BlockKind, Missing, Span
 from mlintern.paper.latex.expansion.primitives import Primitives, install_conditions
 from mlintern.paper.latex.source.commands import KEPT
 from mlintern.paper.latex.source.drafts import (
@@ -57,7 +57,7 @@ class PaperState(Typesetter):
         self.labels: dict[str, tuple[str, str]] = {}
         self.refs: list[tuple[str, Token]] = []
         self.cites: list[tuple[str, Token]] = []
-        self.missing: list[MissingPart] = []
+        self.missing: list[Missing] = []
         self.deferred: list[Token] = []
         self.graphics_path: list[str] = [""]
         self.target: tuple[str, str, list[str]] = ("section", "", [])
@@ -96,7 +96,7 @@ class PaperState(Typesetter):
     def lack(self, kind: str, name: str, why: str, token: Token | None = None) -> None:
         """Notes something the paper lacks, once."""
         if len(self.missing) < 500 and not any((m.kind, m.name) == (kind, name) for m in self.missing):
-            self.missing.append(MissingPart(kind=kind, name=name, why=why, span=self.span(token) if token else None))  # type: ignore[arg-type]
+            self.missing.append(Missing(kind=kind, name=name, why=why, span=self.span(token) if token else None))  # type: ignore[arg-type]
 
     def lexer(self, name: str, at_letter: bool = False) -> Lexer | None:
         text = self.folder.text(name)

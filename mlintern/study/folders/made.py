@@ -48,8 +48,10 @@ def is_current(folder: Path, read: Sequence[Path] = ()) -> bool | None:
 
 
 def _stamps(read: Sequence[Path]) -> Iterator[tuple[str, list[int]]]:
-    """(file, [bytes, time of its last change]) of these files, and of those in these folders."""
+    """(file, [bytes, times of its last change]) of these files, and of those in these folders; the kernel's own time
+    as well, since an edit may put the other back (`cp -p`, `rsync -t`)."""
     for path in read:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                yield str(file), [file.stat().st_size, file.stat().st_mtime_ns]
+                facts = file.stat()
+                yield str(file), [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
