@@ -18,6 +18,7 @@ from mlintern.paper.latex.source.commands import (
     FLOATS,
     GRIDS,
     IGNORED,
+    KEPT,
     LEVELS,
     SCOPED,
     VERBATIM,
@@ -78,17 +79,12 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
         if name in VERBATIM | DRAWINGS | IGNORED:
             self._raw_environment(name, token)
             return
-        if (wrapped := self.p.wrapped.get(name)) and self.body and len(self.scopes) < 400:
+        own = len(self.scopes) < 400 and not self.g.spent
+        if own and self.body and (wrapped := self.p.wrapped.get(name)):
             self._wrapped(name, wrapped, token)
             return
-        user = self.p.environments.get(name)
-        if (
-            user is not None
-            and name not in FLOATS
-            and name not in GRIDS
-            and name not in DISPLAYS
-            and len(self.scopes) < 400
-        ):
+        user = self.p.environments.get(name) if own and name not in KEPT else None
+        if user is not None:
             scope = self.enter("env " + name)
             scope.extra["end"] = user[1]
             self.g.expand(token, user[0])
@@ -161,7 +157,7 @@ class PaperReader(Floats, Cells, DataFiles, Formulas, References):
             self.g.frames = []
             return
         scope = next((s for s in reversed(self.scopes[self.floor :]) if s.name == "env " + name), None)
-        if scope is not None and "end" in scope.extra:
+        if scope is not None and "end" in scope.extra and not self.g.spent:
             body = scope.extra.pop("end")
             self.g.push(
                 [

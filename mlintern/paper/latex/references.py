@@ -31,8 +31,9 @@ class References(PaperState):
         if bbl is None:
             others = sorted(n for n in self.folder.names if n.endswith(".bbl"))
             bbl = others[0] if len(others) == 1 else None
-        lexer = self.lexer(bbl) if bbl else None
-        if lexer is not None and "\\begin{thebibliography}" in lexer.text and self.body:
+        lexer = self.lexer(bbl) if bbl and self.body else None
+        printed = lexer is not None and "\\begin{thebibliography}" in lexer.text
+        if bbl and lexer and printed and self.may_include(bbl, lexer):
             lexer.at = lexer.text.index("\\begin{thebibliography}")
             self.g.frames.append(lexer)
 

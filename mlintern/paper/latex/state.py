@@ -19,11 +19,12 @@ from mlintern.paper.latex.source.drafts import (
 from mlintern.paper.latex.source.files import MAX_TOTAL, TEX_SUFFIXES, Folder
 from mlintern.paper.latex.source.tokens import CS, TEXT, Lexer, Token, spell
 from mlintern.paper.latex.typesetting.typeset import Typesetter
-from mlintern.paper.latex.typesetting.units import NumberStyle
 
 BEGIN_DOCUMENT = r"\\begin\s*\{document\}"
 MAX_LOADS = 50
 """Times one file may be included."""
+MAX_LEVELS = 10
+"""Counters that are numbered within one another."""
 MAX_LOADED = 2 * MAX_TOTAL
 """Characters that are read, a file counted as often as it is included."""
 
@@ -58,6 +59,7 @@ class PaperState(Typesetter):
         self.refs: list[tuple[str, Token]] = []
         self.cites: list[tuple[str, Token]] = []
         self.missing: list[Missing] = []
+        self._lacked: set[tuple[str, str]] = set()
         self.deferred: list[Token] = []
         self.graphics_path: list[str] = [""]
         self.target: tuple[str, str, list[str]] = ("section", "", [])
@@ -86,20 +88,15 @@ class PaperState(Typesetter):
             why = "cells stand in it, but nothing says that it is a table; they were read as running text"
             self.lack("table", env, why, token)
 
-    def number_style(self) -> NumberStyle:
-        """siunitx's options in force."""
-        for scope in reversed(self.scopes):
-            if isinstance(found := scope.extra.get("siunitx"), NumberStyle):
-                return found
-        return NumberStyle()
-
     def lack(self, kind: str, name: str, why: str, token: Token | None = None) -> None:
         """Notes something the paper lacks, once."""
-        if len(self.missing) < 500 and not any((m.kind, m.name) == (kind, name) for m in self.missing):
+        if len(self.missing) < 500 and (kind, name) not in self._lacked:
+            self._lacked.add((kind, name))
             self.missing.append(Missing(kind=kind, name=name, why=why, span=self.span(token) if token else None))  # type: ignore[arg-type]
 
     def lexer(self, name: str, at_letter: bool = False) -> Lexer | None:
         text = self.folder.text(name)
+        self.g.allow(self.folder.read)
         return Lexer(text, self.folder.index(name), at_letter) if text is not None else None
 
     def _load(self, command: str, names: list[str], token: Token) -> None:
@@ -116,17 +113,11 @@ class PaperState(Typesetter):
             if command != "InputIfFileExists" and "\\" not in name and name:
                 self.lack("input", name, f"\\{command} names a file that the source does not hold", token)
             return
-        self.loads[found] = self.loads.get(found, 0) + 1
         lexer = self.lexer(found)
-        self.loaded += len(lexer.text) if lexer else 0
         if lexer is None:
+            self.loads.setdefault(found, 1)
             self.lack("input", name, "the file is too large to be text of a paper", token)
-        elif (
-            self.loads[found] > MAX_LOADS
-            or self.loaded > MAX_LOADED
-            or found == self.root
-            or sum(isinstance(f, Lexer) for f in self.g.frames) > 40
-        ):
+        elif not self.may_include(found, lexer):
             self.lack("limit", name, "the file includes itself, or is included without end", token)
         else:
             start = outside_comments(BEGIN_DOCUMENT, lexer.text)
@@ -135,6 +126,13 @@ class PaperState(Typesetter):
                 lexer.at = start.end()
                 lexer.text = lexer.text[: stop.start()] if stop else lexer.text
             self.g.frames.append(lexer)
+
+    def may_include(self, name: str, lexer: Lexer) -> bool:
+        """Counts a file that is included; False if it includes itself, or is included without end."""
+        self.loads[name] = self.loads.get(name, 0) + 1
+        self.loaded += len(lexer.text)
+        open_now = sum(isinstance(frame, Lexer) for frame in self.g.frames)
+        return self.loads[name] <= MAX_LOADS and self.loaded <= MAX_LOADED and name != self.root and open_now <= 40
 
     def _style_file(self, name: str) -> None:
         """Reads a local package for its definitions; nothing in it is text of the paper."""
@@ -213,7 +211,7 @@ class PaperState(Typesetter):
         ):
             self.g.push([Token(TEXT, "[", -1, 0, 0, False), *given, Token(TEXT, "]", -1, 0, 0, False)])
 
-    def number_of(self, counter: str, token: Token) -> str:
+    def number_of(self, counter: str, token: Token, inner: int = 0) -> str:
         """The counter as it prints now: `\\thetable` if the paper defines it, else its usual form."""
         if f"the{counter}" in self.g.macros:
             body, self.body = self.body, True
@@ -225,7 +223,7 @@ class PaperState(Typesetter):
         outer = {"subsection": "section", "subsubsection": "subsection", "paragraph": "subsubsection"}.get(
             counter
         ) or self.p.within.get(counter)
-        return f"{self.number_of(outer, token)}.{value}" if outer else value
+        return f"{self.number_of(outer, token, inner + 1)}.{value}" if outer and inner < MAX_LEVELS else value
 
     def cmd_value(self, token: Token) -> None:
         self.put(str(self.p.counters.get(spell(self.g.argument()).strip(), 0)), token)
@@ -247,8 +245,4 @@ class PaperState(Typesetter):
 
 def outside_comments(pattern: str, text: str) -> re.Match[str] | None:
     """The first place where a pattern stands outside any comment."""
-    for m in re.finditer(pattern, text):
-        line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]
-        if not re.search(r"(?<!\\)%", line):
-            return m
-    return None
+    return re.search(pattern, re.sub(r"(?<!\\)%.*", lambda m: " " * len(m[0]), text))

@@ -102,7 +102,7 @@ def test_a_macro_of_tables_without_end_is_read_in_bounds(tmp_path: Path):
     check(read_text(tmp_path, text), {"main.tex": text})
 
 
-@pytest.mark.extended  # a search, which may find something new at any time
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=3000)
 @given(bits=st.lists(st.sampled_from(BITS), max_size=120))
 def test_any_long_order_of_commands(tmp_path: Path, bits: list[str]):

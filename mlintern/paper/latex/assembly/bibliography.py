@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 _ENTRY = re.compile(r"@\s*([A-Za-z]+)\s*[{(]\s*([^\s,{}()]+)\s*,")
 _FIELD = re.compile(r"\s*,?\s*([A-Za-z][\w-]*)\s*=\s*")
-_BBL_ENTRY = re.compile(r"\\entry\{([^{}]+)\}(.*?)\\endentry", re.S)
+_BBL_ENTRY = re.compile(r"\\entry\{([^{}]+)\}")
 _BBL_FIELD = re.compile(
     r"\\(?:field|verb)\{(title|year|date|doi|url|eprint|journaltitle|booktitle)\}(?:\{((?:[^{}]|\{[^{}]*\})*)\}|\s*\\verb\s+(\S+))"
 )
 _BBL_FAMILY = re.compile(r"family=\{((?:[^{}]|\{[^{}]*\})*)\}")
 MAX_ENTRIES = 20_000
+MAX_UNCLOSED = 100
+"""Values without an end, after which the rest of a file is left."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,17 @@ def _value(text: str, at: int) -> tuple[str, int]:
 def read_bib(text: str) -> dict[str, Entry]:
     """Entries of a .bib file by key; what cannot be read is passed over."""
     found: dict[str, Entry] = {}
+    unclosed = 0
     for m in _ENTRY.finditer(text):
+        if unclosed > MAX_UNCLOSED:
+            break
         if m[1].lower() in ("comment", "string", "preamble") or len(found) > MAX_ENTRIES:
             continue
         fields: dict[str, str] = {}
         at = m.end()
         while (f := _FIELD.match(text, at)) is not None and len(fields) < 100:
             value, at = _value(text, f.end())
+            unclosed += at == len(text)
             fields[f[1].lower()] = _clean(value)
         found.setdefault(m[2], Entry(m[2], fields, m.start(), at))
     return found
@@ -81,9 +87,15 @@ def read_bib(text: str) -> dict[str, Entry]:
 def read_biblatex(text: str) -> dict[str, Entry]:
     """Entries of the .bbl that biblatex writes."""
     found: dict[str, Entry] = {}
+    stop = 0
     for m in _BBL_ENTRY.finditer(text):
-        fields = {f[1]: _clean(f[2] or f[3] or "") for f in _BBL_FIELD.finditer(m[2])}
-        fields["author"] = ", ".join(_clean(a) for a in _BBL_FAMILY.findall(m[2])[:12])
+        if m.start() < stop:
+            continue
+        if (stop := text.find("\\endentry", m.end())) < 0:
+            break
+        entry = text[m.end() : stop]
+        fields = {f[1]: _clean(f[2] or f[3] or "") for f in _BBL_FIELD.finditer(entry)}
+        fields["author"] = ", ".join(_clean(a) for a in _BBL_FAMILY.findall(entry)[:12])
         fields.setdefault("year", fields.get("date", "")[:4])
-        found.setdefault(m[1], Entry(m[1], fields, m.start(), m.end()))
+        found.setdefault(m[1], Entry(m[1], fields, m.start(), stop + len("\\endentry")))
     return found

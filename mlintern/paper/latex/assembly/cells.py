@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from itertools import islice
 
 from mlintern.paper.document.document import Cell, Table
 from mlintern.paper.latex.assembly.text import AssembledText
@@ -81,10 +82,12 @@ class AssembledCells(AssembledText):
     def _numbers(self, start: int, end: int, cell: CellDraft) -> tuple[Number, ...]:
         """Numbers of a cell, citations set aside."""
         text, last = "", start
-        for a, z in self.proof.cites:
-            if start <= a and z <= end:
-                text += self.text[last:a]
-                last = z
+        cites = self.proof.cites
+        for a, z in islice(cites, bisect_left(cites, (start, 0)), None):
+            if z > end:
+                break
+            text += self.text[last:a]
+            last = z
         text += self.text[last:end]
         found = parse_cell(text)
         if cell.doubts and found:

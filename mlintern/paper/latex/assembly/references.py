@@ -46,17 +46,15 @@ class AssembledReferences(AssembledText):
     def _external(self) -> list[Reference]:
         r = self.r
         entries: dict[str, tuple[Entry, str]] = {}
-        names = [n for names, _ in r.bibliographies for n in names]
-        for name in [*dict.fromkeys(names)]:
+        named: dict[str, Token] = {}
+        for names, token in r.bibliographies:
+            for name in names:
+                named.setdefault(name, token)
+        for name, token in named.items():
             file = r.folder.find(name, (".bib", ""))
             text = r.folder.text(file) if file else None
             if file is None or text is None:
-                r.lack(
-                    "bibliography",
-                    name,
-                    "the bibliography file is not in the source",
-                    next(t for ns, t in r.bibliographies if name in ns),
-                )
+                r.lack("bibliography", name, "the bibliography file is not in the source", token)
                 continue
             entries |= {k: (e, file) for k, e in read_bib(text).items()}
         for file in [n for n in r.folder.names if n.endswith(".bbl")]:

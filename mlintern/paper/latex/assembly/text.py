@@ -20,14 +20,13 @@ class AssembledText:
         self.r = reader
         self.name = name
         for float_ in reader.floats:
+            numbered = [c for c in float_.captions if not c.sub]
             for caption in float_.captions:
                 number = caption.number
                 if caption.sub:
-                    parents = [c.number for c in float_.captions if not c.sub]
-                    number = (parents[0] if parents else "") + caption.letter
+                    number = (numbered[0].number if numbered else "") + caption.letter
                 for key in caption.labels:
                     reader.labels.setdefault(key, (caption.kind, number))
-            numbered = [c for c in float_.captions if not c.sub]
             for key in float_.labels:
                 reader.labels.setdefault(key, (float_.kind, numbered[-1].number if numbered else ""))
         resolve = {}

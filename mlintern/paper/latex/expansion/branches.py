@@ -9,6 +9,8 @@ from mlintern.paper.latex.expansion.conditions import LIKELY_TRUE, Conditions
 from mlintern.paper.latex.expansion.macro import name_of
 from mlintern.paper.latex.source.tokens import CS, TEXT, Token, spell, trimmed
 
+MAX_TEST = 2_000
+"""Characters of a text that is compared with another."""
 _XSTRING: dict[str, Callable[[str, str], bool]] = {
     "IfStrEq": str.__eq__,
     "IfSubStr": str.__contains__,
@@ -22,7 +24,7 @@ class Branches(Conditions):
 
     def do_ifthenelse(self, token: Token) -> None:
         g = self.g
-        test = spell(g.argument())
+        test = spell(g.argument())[:MAX_TEST]
         yes, no = g.argument(), g.argument()
         g.push(yes if self._ifthen(test) else no)
 
@@ -34,7 +36,7 @@ class Branches(Conditions):
             result = self.g.conditions.get("if" + m[1], bool(LIKELY_TRUE.search(m[1])))
         elif m := re.search(r"\\isundefined\s*\{?\s*\\([A-Za-z@]+)", test):
             result = not self._known(m[1])
-        elif m := re.search(r"(-?\d+|\\value\s*\{\w+\})\s*([<>=])\s*(-?\d+|\\value\s*\{\w+\})", test):
+        elif m := re.search(r"(-?\d{1,9}|\\value\s*\{\w+\})\s*([<>=])\s*(-?\d{1,9}|\\value\s*\{\w+\})", test):
             a, b = (self.counters.get(x[7:-1], 0) if x[0] == "\\" else int(x) for x in (m[1], m[3]))
             result = a < b if m[2] == "<" else a > b if m[2] == ">" else a == b
         else:
@@ -43,8 +45,11 @@ class Branches(Conditions):
 
     def _flat(self, text: str) -> str:
         """Text with parameterless macros replaced once."""
+        macros = self.g.macros
         return re.sub(
-            r"\\([A-Za-z@]+)\s*", lambda m: spell(self.g.macros[m[1]].body) if m[1] in self.g.macros else m[0], text
+            r"\\([A-Za-z@]+)\s*",
+            lambda m: macros[m[1]].spelled[:MAX_TEST] if m[1] in macros else m[0],
+            text[:MAX_TEST],
         ).strip()
 
     def _choose(self, truth: bool) -> None:

@@ -79,4 +79,4 @@ class Counters:
         if m := re.fullmatch(r"\\value\s*\{\s*([^{}]*?)\s*\}|\\c@(\w+)\s*", text):
             return self.counters.get(m[1] or m[2], 0)
         m = re.match(r"[-+]?\s*\d{1,9}", text)
-        return int(m[0].replace(" ", "")) if m else 0
+        return int("".join(m[0].split())) if m else 0

@@ -18,6 +18,7 @@ from mlintern.paper.latex.source.tokens import (
     TIE,
     Lexer,
     Token,
+    figure,
     spell,
     split,
     tokens_of,
@@ -46,15 +47,21 @@ class Definitions(Counters):
         g = self.g
         g.star()
         name = name_of(g.argument())
-        count = spell(g.optional() or []).strip()
-        default = g.optional()
-        g.skip_spaces()
+        arguments = self._arguments()
         body = parameters(g.argument())
-        arguments = [Argument("m") for _ in range(min(int(count), 9))] if count.isdigit() else []
-        if default is not None and arguments:
-            arguments[0] = Argument("o", default)
         if name:
             g.define(name, Macro(body, arguments), replace=token.text != "providecommand")
+
+    def _arguments(self) -> list[Argument]:
+        """`[2][default]`, behind the name that is defined."""
+        g = self.g
+        count = figure(spell(g.optional() or []), 9)
+        default = g.optional()
+        g.skip_spaces()
+        found = [Argument("m") for _ in range(count)]
+        if default is not None and found:
+            found[0] = Argument("o", default)
+        return found
 
     def do_def(self, token: Token) -> None:
         g = self.g
@@ -152,16 +159,9 @@ class Definitions(Counters):
         g = self.g
         g.star()
         name = spell(g.argument()).strip()
-        count = spell(g.optional() or []).strip()
-        default = g.optional()
-        g.skip_spaces()
+        arguments = self._arguments()
         begin = parameters(g.argument())
-        g.skip_spaces()
-        end = g.argument()
-        arguments = [Argument("m") for _ in range(min(int(count), 9))] if count.isdigit() else []
-        if default is not None and arguments:
-            arguments[0] = Argument("o", default)
-        self.environments[name] = (Macro(begin, arguments), end)
+        self.environments[name] = (Macro(begin, arguments), g.argument())
 
     def do_NewDocumentEnvironment(self, token: Token) -> None:
         g = self.g
@@ -174,14 +174,9 @@ class Definitions(Counters):
         """environ's environments, whose body stands where `\\BODY` is."""
         g = self.g
         name = spell(g.argument()).strip()
-        count = spell(g.optional() or []).strip()
-        default = g.optional()
-        g.skip_spaces()
+        arguments = self._arguments()
         body = parameters(g.argument())
         g.optional()
-        arguments = [Argument("m") for _ in range(min(int(count), 9))] if count.isdigit() else []
-        if default is not None and arguments:
-            arguments[0] = Argument("o", default)
         self.wrapped[name] = Macro(body, arguments)
 
     do_RenewEnviron = do_NewEnviron
@@ -189,10 +184,8 @@ class Definitions(Counters):
     def do_newcolumntype(self, token: Token) -> None:
         g = self.g
         name = spell(g.argument()).strip()
-        count = spell(g.optional() or []).strip()
-        g.optional()
-        body = parameters(g.argument())
-        self.columns[name] = Macro(body, [Argument("m") for _ in range(int(count))] if count.isdigit() else [])
+        arguments = self._arguments()
+        self.columns[name] = Macro(parameters(g.argument()), arguments)
 
     def do_newlength(self, token: Token) -> None:
         """A register: its name alone, or with a value behind it, prints nothing."""

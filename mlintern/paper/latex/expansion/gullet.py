@@ -4,8 +4,8 @@
 what its arguments produced carries the arguments' own place, so every word of a table built by `\\row{94.1}{0.3}` still
 leads to where the authors typed it.
 
-The budget: expansions are counted for each call and for the whole paper, and so are the tokens they make. A call that
-never ends (`\\def\\a{\\a\\a}`, or thirty levels of doubling) is dropped, reading goes on, and the Document says so.
+A call that never ends (`\\def\\a{\\a\\a}`, or thirty levels of doubling) is dropped after a share of the paper's budget
+(`Input`), reading goes on, and the Document says so. All such calls together have the one budget.
 """
 
 from __future__ import annotations
@@ -17,17 +17,12 @@ from mlintern.paper.latex.source.commands import RULE_NAME
 from mlintern.paper.latex.source.input import Input
 from mlintern.paper.latex.source.tokens import CS, EOF, PARAM, SPACE, TAB, TEXT, Lexer, Token, split
 
-MAX_EXPANSIONS = 400_000
-"""Of the whole paper; the largest papers take some fifty thousand."""
 MAX_AT_ONE_PLACE = 5_000
 """Expansions that one call in the source may cause before it counts as endless; what it left to do is dropped."""
-MAX_TOKENS = 2_000_000
-MAX_BODY = 100_000
-"""Tokens of one expansion."""
+SHARE = 8
+"""The part of the budget that one call may take: a macro may print as many tokens as the source has characters."""
 MAX_NESTED = 60
 """Primitives that wait for each other (`\\csname\\csname…`); deeper ones are dropped, and the Document says so."""
-MAX_ENDLESS = 20
-"""Endless calls after which no macro is expanded any more."""
 
 
 class Gullet(Input):
@@ -35,7 +30,7 @@ class Gullet(Input):
 
     def __init__(self) -> None:
         super().__init__()
-        self.macros: dict[str, Macro] = {}
+        self.macros: dict[str, Macro] = {"empty": Macro([]), "@empty": Macro([])}
         self.aliases: dict[str, Token] = {}
         self.conditions: dict[str, bool] = {}
         self.primitives: dict[str, Callable[[Token], None]] = {}
@@ -43,12 +38,10 @@ class Gullet(Input):
         """Lengths and counts that the paper declares."""
         self.kept: frozenset[str] = frozenset()
         """Commands whose meaning for the reader no redefinition changes (`\\section`, `\\caption`)."""
-        self.expansions = 0
-        self.made = 0
         self.exhausted = ""
-        """Name of the macro on which the budget ran out."""
+        """Name of the first macro that was cut."""
         self._place = (-1, -1)
-        self._repeats = self._made_here = self._endless = self._nested = 0
+        self._repeats = self._made_here = self._nested = 0
         self._saved: list[list[tuple[str, Macro | None]]] = [[]]
 
     def get(self) -> Token:
@@ -81,32 +74,29 @@ class Gullet(Input):
 
     def expand(self, call: Token, macro: Macro) -> bool:
         """Replaces the call by the macro's body; False if the budget is used up."""
-        self.expansions += 1
-        if self.expansions > MAX_EXPANSIONS or self.made > MAX_TOKENS or self._endless > MAX_ENDLESS:
-            self.exhausted = self.exhausted or call.text
+        if self.spent:
+            self._give_up(call)
             return False
         place = (call.source, call.start)
         if place != self._place:
             self._repeats = self._made_here = 0
         self._repeats += 1
         self._place = place
-        if self._repeats > MAX_AT_ONE_PLACE or self._made_here > 2 * MAX_BODY:
-            self._give_up(call)
-            return True
         values, end = self.values(call, macro)
-        if len(macro.body) + sum(len(v) for v in values) * sum(t.kind == PARAM for t in macro.body) > MAX_BODY:
+        if self._repeats > MAX_AT_ONE_PLACE or self._made_here > self.allowed // SHARE:
             self._give_up(call)
             return True
         out = self.filled(macro, values, call._replace(end=end))
-        self.made += len(out)
         self._made_here += len(out)
         self.push(out)
         return True
 
-    @staticmethod
-    def filled(macro: Macro, values: list[list[Token]], call: Token) -> list[Token]:
+    def filled(self, macro: Macro, values: list[list[Token]], call: Token) -> list[Token]:
         """A macro's body with its arguments in place; what the body itself says stands for the call."""
         out: list[Token] = []
+        if len(macro.body) + sum(map(len, values)) * macro.holes > self.allowed // SHARE:
+            self._give_up(call)
+            return out
         for t in macro.body:
             if t.kind == PARAM and t.text != "#":
                 index = ord(t.text) - 49
@@ -119,7 +109,6 @@ class Gullet(Input):
     def _give_up(self, call: Token) -> None:
         """Drops what an endless call still had to do, so that the rest of the paper is read as usual."""
         self.exhausted = self.exhausted or call.text
-        self._endless += 1
         self._repeats = self._made_here = 0
         if self.frames and isinstance(top := self.frames[-1], list):
             while top and (top[-1].source, top[-1].start) == (call.source, call.start):
@@ -193,5 +182,7 @@ class Gullet(Input):
 
 def _only_rule(name: str, macro: Macro) -> bool:
     """Whether a macro draws a line between rows, by what TeX does below `\\hline`: nothing of it is text."""
+    if not RULE_NAME.fullmatch(name):
+        return False
     names = {t.text for t in macro.body if t.kind == CS}
-    return bool(names & {"noalign", "hrule"} and RULE_NAME.fullmatch(name)) and all(t.kind != TAB for t in macro.body)
+    return bool(names & {"noalign", "hrule"}) and all(t.kind != TAB for t in macro.body)

@@ -7,7 +7,7 @@ rows of a table rely on.
 from __future__ import annotations
 
 import re
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from mlintern.paper.latex.expansion.branches import Branches
 from mlintern.paper.latex.source.tokens import BEGIN, CS, END, EOF, TEXT, Token, spell, split, trimmed
@@ -51,13 +51,15 @@ class Loops(Branches):
     def do_forcsvlist(self, token: Token) -> None:
         handler = self.g.argument()
         like = token._replace(exact=False)
-        out: list[Token] = []
-        for item in _items(self._list(self.g.argument()))[:MAX_ITEMS]:
-            out += [*handler, like._replace(kind=BEGIN, text="{"), *item, like._replace(kind=END, text="}")]
-        self.g.push(out)
+        item = like._replace(text="item of the list")
+        body = [*handler, like._replace(kind=BEGIN, text="{"), item, like._replace(kind=END, text="}")]
+        self._write([item.text], [[item] for item in _items(self._list(self.g.argument()))], body)
 
     def _list(self, tokens: list[Token]) -> list[Token]:
-        """The list, or what the macro that names it holds."""
+        """The list, or what the macro that names it holds; none once the budget is spent."""
+        if self.g.spent:
+            self.g.exhausted = self.g.exhausted or "foreach"
+            return []
         inside = trimmed(tokens)
         if len(inside) == 1 and inside[0].kind == CS and (macro := self.g.macros.get(inside[0].text)):
             return macro.body
@@ -67,12 +69,12 @@ class Loops(Branches):
         out: list[Token] = []
         for values in rows[:MAX_ITEMS]:
             bound = dict(zip(names, values, strict=False))
-            for t in body:
-                out += bound[t.text] if t.kind == CS and t.text in bound else [t]
-            if len(out) > MAX_TOKENS:
+            parts = [bound[t.text] if t.kind == CS and t.text in bound else (t,) for t in body]
+            if len(out) + sum(map(len, parts)) > MAX_TOKENS or self.g.spent:
                 self.g.exhausted = self.g.exhausted or "foreach"
                 break
-        self.g.push(out[:MAX_TOKENS])
+            out += chain.from_iterable(parts)
+        self.g.push(out)
 
 
 def _cut(tokens: list[Token], mark: str) -> list[list[Token]]:
@@ -113,5 +115,5 @@ def _counted(tokens: list[Token], token: Token) -> list[Token]:
         return tokens
     first, last = int(m[1]), int(m[3])
     step = int(m[2]) - first if m[2] else (1 if last >= first else -1)
-    values = list(range(first, last + (1 if step > 0 else -1), step))[:MAX_ITEMS] if step else [first]
+    values = range(first, last + (1 if step > 0 else -1), step)[:MAX_ITEMS] if step else [first]
     return [token._replace(kind=TEXT, text=",".join(map(str, values)), exact=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mlintern.paper.latex.source.tokens import CS, EOF, PARAM, TEXT, Lexer, Token, spell, split, trimmed
 
@@ -15,14 +16,20 @@ class Macro:
     body: list[Token]
     arguments: list[Argument] = field(default_factory=list)
     prefix: list[Token] = field(default_factory=list)
-    protected: bool = False
+
+    @cached_property
+    def holes(self) -> int:
+        """How many places of the body wait for arguments."""
+        return [t.kind for t in self.body].count(PARAM)
+
+    @cached_property
+    def spelled(self) -> str:
+        """The body as it would be written."""
+        return spell(self.body)
 
     def same(self, other: Macro | None) -> bool:
         """Equal meaning, as `\\ifx` asks."""
-        return other is not None and (spell(self.body), len(self.arguments)) == (
-            spell(other.body),
-            len(other.arguments),
-        )
+        return other is not None and self.spelled == other.spelled and len(self.arguments) == len(other.arguments)
 
 
 @dataclass
@@ -73,6 +80,7 @@ def xparse(signature: list[Token]) -> list[Argument]:
                 depth += (text[j] == "{") - (text[j] == "}")
                 if depth == 0:
                     return text[at + 1 : j], j + 1
+            return "", len(text)
         return "", at
 
     while i < len(text) and len(found) < 9:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlintern.paper.latex.source.drafts import CellDraft
-from mlintern.paper.latex.source.tokens import BEGIN, END, EOF, PAR, TAB, TEXT, Token, spell, split
+from mlintern.paper.latex.source.tokens import BEGIN, END, EOF, PAR, TAB, TEXT, Token, figure, spell, split
 from mlintern.paper.latex.state import PaperState
 from mlintern.paper.latex.typesetting.units import siunitx_number, unit
 
@@ -99,8 +99,8 @@ class Cells(PaperState):
         rows, _, count = spell(self._expanded(self.g.argument())).partition("-")
         self.g.optional("<", ">")
         if isinstance(self.cell, CellDraft):
-            self.cell.rowspan = int(rows) if rows.strip().isdigit() and int(rows) else 1
-            self.cell.colspan = min(int(count), 500) if count.strip().isdigit() and int(count) else 1
+            self.cell.rowspan = figure(rows, 5_000) or 1
+            self.cell.colspan = figure(count, 500) or 1
 
     cmd_backslashbox = cmd_slashbox = cmd_diagboxthree = cmd_diagbox
 
@@ -111,10 +111,10 @@ class Cells(PaperState):
     def cmd_sisetup(self, token: Token) -> None:
         """Options that hold until the group ends."""
         options = spell(self.g.argument())
-        self.scopes[-1].extra["siunitx"] = self.number_style().changed(options)
+        self.scopes[-1].numbers = self.scopes[-1].numbers.changed(options)
 
     def cmd_num(self, token: Token) -> None:
-        style = self.number_style().changed(spell(self.g.optional() or []))
+        style = self.scopes[-1].numbers.changed(spell(self.g.optional() or []))
         arg = self.g.argument()
         text = siunitx_number(spell(self._expanded(arg)).strip(), style)
         if text is None:

@@ -6,9 +6,25 @@ import re
 from dataclasses import dataclass, field
 
 from mlintern.paper.latex.expansion.macro import Macro
-from mlintern.paper.latex.source.tokens import BEGIN, CS, END, MATH, PARAM, SPACE, TEXT, Token, spell, trimmed
+from mlintern.paper.latex.source.tokens import (
+    BEGIN,
+    CS,
+    END,
+    MATH,
+    PARAM,
+    SPACE,
+    TEXT,
+    Token,
+    figure,
+    spell,
+    trimmed,
+)
 
 MAX_COLUMNS = 500
+MAX_WRITTEN = 100_000
+"""Characters that repetitions and the paper's own column types may write."""
+MAX_GLUE = 500
+"""Characters between columns that are looked at."""
 
 
 @dataclass
@@ -49,8 +65,11 @@ class _Stream:
             if t.kind == SPACE:
                 continue
             if t.kind == TEXT and len(t.text) > 1:
-                self.items.append(t._replace(text=t.text[1:], start=t.start + 1 if t.exact else t.start))
-                return t._replace(text=t.text[0], end=t.start + 1 if t.exact else t.end)
+                start, step = t.start, int(t.exact)
+                for at in range(len(t.text) - 1, -1, -1):
+                    first = start + at * step
+                    self.items.append(t._replace(text=t.text[at], start=first, end=first + 1 if step else t.end))
+                return self.items.pop()
             return t
         return None
 
@@ -93,7 +112,7 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
     found: list[Column] = []
     before: list[Token] = []
     stream = _Stream(tokens)
-    steps = 0
+    steps = written = 0
     while (t := stream.next()) is not None and len(found) < MAX_COLUMNS:
         steps += 1
         if steps > 5_000:
@@ -108,19 +127,20 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
             values = [stream.group() for _ in macro.arguments]
             body: list[Token] = []
             for b in macro.body:
-                if b.kind == PARAM and b.text.isdigit():
+                if b.kind == PARAM and "1" <= b.text <= "9":
                     index = int(b.text) - 1
                     body += values[index] if index < len(values) else []
                 else:
                     body.append(b)
             stream.items += body[::-1]
-            types = types if steps < 1_000 else {}
+            written += len(spell(body))
+            types = types if steps < 1_000 and written < MAX_WRITTEN else {}
         elif c == "*":
-            count = spell(stream.group()).strip()
+            times = figure(spell(stream.group()), MAX_COLUMNS, other=1)
             body = stream.group()
-            times = min(int(count), MAX_COLUMNS) if count.isdigit() else 1
-            if len(body) * times < 20_000:
+            if len(body) * times < 20_000 and written < MAX_WRITTEN:
                 stream.items += (body * times)[::-1]
+                written += len(spell(body)) * times
         elif c == ">":
             before += stream.group()
         elif c == "<":
@@ -129,7 +149,7 @@ def columns(tokens: list[Token], types: dict[str, Macro]) -> list[Column]:
                 found[-1].after = behind + found[-1].after
         elif c in "@!":
             glue = stream.group()
-            shown = _SPACING.sub("", spell(glue)).strip(" {}$~") != ""
+            shown = _SPACING.sub("", spell(glue)[:MAX_GLUE]).strip(" {}$~") != ""
             if found and shown and found[-1].glue is None:
                 found[-1].glue = glue
             elif not found and shown:

@@ -66,7 +66,7 @@ class DataFiles(PaperState):
         if not lines or not _CSV_OPTIONS.issuperset(options) or not columns.keys() >= macros.keys():
             self._unread(name, token)
             return
-        if sum(map(len, rows)) > MAX_CELLS:
+        if sum(map(len, rows)) > MAX_CELLS or len(rows) * len(row) > 20 * MAX_CELLS:
             self.lack("limit", name, f"it has more than {MAX_CELLS} cells and was not read", token)
             return
         names = {macro.removeprefix("\\").strip(): columns[key] for key, macro in macros.items()}
@@ -109,6 +109,11 @@ class DataFiles(PaperState):
     def _data(self, name: str, token: Token) -> str | None:
         found = self.folder.find(name, _SUFFIXES)
         text = self.folder.text(found) if found else None
+        self.g.allow(self.folder.read)
+        self.g.work += len(text or "") // 4  # read anew by each command that names it
+        if self.g.spent:
+            self.g.exhausted = self.g.exhausted or token.text
+            return None
         if text is None:
             self.lack("input", name, f"\\{token.text} names a file that the source does not hold", token)
         return text
@@ -129,14 +134,13 @@ class DataFiles(PaperState):
 
 def _parts(text: str, separator: str) -> list[str]:
     """The text cut at a separator outside braces; braces around all of a part are dropped."""
-    parts, depth = [""], 0
-    for character in text:
+    parts, depth, start = [], 0, 0
+    for at, character in enumerate(text + separator):
         depth += (character == "{") - (character == "}")
-        if character == separator and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [_bare(part.strip()) for part in parts]
+        if character == separator and (depth == 0 or at == len(text)):
+            parts.append(_bare(text[start:at].strip()))
+            start = at + 1
+    return parts
 
 
 def _bare(text: str) -> str:

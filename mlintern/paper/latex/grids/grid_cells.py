@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from mlintern.paper.latex.floats import Floats
 from mlintern.paper.latex.grids.columns import Column, blank
 from mlintern.paper.latex.grids.grid_rows import Row
@@ -118,12 +120,12 @@ def _spans(tokens: list[Token]) -> bool:
 def _put(reader: Floats, grid: GridDraft, cell: CellDraft, tokens: list[Token], column: Column) -> None:
     """Sets a cell's content and notes where it ended up."""
     before, reader.cell = reader.cell, cell
-    known = set(reader.unknown)
+    known = len(reader.unknown)
     outer = reader.scopes[-1].style
     reader.scopes[-1].style = PLAIN
     try:
         if column.number is not None:
-            style = reader.number_style().changed(column.number)
+            style = reader.scopes[-1].numbers.changed(column.number)
             tokens = siunitx_cell(tokens, style) or tokens
         elif column.unit and tokens:
             tokens = [tokens[0]._replace(kind=VERB, text=unit(tokens), exact=False)]
@@ -131,7 +133,8 @@ def _put(reader: Floats, grid: GridDraft, cell: CellDraft, tokens: list[Token], 
     finally:
         reader.cell = before
         reader.scopes[-1].style = outer
-    fresh = [n for n in reader.unknown if n not in known] + [t.text for t in tokens if t.kind == CS and t.text in known]
+    fresh = [*islice(reader.unknown, known, None)]
+    fresh += [t.text for t in tokens if t.kind == CS and t.text in reader.unknown]
     if fresh:
         cell.doubts.append("it uses \\" + ", \\".join(dict.fromkeys(fresh)) + ", which the source does not define")
     cell.end = reader.ink.size

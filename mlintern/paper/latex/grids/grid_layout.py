@@ -11,6 +11,8 @@ from mlintern.paper.latex.source.commands import GRIDS
 from mlintern.paper.latex.source.drafts import CellDraft
 from mlintern.paper.latex.source.tokens import BEGIN, CS, END, TAB, Token, spell, trimmed
 
+_NUMBER = re.compile(r"\W*\d+\.\d+\W*(?:pm\W*[\d.]+)?\W*")
+
 
 def inside_layout(reader: Floats) -> bool:
     return reader.scopes[-1].extra.get("layout") is True or any(s.extra.get("layout") for s in reader.scopes)
@@ -67,7 +69,7 @@ def is_pictures(rows: list[Row]) -> bool:
         any(t.kind == CS and t.text in ("includegraphics", "subfloat", "includesvg", "subfigure") for t in c)
         for c in filled
     )
-    numbers = sum(bool(re.fullmatch(r"\W*\d+\.\d+\W*(?:pm\W*[\d.]+)?\W*", spell(c).strip())) for c in filled)
+    numbers = sum(len(c) < 50 and bool(_NUMBER.fullmatch(spell(c).strip())) for c in filled)
     return images > 0 and (images * 2 >= len(filled) or numbers < 2)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice
 from typing import Any
 
 from mlintern.paper.latex.floats import Floats
 from mlintern.paper.latex.grids.columns import blank
 from mlintern.paper.latex.source.commands import GRIDS, RULE_NAME, RULES, SIGNATURES
-from mlintern.paper.latex.source.tokens import BEGIN, CS, END, EOF, PAR, SPACE, TAB, TEXT, Token, spell
+from mlintern.paper.latex.source.tokens import BEGIN, CS, END, EOF, PAR, SPACE, TAB, TEXT, Token, figure, spell
 
 MAX_CELLS = 60_000
+MAX_KEYS = 300
+"""Of tabularray's keys, those that name cells."""
 _LENGTH = re.compile(r"\s*[-+]?\s*[\d.]*\s*(?:pt|em|ex|in|cm|mm|sp|bp|pc|\\[a-z]+)\s*", re.I)
 
 
@@ -105,18 +107,21 @@ _LINE_KEY = re.compile(r"\bhline\s*\{([^{}]*)\}")
 def apply_keys(keys: str, rows: list[Row], last_rules: list[str], token: Token) -> None:
     """tabularray's `cell{1}{2}={c=3}{c}` and `hline{1,Z}={1pt}`: spans and rules, written where other tables have
     them."""
-    for m in _CELL_KEY.finditer(keys):
-        for r, c in product(*(map(int, re.findall(r"\d+", x)) for x in (m[1], m[2]))):
-            if 0 < r <= len(rows) and 0 < c <= len(rows[r - 1].cells):
-                rows[r - 1].cells[c - 1][:0] = _spanning(m[3], token)
-    lines: set[int] = set(range(len(rows) + 1)) if re.search(r"\bhlines\b", keys) else set()
+    for m in islice(_CELL_KEY.finditer(keys), MAX_KEYS):
+        lines, columns = ({figure(number, MAX_CELLS) for number in re.findall(r"\d+", x)} for x in (m[1], m[2]))
+        for r in lines:
+            cells = rows[r - 1].cells if 0 < r <= len(rows) else []
+            for c in columns if len(columns) < len(cells) else range(1, len(cells) + 1):
+                if 0 < c <= len(cells) and c in columns:
+                    cells[c - 1][:0] = _spanning(m[3], token)
+    lines = set(range(len(rows) + 1)) if re.search(r"\bhlines\b", keys) else set()
     for m in _LINE_KEY.finditer(keys):
         for word in m[1].split(","):
             word = word.strip()
             if word in ("Z", "-1"):
                 lines.add(len(rows))
-            elif word.isdigit():
-                lines.add(int(word) - 1)
+            else:
+                lines.add(figure(word, MAX_CELLS) - 1)
     for line in lines:
         if 0 <= line < len(rows):
             rows[line].rules.append("hline")
@@ -196,8 +201,7 @@ class _Collector:
         whole = [t, _brace(BEGIN, t, t.start), *arg, _brace(END, t, t.start)]
         if t.text == "begin":
             user = self.reader.p.environments.get(inner)
-            if user is not None and inner not in GRIDS:
-                self.g.expand(t, user[0])
+            if user is not None and inner not in GRIDS and self.g.expand(t, user[0]):
                 self.nested.append("user " + inner)
                 return False
             self.nested.append(inner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from mlintern.paper.latex.source.drafts import CellDraft, GridDraft
 
 
@@ -11,48 +13,58 @@ def _empty(cell: CellDraft) -> bool:
 
 def settle(grid: GridDraft) -> None:
     """Makes rowspans real: the blank cells they cover go, spans that meet text stop before it; blank rows go."""
-    at = {(c.row, c.column): c for c in grid.cells}
+    rows = _rows(grid.cells)
+    gone: set[int] = set()
     for cell in [c for c in grid.cells if c.rowspan != 1]:
         if cell.rowspan < 0:
-            _upwards(grid, cell, at)
+            gone |= _upwards(cell, rows)
             continue
         reach = 1
         while reach < cell.rowspan and cell.row + reach < grid.rows:
-            if any(not _empty(below) for below in _covered(cell, cell.row + reach, at)):
+            if not all(map(_empty, _covered(cell, cell.row + reach, rows))):
                 break
             reach += 1
         asked = min(cell.rowspan, grid.rows - cell.row)
         if reach < asked and (cell.row + reach) not in (*grid.rules, *grid.partial):
             cell.doubts.append("it should span rows that hold text")
         cell.rowspan = reach
-    covered = {
-        (r, c)
-        for cell in grid.cells
-        for r in range(cell.row, cell.row + cell.rowspan)
-        for c in range(cell.column, cell.column + cell.colspan)
-        if (r, c) != (cell.row, cell.column) and not _empty(cell)
-    }
-    grid.cells = [c for c in grid.cells if (c.row, c.column) not in covered or not _empty(c)]
+    cells = sorted((c for c in grid.cells if id(c) not in gone), key=lambda c: (c.row, c.column))
+    rows = _rows(cells)
+    for cell in cells:
+        if not _empty(cell):
+            for row in range(cell.row, cell.row + cell.rowspan):
+                gone |= {id(c) for c in _covered(cell, row, rows) if c is not cell and _empty(c)}
+    grid.cells = [c for c in cells if id(c) not in gone]
     _drop_blank_rows(grid)
 
 
-def _covered(cell: CellDraft, row: int, at: dict[tuple[int, int], CellDraft]) -> list[CellDraft]:
-    return [at[(row, c)] for c in range(cell.column, cell.column + cell.colspan) if (row, c) in at]
+def _rows(cells: list[CellDraft]) -> dict[int, list[CellDraft]]:
+    """Cells that are in order by row."""
+    found: dict[int, list[CellDraft]] = {}
+    for cell in cells:
+        found.setdefault(cell.row, []).append(cell)
+    return found
 
 
-def _upwards(grid: GridDraft, cell: CellDraft, at: dict[tuple[int, int], CellDraft]) -> None:
-    """A negative count: the cell stands in the last of the rows it spans."""
+def _covered(cell: CellDraft, row: int, rows: dict[int, list[CellDraft]]) -> list[CellDraft]:
+    """The cells that were set in a row below or above, where a cell's columns are."""
+    cells = rows.get(row, [])
+    first = bisect_left(cells, cell.column, key=_column)
+    return cells[first : bisect_left(cells, cell.column + cell.colspan, key=_column)]
+
+
+def _column(cell: CellDraft) -> int:
+    return cell.column
+
+
+def _upwards(cell: CellDraft, rows: dict[int, list[CellDraft]]) -> set[int]:
+    """A negative count: the cell stands in the last of the rows it spans. Gives the blank cells in its way."""
     reach = 1
-    while (
-        reach < -cell.rowspan and cell.row - reach >= 0 and all(_empty(c) for c in _covered(cell, cell.row - reach, at))
-    ):
+    while reach < -cell.rowspan and cell.row >= reach and all(map(_empty, _covered(cell, cell.row - reach, rows))):
         reach += 1
-    for r in range(cell.row - reach + 1, cell.row):
-        for above in _covered(cell, r, at):
-            if above in grid.cells:
-                grid.cells.remove(above)
-    cell.row, cell.rowspan = cell.row - reach + 1, reach
-    grid.cells.sort(key=lambda c: (c.row, c.column))
+    last = cell.row
+    cell.row, cell.rowspan = last - reach + 1, reach
+    return {id(c) for row in range(cell.row, last) for c in _covered(cell, row, rows)}
 
 
 def _drop_blank_rows(grid: GridDraft) -> None:
@@ -91,13 +103,9 @@ def header_rows(grid: GridDraft, numeric: dict[tuple[int, int], bool], head: int
         count = 0
     if not count:
         return 0 if _share(grid, numeric, 0) > 0.5 else 1
-    changed = True
-    while changed:
-        changed = False
-        for cell in grid.cells:
-            if cell.row < count < cell.row + cell.rowspan and cell.column > 0:
-                count, changed = min(cell.row + cell.rowspan, grid.rows - 1), True
-                break
+    for cell in grid.cells:  # from the top down
+        if cell.row < count < cell.row + cell.rowspan and cell.column > 0:
+            count = min(cell.row + cell.rowspan, grid.rows - 1)
     return min(count, grid.rows - 1)
 
 
@@ -113,9 +121,13 @@ def header_columns(
     grid: GridDraft, numeric: dict[tuple[int, int], bool], texts: dict[tuple[int, int], str], header: int
 ) -> int:
     """How many columns at the left name the rows: those whose filled body cells are mostly words."""
+    columns: dict[int, list[CellDraft]] = {}
+    for cell in grid.cells:
+        if cell.row >= header and cell.colspan == 1 and not _empty(cell):
+            columns.setdefault(cell.column, []).append(cell)
     count = 0
     for column in range(grid.columns - 1):
-        body = [c for c in grid.cells if c.row >= header and c.column == column and c.colspan == 1 and not _empty(c)]
+        body = columns.get(column, [])
         words = [c for c in body if not numeric.get((c.row, c.column), False) and _wordy(texts[(c.row, c.column)])]
         if column and (not body or len(words) * 2 <= len(body)):
             break

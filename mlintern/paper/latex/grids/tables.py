@@ -14,13 +14,14 @@ from mlintern.paper.latex.grids.grid_rows import Row, apply_keys, arguments, col
 from mlintern.paper.latex.source.tokens import Token
 
 MOST_NESTED = 8
-"""Grids inside grids. A deeper one, as a macro without end makes them, is read as text: each reads all in it again."""
+"""Grids inside grids. A deeper one, as a macro without end makes them, is read as text: each reads all in it again.
+One that stands in another is so, too, once the budget is spent."""
 
 
 def read_grid(reader: Floats, name: str, token: Token) -> None:
     """Reads an environment that is a grid, its `\\begin` already consumed, and sets it."""
     spec, keys, above = arguments(reader, name)
-    if reader.nested_grids >= MOST_NESTED:
+    if reader.nested_grids >= (1 if reader.g.spent else MOST_NESTED):
         return
     reader.nested_grids += 1
     try:

@@ -111,10 +111,11 @@ SIGNATURES: dict[str, str] = _spread(
             "SetKwInput setlength settodepth settoheight settowidth setul setulcolor"
         ),
         "mmm": (
-            "addcontentsline Crefname crefname crefrangeformat DeclareFontFamily definecolor providecolor specialrule"
+            "@setfontsize addcontentsline Crefname crefname crefrangeformat DeclareFontFamily definecolor providecolor "
+            "specialrule"
         ),
         "mmmk": ("mathchoice"),
-        "mmmm": ("apptocmd crefmultiformat pretocmd SetMathAlphabet usefont"),
+        "mmmm": ("@setsize apptocmd crefmultiformat pretocmd SetMathAlphabet usefont"),
         "mmmmm": ("DeclareMathAlphabet DeclareSymbolFont patchcmd"),
         "mmmmmm": ("setdefaultleftmargin"),
         "mo": ("cdashline hlineB Xcline Xhline"),

@@ -202,6 +202,8 @@ def find_root(folder: Folder, called: str) -> str:
     roots = [n for n, t in texts.items() if _ROOT.search(t) and _BODY.search(t)]
     roots = roots or [n for n, t in texts.items() if _BODY.search(t) or _ROOT.search(t)] or list(texts)
 
+    includes: dict[str, set[str]] = {}
+
     def rank(name: str) -> tuple[bool, bool, bool, int, int, int, str]:
         text = texts[name]
         stem = Path(name).stem.lower()
@@ -214,7 +216,7 @@ def find_root(folder: Folder, called: str) -> str:
             ("main", "ms", "paper", "article", "root", "manuscript", "arxiv").index(stem)
             if stem in ("main", "ms", "paper", "article", "root", "manuscript", "arxiv")
             else 9,
-            -_reach(name, texts, folder),
+            -_reach(name, texts, folder, includes),
             name,
         )
 
@@ -225,8 +227,8 @@ def _parent(name: str) -> str:
     return name.rpartition("/")[0]
 
 
-def _reach(name: str, texts: dict[str, str], folder: Folder) -> int:
-    """Characters a root pulls in, itself included."""
+def _reach(name: str, texts: dict[str, str], folder: Folder, includes: dict[str, set[str]]) -> int:
+    """Characters a root pulls in, itself included; `includes` keeps what each file names."""
     seen: set[str] = set()
     todo = [name]
     while todo:
@@ -234,7 +236,10 @@ def _reach(name: str, texts: dict[str, str], folder: Folder) -> int:
         if here in seen or here not in texts:
             continue
         seen.add(here)
-        todo += [t for m in _INCLUDED.finditer(texts[here]) if (t := folder.find(m[1], TEX_SUFFIXES))]
+        if here not in includes:
+            found = (folder.find(m[1], TEX_SUFFIXES) for m in _INCLUDED.finditer(texts[here]))
+            includes[here] = {name for name in found if name}
+        todo += includes[here]
     return sum(len(texts[n]) for n in seen)
 
 

@@ -1,16 +1,26 @@
-"""A stack of inputs, and reading arguments from it as TeX does: undelimited, bracketed, up to some tokens."""
+"""A stack of inputs, and reading arguments from it as TeX does: undelimited, bracketed, up to some tokens.
+
+The budget: all that is read was written by the authors or put here by the reader, and what the reader puts here is
+counted (`work`): what macros make, arguments that are put back or read again, cells of grids. Real papers need a third
+of a token for each character of their source, so one budget in proportion to the source (`allowed`) bounds the work on
+any input. Once it is `spent` nothing is expanded any more and the rest of the source is read as it stands; should even
+that take as much again, arguments that would be read anew are dropped.
+"""
 
 from __future__ import annotations
 
 from mlintern.paper.latex.source.tokens import BEGIN, END, EOF, PAR, SPACE, STOP, TEXT, Lexer, Token, split
 
-MAX_ARGUMENT = 2_000_000
+WORK = 100_000
+"""Tokens that the reader may put into the input, and `WORK_PER_CHARACTER` for each character of the source."""
+WORK_PER_CHARACTER = 8
+MAX_WORK = 8_000_000
 MAX_FRAMES = 2_000
 """Inputs inside inputs; what is pushed beyond them is dropped."""
 
 
-MAX_UNCLOSED = 1_000_000
-"""Tokens read in search of brackets that never close; after so many, brackets are text."""
+MAX_UNCLOSED = 4
+"""Budgets of tokens read in search of brackets that never close; after so many, brackets are text."""
 
 
 class Input:
@@ -18,7 +28,22 @@ class Input:
 
     def __init__(self) -> None:
         self.frames: list[Lexer | list[Token]] = []
-        self._unclosed = 0
+        self.allowed = WORK
+        self.work = self._unclosed = 0
+
+    def allow(self, characters: int) -> None:
+        """Sets the budget for a source of so many characters."""
+        self.allowed = min(WORK + WORK_PER_CHARACTER * characters, MAX_WORK)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget is used up."""
+        return self.work > self.allowed
+
+    def _count(self, tokens: int) -> bool:
+        """Counts tokens that are put into the input; False if they are too many and what holds them is dropped."""
+        self.work += tokens
+        return tokens < 3 or self.work <= 2 * self.allowed
 
     def raw(self) -> Token:
         """The next token, unexpanded; STOP at the end of all input."""
@@ -37,7 +62,7 @@ class Input:
 
     def push(self, tokens: list[Token]) -> None:
         """Makes these the next tokens."""
-        if not tokens:
+        if not tokens or not self._count(len(tokens)):
             return
         if self.frames and type(self.frames[-1]) is list:
             self.frames[-1].extend(reversed(tokens))
@@ -87,8 +112,6 @@ class Input:
                     break
                 depth -= 1
             found.append(token)
-            if len(found) > MAX_ARGUMENT:
-                break
         return found
 
     def group(self) -> list[Token] | None:
@@ -102,7 +125,7 @@ class Input:
         while token.kind == SPACE:
             held.append(token)
             token = self.raw()
-        if token.kind != TEXT or not token.text.startswith(opening) or self._unclosed > MAX_UNCLOSED:
+        if token.kind != TEXT or not token.text.startswith(opening) or self._unclosed > MAX_UNCLOSED * self.allowed:
             self.push(held + ([token] if token.kind != EOF else []))
             return None
         first = token
@@ -116,8 +139,8 @@ class Input:
                 depth += 1
             elif token.kind == END:
                 if depth == 0:
-                    self.push([first, *found, token])
-                    return None  # the bracket never closes within its group: it is text
+                    found.append(token)
+                    break  # the bracket never closes within its group: it is text
                 depth -= 1
             elif token.kind == TEXT and depth == 0:
                 for i, c in enumerate(token.text):
@@ -138,6 +161,7 @@ class Input:
             if len(found) > 2_000:
                 break
         self._unclosed += len(found)
+        self.work -= len(found)  # they have their own limit
         self.push([first, *found])
         return None
 
@@ -208,5 +232,8 @@ class Input:
     def only(self, tokens: list[Token] | Lexer) -> list[Lexer | list[Token]]:
         """Makes these the only input and returns the input they replace, for `self.frames` to take back afterwards."""
         before = self.frames
-        self.frames = [tokens if isinstance(tokens, Lexer) else tokens[::-1]]
+        if isinstance(tokens, Lexer):
+            self.frames = [tokens]
+        else:
+            self.frames = [tokens[::-1]] if self._count(len(tokens)) else []
         return before

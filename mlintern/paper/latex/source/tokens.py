@@ -133,6 +133,12 @@ def spell(tokens: list[Token]) -> str:
     return "".join(out)
 
 
+def figure(text: str, most: int, other: int = 0) -> int:
+    """The whole number that a text of plain digits is, at most `most`; `other` for any other text."""
+    text = text.strip()
+    return min(int(text[:9]), most) if text.isascii() and text.isdigit() else other
+
+
 def split(token: Token, at: int) -> tuple[Token, Token]:
     """A text token cut in two."""
     middle = token.start + at if token.exact else token.start

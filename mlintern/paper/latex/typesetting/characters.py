@@ -91,7 +91,7 @@ class Characters(Mathematics):
         if len(after.text) > m.end():
             self.g.push([split(after, m.end())[1]])
         code = int(m[1]) if m[1] else int(m[2], 16) if m[2] else 0
-        if code >= 32:
+        if code >= 32 and not 0xD800 <= code < 0xE000:
             self.put(chr(code), token)
 
     cmd_symbol = cmd_ding

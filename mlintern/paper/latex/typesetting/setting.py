@@ -25,9 +25,12 @@ from mlintern.paper.latex.source.tokens import (
     Lexer,
     Token,
 )
+from mlintern.paper.latex.typesetting.units import NumberStyle
 
 MAX_DEPTH = 50
 """Readings inside readings (a caption in a cell in a layout); what lies deeper is dropped, and the Document says so."""
+MAX_GROUPS = 1_000
+"""Groups inside groups; TeX itself has 255."""
 
 _LIGATURES = [("---", "—"), ("--", "–"), ("``", "“"), ("''", "”"), ("`", "‘")]
 NOWHERE = Token(TEXT, "", -1, 0, 0, False)
@@ -43,8 +46,8 @@ class Scope:
     math: bool
     close: str = ""
     opened: str = ""
-    display: bool = False
-    text: bool = False
+    numbers: NumberStyle = field(default_factory=NumberStyle)
+    """siunitx's options in force."""
     extra: dict[str, object] = field(default_factory=dict)
 
 
@@ -82,9 +85,10 @@ class Setting(ABC):
     ) -> Scope:
         """Opens a group."""
         top = self.scopes[-1]
-        scope = Scope(name, style or top.style, top.math if math is None else math, close, opened)
-        self.scopes.append(scope)
-        self.g.open_group()
+        scope = Scope(name, style or top.style, top.math if math is None else math, close, opened, top.numbers)
+        if len(self.scopes) < MAX_GROUPS:
+            self.scopes.append(scope)
+            self.g.open_group()
         return scope
 
     def leave(self, name: str, token: Token) -> None:
@@ -112,7 +116,7 @@ class Setting(ABC):
         floor, self.floor = self.floor, len(self.scopes)
         self.depth += 1
         top = self.scopes[-1]
-        self.scopes.append(Scope("render", top.style, top.math))
+        self.scopes.append(Scope("render", top.style, top.math, numbers=top.numbers))
         self.g.open_group()
         self.floor = len(self.scopes)
         try:
@@ -220,7 +224,7 @@ class Setting(ABC):
     def word(self, token: Token) -> None:
         """A run of ordinary characters."""
         text = token.text
-        if not self.math and ("-" in text or "`" in text or "'" in text) and not self.scopes[-1].text:
+        if not self.math and ("-" in text or "`" in text or "'" in text):
             self._ligatures(token)
         else:
             self.put(text, token, token.exact)

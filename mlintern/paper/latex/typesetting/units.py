@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from mlintern.paper.latex.source.commands import SIGNATURES, SWITCHES
 from mlintern.paper.latex.source.tokens import BEGIN, CS, END, PAR, SPACE, TEXT, VERB, Token, trimmed
@@ -88,8 +88,12 @@ def unit(tokens: list[Token]) -> str:
 
 
 _S_NUMBER = re.compile(
-    r"([<>~]?)\s*([+-]?)\s*([\d\s,.]*\d[\d\s]*)?(?:\(([\d.]+)\))?\s*(?:(?:\+-|\\pm)\s*([\d.]+))?\s*(?:[eEdD]\s*([+-]?\d+))?"
+    r"([<>~]?)\s*([+-]?)\s*([\d\s,.]*\d[\d\s]*)?(?:\(([\d.]+)\))?\s*(?:(?:\+-|\\pm)\s*([\d.]+))?\s*(?:[eEdD]\s*([+-]?\d{1,9}))?"
 )
+
+
+MAX_NUMBER = 200
+"""Characters of one number's source; a longer text is none."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +126,16 @@ class NumberStyle:
             places = self.precision - 1 - value.adjusted()
         else:
             return digits
-        return f"{value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
+        try:
+            return f"{value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
+        except InvalidOperation:  # more digits than any number of a paper has
+            return digits
 
 
 def siunitx_number(text: str, style: NumberStyle = NumberStyle()) -> str | None:
     """A number as siunitx reads it, in plain text; None if the text is none. `1.234(5)` is 1.234 ± 0.005."""
+    if len(text) > MAX_NUMBER:
+        return None
     text = re.sub(r"\\(?:sim|approx)\s*", "~", text.translate(dict.fromkeys(map(ord, style.ignored))))
     text = re.sub(r"\\(?:l|g)e(?:q|qslant)?(?![A-Za-z])\s*", lambda m: "≤" if m[0][1] == "l" else "≥", text)
     m = _S_NUMBER.fullmatch(re.sub(r"^[≤≥]", "<", text.strip()))
