@@ -16,7 +16,7 @@ COMMANDS = {
     "author": ("mlintern.author.command", "have a language model write a paper's pack; grounded, vetted, sandboxed"),
     "review": ("mlintern.author.review", "what a pack says, from where, and what was assumed"),
     "audit": ("mlintern.audit.command", "check any split for leakage; useful without anything else of this tool"),
-    "verify": ("mlintern.study.verify.verify", "train a recorded cell again and compare it step by step"),
+    "verify": ("mlintern.study.verify.command", "train a recorded cell again and compare it step by step"),
     "diff": ("mlintern.study.verify.diff", "what differs between two recorded runs, and where it first showed"),
     "compare": (
         "mlintern.study.verify.compare",

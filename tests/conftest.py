@@ -41,8 +41,13 @@ def small_disk(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many attacks the tests that passed held, and what any found: from reports, whoever ran the tests."""
+    """What tests have counted, from their reports, whoever ran them: lines of `said at the end`, and how many attacks
+    the tests that passed held and what any found."""
     passed, failed = terminalreporter.getreports("passed"), terminalreporter.getreports("failed")
+    for report in (*passed, *failed):
+        for name, value in report.user_properties:
+            if name == "said at the end":
+                terminalreporter.line(value)
     held = told(passed, "adversarial: held")
     if not held:
         return

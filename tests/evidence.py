@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as xml
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
@@ -43,10 +44,11 @@ run the files again that need it (`make extended ARGS=--stale`, or `ARGS=tests/â
 `.venv/bin/python -m tests.evidence --drop-stale` takes stale lines out, and the table below then says *not run*. Why it
 is so stands in [decisions](../decisions.md#evidence-goes-stale-with-the-code).
 
-No line is written of a file in which a test failed or was left out, or none ran. This page is written with the lines.
+No line is written of a file in which a test failed or was left out, or none ran. Lines and this page are written file
+by file, so that a run that was interrupted goes on with `ARGS=--stale`.
 
-| file | passed | skipped | at commit | on |
-| --- | --- | --- | --- | --- |
+| file | passed | skipped | minutes | at commit | on |
+| --- | --- | --- | --- | --- | --- |
 {rows}
 """
 
@@ -90,7 +92,7 @@ def counted(report: Path) -> dict[str, Any]:
 
 def run(test: str, jobs: int) -> dict[str, Any]:
     """Run the marked tests of a file, all of them; raises UserError where what came out is no evidence."""
-    before = code_of([test])[test]
+    before, began = code_of([test])[test], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         argv = [
@@ -116,7 +118,8 @@ def run(test: str, jobs: int) -> dict[str, Any]:
         raise UserError(f"pytest ended with {code}")
     if code_of([test])[test] != before:
         raise UserError("the code changed while its tests ran")
-    return {**counts, "commit": _git("rev-parse", "HEAD"), "code": before, "machine": machine()}
+    seconds = round(time.monotonic() - began)
+    return {**counts, "seconds": seconds, "commit": _git("rev-parse", "HEAD"), "code": before, "machine": machine()}
 
 
 def machine() -> str:
@@ -138,10 +141,11 @@ def page(lines: Mapping[str, Any], tests: list[str]) -> str:
     for test in tests:
         line = lines.get(test)
         if line is None:
-            rows.append(f"| `{test}` | not run | | | |")
+            rows.append(f"| `{test}` | not run | | | | |")
             continue
         skipped = f"{line['skipped']}: {'; '.join(line['skips'])}".replace("|", "\\|") if line["skipped"] else "0"
-        rows.append(f"| `{test}` | {line['passed']} | {skipped} | {line['commit'][:12]} | {line['machine']} |")
+        told = (line["passed"], skipped, f"{line['seconds'] / 60:.0f}", line["commit"][:12], line["machine"])
+        rows.append(f"| `{test}` | {' | '.join(map(str, told))} |")
     covered = ", ".join(f"`{name}/`" for name in COVERED)
     return README.format(covered=covered, rows="\n".join(rows))
 
@@ -186,7 +190,8 @@ def main(argv: list[str] | None = None) -> int:
             failed += 1
             continue
         write({**read(), test: line})
-        print(f"{test}: {line['passed']} passed, {line['skipped']} skipped; commit docs/evidence/ with it")
+        told = f"{line['passed']} passed, {line['skipped']} skipped in {line['seconds']} s"
+        print(f"{test}: {told}; commit docs/evidence/ with it", flush=True)
     return 1 if failed else 0
 
 

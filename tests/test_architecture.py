@@ -1,5 +1,6 @@
 """The house as it is built: imports go down the floors, never up and never round, and a room is small enough to see."""
 
+import ast
 from collections.abc import Mapping
 
 import pytest
@@ -102,3 +103,26 @@ def test_a_room_can_be_taken_in_at_once():
 
 def test_every_file_stands_in_a_room():
     assert sorted(path.name for path in PACKAGE.glob("*.py")) == ["__init__.py", "__main__.py", "cli.py"]
+
+
+NAMED_ALIKE = {
+    "Constant": "a schedule and a control model, both named in configurations, and so in ids of cells",
+    "Desk": "the two ends of one desk: who asks in the host, and the trusted process that answers",
+}
+"""Classes of one name, each with the reason."""
+
+
+def test_no_two_classes_have_one_name():
+    found: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(name)
+    twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+    assert {name: modules for name, modules in twice.items() if name not in NAMED_ALIKE} == {}
+    assert twice.keys() == NAMED_ALIKE.keys()
+
+
+def test_no_file_is_named_after_its_room():
+    alike = [name for name in MODULES if len(set(name.split(".")[-2:])) < len(name.split(".")[-2:])]
+    assert alike == ["mlintern.paper.document.document"]  # the Document, which all that is beside it makes up

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlintern.audit.report.report import AuditReport, Check, Status
+from mlintern.audit.report.audit_report import AuditReport, Check, Status
 from mlintern.cli import main
 from mlintern.core.errors import Damaged, UserError
 from mlintern.core.records import packed, record, sealed

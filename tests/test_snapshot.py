@@ -9,7 +9,7 @@ import pytest
 
 from mlintern.core.errors import UserError
 from mlintern.packs import snapshot
-from mlintern.study.verify import verify
+from mlintern.study.verify import command
 from tests import records
 from tests.study import tiny
 
@@ -142,16 +142,16 @@ def test_verify_runs_from_a_snapshot_too_where_one_can_be_made(tmp_path, monkeyp
     (tmp_path / "papers" / "local_x" / "modules.py").write_text("")
     monkeypatch.setattr(snapshot, "ROOT", tmp_path)
     monkeypatch.setattr(snapshot, "enter", lambda *given: asked.append(given))
-    same = verify.Comparison(verify.Losses(4, None), True, True)
+    same = command.Comparison(command.Losses(4, None), True, True)
 
     def edited(*_):
         (tmp_path / "papers" / "local_x" / "modules.py").write_text("x = 1")
         return same
 
-    monkeypatch.setattr(verify, "verify", edited)
+    monkeypatch.setattr(command, "verify", edited)
     monkeypatch.chdir(tmp_path)
     argv = [str(tmp_path / "runs" / "local_x" / "00aa"), "--runs", str(tmp_path / "runs")]
-    assert verify.main(argv) == 0
+    assert command.main(argv) == 0
     assert asked == [(["local_x"], tmp_path / "runs", "mlintern", ["verify", *argv])]
     assert "papers/local_x/modules.py changed while the study ran" in " ".join(capsys.readouterr().out.split())
 
@@ -159,5 +159,5 @@ def test_verify_runs_from_a_snapshot_too_where_one_can_be_made(tmp_path, monkeyp
         raise UserError("cannot write runs")
 
     monkeypatch.setattr(snapshot, "enter", refuse)
-    assert verify.main(argv) == 0
+    assert command.main(argv) == 0
     assert "cannot write runs. Going on from the code as it is" in " ".join(capsys.readouterr().out.split())

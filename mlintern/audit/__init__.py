@@ -8,8 +8,8 @@ print(report.summary())
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlintern.audit.report.audit_report import AuditReport, Check, Finding, Kind, Severity, Status
     from mlintern.audit.report.options import AuditOptions
-    from mlintern.audit.report.report import AuditReport, Check, Finding, Kind, Severity, Status
     from mlintern.audit.run import audit
 
 __all__ = ["AuditOptions", "AuditReport", "Check", "Finding", "Kind", "Severity", "Status", "audit"]
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name in ("AuditReport", "Check", "Finding", "Kind", "Severity", "Status"):
-        return getattr(importlib.import_module("mlintern.audit.report.report"), name)
+        return getattr(importlib.import_module("mlintern.audit.report.audit_report"), name)
     if name == "AuditOptions":
         return importlib.import_module("mlintern.audit.report.options").AuditOptions
     if name == "audit":

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from mlintern.audit.report.audit_report import AuditReport, Finding, Price, Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import AuditReport, Finding, Price, Severity, Status
 from mlintern.core.errors import UserError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from mlintern.audit.price.canaries import with_recall
 from mlintern.audit.price.ceiling import nearest_neighbour_ceiling
 from mlintern.audit.price.repair import units_of
 from mlintern.audit.registry import Detector, detectors
+from mlintern.audit.report.audit_report import AuditReport, Check, Finding, Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import AuditReport, Check, Finding, Severity, Status
 from mlintern.audit.search.backend import backend
 from mlintern.audit.search.quick_model import price_of
 from mlintern.core.errors import UserError

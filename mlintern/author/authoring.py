@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlintern import __version__
 from mlintern.author import provenance
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.messages import TextBlock
 from mlintern.author.asking.prompting import prompt_hashes, request
 from mlintern.author.asking.rendering import figure_blocks, paper_block
@@ -30,7 +30,7 @@ from mlintern.author.forms import (
     Repaired,
     Written,
 )
-from mlintern.author.grounding import coverage, ground, grounding
+from mlintern.author.grounding import coverage, ground, grounded_spec
 from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.author.grounding.complaints import complaints
 from mlintern.author.grounding.ledger import with_unlisted
@@ -152,7 +152,7 @@ class Authoring:
         asked = request("extract", self._paper, Extraction, *images, *given)
         extraction = self.asker.ask(asked, Extraction, lambda found: self._complaints(outline, found))
         extraction = self.complete(outline, extraction)
-        settings, claims = grounding.failures(extraction, self.document, self.code)
+        settings, claims = grounded_spec.failures(extraction, self.document, self.code)
         if settings or claims:
             self.say(f"extract: {len(settings)} settings and {len(claims)} claims do not hold; asking once more")
             lines = [
@@ -168,9 +168,9 @@ class Authoring:
             )
             before = extraction
             mended = self.asker.ask(
-                again, Mended, lambda found: self._complaints(outline, grounding.mend(before, found))
+                again, Mended, lambda found: self._complaints(outline, grounded_spec.mend(before, found))
             )
-            extraction = grounding.mend(before, mended)
+            extraction = grounded_spec.mend(before, mended)
         self._save("extraction", extraction.model_dump_json(indent=1))
         return extraction
 
@@ -188,9 +188,9 @@ class Authoring:
             ("passed_over", coverage.listed(gaps)),
         )
         completion = self.asker.ask(
-            asked, Completion, lambda found: self._complaints(outline, grounding.complete(extraction, found))
+            asked, Completion, lambda found: self._complaints(outline, grounded_spec.complete(extraction, found))
         )
-        completed = grounding.complete(extraction, completion)
+        completed = grounded_spec.complete(extraction, completion)
         explained = {gap.id for gap in completion.unmapped} & {gap.id for gap in gaps}
         self._save("passed_over", completion.model_dump_json(include={"unmapped"}, indent=1))
         left = {gap.where for gap in coverage.gaps(completed, self.document)}
@@ -200,9 +200,9 @@ class Authoring:
     def _complaints(self, outline: Outline, extraction: Extraction) -> str:
         return complaints(extraction, outline, self.document, self.paper, self.code)
 
-    def ground(self, outline: Outline, extraction: Extraction) -> grounding.Grounded:
+    def ground(self, outline: Outline, extraction: Extraction) -> grounded_spec.Grounded:
         """The spec that the paper bears out; no language model has a part in it."""
-        grounded = grounding.build_spec(outline, extraction, self.document, self.paper, self.code)
+        grounded = grounded_spec.build_spec(outline, extraction, self.document, self.paper, self.code)
         broken = ground.reground(grounded.spec, self.document)
         if broken:
             raise UserError(f"{self.paper}: grounding disagrees with itself at {broken[0].path}: {broken[0].reason}")
@@ -321,7 +321,7 @@ class Authoring:
         head = f"What {self.paper} says, value by value, and where it says it (locators and hashes only)."
         return text_of(spec, head)
 
-    def _provenance(self, grounded: grounding.Grounded, compared: Compared) -> provenance.Provenance:
+    def _provenance(self, grounded: grounded_spec.Grounded, compared: Compared) -> provenance.Provenance:
         incoming, outgoing = self.asker.ledger.tokens
         return provenance.Provenance(
             schema_version=1,

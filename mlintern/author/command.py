@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.providers.base import Progress
 from mlintern.author.authoring import Authored, Authoring, Say
 from mlintern.author.grounding.authors_code import AuthorsCode
-from mlintern.author.grounding.grounding import version_of
+from mlintern.author.grounding.grounded_spec import version_of
 from mlintern.author.settings import LlmSettings, make_asker
 from mlintern.core import strict_yaml
 from mlintern.core.errors import UserError
@@ -108,8 +108,8 @@ def author_paper(paper: PaperId, settings: dict[str, dict[str, Any]], *, console
 
 def read_with_figures(paper: PaperId, settings: dict[str, Any], folder: Path) -> Document:
     """The paper, fetched and read, with its figures drawn below `folder`, which their paths are relative to."""
-    from mlintern.paper.fetch.fetch import fetch
-    from mlintern.paper.figures.figures import draw_figures
+    from mlintern.paper.fetch.paper_files import fetch
+    from mlintern.paper.figures.pixels import draw_figures
     from mlintern.paper.read import read_fetched
     from mlintern.paper.settings import PaperSettings
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.messages import Request, TextBlock
 from mlintern.author.asking.prompting import prompt
 from mlintern.author.asking.rendering import defused, figure_blocks

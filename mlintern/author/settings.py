@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.money import Ledger, TokenPrice, price_of
 from mlintern.author.asking.providers.base import Progress, Provider

@@ -119,10 +119,10 @@ def fingerprints(folder: Path) -> dict[str, str]:
 def _shape() -> type[sealed.Shape]:
     from mlintern.core.records.record_shape import Sha256
 
-    class Dataset(sealed.Shape):
+    class DatasetFile(sealed.Shape):
         parts: dict[str, Sha256]
 
-    return Dataset
+    return DatasetFile
 
 
 def is_prepared(folder: Path) -> bool:

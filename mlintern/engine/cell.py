@@ -29,12 +29,10 @@ from mlintern.engine.live import LIVE_FILE
 from mlintern.engine.predict import Sealed
 from mlintern.engine.rows import Rows
 from mlintern.engine.told import SELECTED_FILE, TOLD_FILE
-from mlintern.engine.training import Cell, train
+from mlintern.engine.training import train
 from mlintern.loggers import open_log
 from mlintern.loggers.log import Finished
 from mlintern.loggers.rows import wants_steps
-
-__all__ = ["Cell", "run_cell"]
 
 
 def run_cell(

@@ -57,7 +57,7 @@ Saved = Callable[[int, int, list[float], list[float]], None]
 STEPS_AT_ONCE = 5000
 
 
-class Cell:
+class BuiltCell:
     """A cell built from its composed config and the rows that training may see, ready to run.
 
     `sizes` are what a control's model is built with, which the data decide (see `mlintern.engine.controls`).
@@ -223,7 +223,7 @@ def train(
     stop, UserError for a config that cannot be run.
     """
     memory.reset_peak()
-    cell = Cell(config, rows, sizes, world=config["trainer"]["devices"])
+    cell = BuiltCell(config, rows, sizes, world=config["trainer"]["devices"])
     for note in cell.notes:
         say(note)
 
@@ -288,7 +288,7 @@ def _cause(config: Mapping[str, Any], rows: Mapping[str, Rows], sizes: Mapping[s
     found = divergence.by_losses(state.trace.losses(), step)
     if found == "growth" or step >= divergence.FEW or config["trainer"]["devices"] > 1:
         return found
-    cell = Cell(divergence.quiet(config), rows, sizes)
+    cell = BuiltCell(divergence.quiet(config), rows, sizes)
     return divergence.Replay(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan).cause(step) or found
 
 
@@ -302,7 +302,7 @@ def _along(
     size: int,
 ) -> Callable[[], object]:
     """The training of a further rank, which keeps no score and writes nothing."""
-    cell = Cell(config, rows, sizes, rank, size)
+    cell = BuiltCell(config, rows, sizes, rank, size)
     loop = cell.loop_type(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan, checkpoint)
     return lambda: loop.run(until)
 
@@ -338,7 +338,7 @@ def seconds_per_step(
 
     `unseen` is how many rows are predicted beside those that training sees.
     """
-    cell = Cell(config, rows, sizes)
+    cell = BuiltCell(config, rows, sizes)
     loop = Loop(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan)
     cell.module.train()
     batches = list(cell.feed.batches(0, steps + 1))

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     """Runs `mlintern read`; the exit code. Raises UserError for what the user can mend."""
     options = _parser().parse_intermixed_args(argv)  # `read ID --table 3 paper.offline=true` is fine
     from mlintern.paper.document.draw import console_for, outline, table
-    from mlintern.paper.fetch.fetch import fetch
+    from mlintern.paper.fetch.paper_files import fetch
     from mlintern.paper.ids import PaperId
     from mlintern.paper.read import read_fetched
     from mlintern.paper.settings import PaperSettings
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
             console.print(table(grid))
         return 0
     if not options.no_figures and found.road == "latex" and document.figures:
-        from mlintern.paper.figures.figures import draw_figures
+        from mlintern.paper.figures.pixels import draw_figures
 
         source = found.path if found.path.is_dir() else found.path.parent
         document = draw_figures(document, source, options.out.parent / (options.out.stem + "_figures"))

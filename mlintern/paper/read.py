@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlintern.paper import readers
-from mlintern.paper.document.document import Document, Missing
+from mlintern.paper.document.document import Document, MissingPart
 from mlintern.paper.ids import PaperId
 
 if TYPE_CHECKING:
-    from mlintern.paper.fetch.fetch import Fetched
+    from mlintern.paper.fetch.paper_files import Fetched
     from mlintern.paper.settings import PaperSettings
 
 
@@ -23,7 +23,7 @@ def read(paper: str | Path | PaperId, settings: PaperSettings | None = None) -> 
     PDF; `Document.road` says which, `metadata["notes"]` why not a better one. Raises UserError for a paper that
     cannot be had or read.
     """
-    from mlintern.paper.fetch.fetch import fetch
+    from mlintern.paper.fetch.paper_files import fetch
 
     return read_fetched(fetch(paper if isinstance(paper, PaperId) else PaperId.parse(str(paper)), settings))
 
@@ -64,7 +64,7 @@ def _described(document: Document, found: Fetched) -> Document:
     if record is None:
         return replace(document, metadata=metadata)
     if record.withdrawn:
-        missing = (Missing(kind="text", name="withdrawn", why=record.withdrawn), *missing)
+        missing = (MissingPart(kind="text", name="withdrawn", why=record.withdrawn), *missing)
     return replace(
         document,
         metadata=metadata | record.as_strings(),

@@ -273,11 +273,11 @@ def run_sandboxed(
 def offered(backend: str) -> tuple[str, list[str]]:
     """(the backend that `backend` comes to on this host, its layers). Raises UserError where there is none."""
     chosen = _choose(backend)
-    return chosen, list(_probe(chosen)[0])
+    return chosen, list(_try_out(chosen)[0])
 
 
 @functools.cache
-def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
+def _try_out(backend: Backend) -> tuple[tuple[str, ...], str]:
     """(layers that hold with this backend, why it does not work), one of them empty."""
     if sys.platform != "linux":
         return (), "Linux namespaces are needed"
@@ -285,10 +285,10 @@ def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
         return (), "bubblewrap is not installed"
     argv = [name] if Path(name := "/bin/true").exists() else [sys.executable, "-I", "-S", "-c", "pass"]
     limits = Limits(cpu_s=10, wall_s=20, memory_bytes=GIB, processes=16, file_size_bytes=1 << 20)
-    with tempfile.TemporaryDirectory(prefix="mlintern-probe-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mlintern-try-") as folder:
         try:
-            probed: Any = _Probed(backend)
-            done = run_sandboxed(argv, readonly=[], scratch=Path(folder), limits=limits, env={}, backend=probed)
+            tried: Any = _TriedOut(backend)
+            done = run_sandboxed(argv, readonly=[], scratch=Path(folder), limits=limits, env={}, backend=tried)
         except UserError as error:
             return (), str(error).removeprefix("sandbox: ")
     if done.returncode != 0:
@@ -296,12 +296,12 @@ def _probe(backend: Backend) -> tuple[tuple[str, ...], str]:
     return done.layers, ""
 
 
-class _Probed(str):
+class _TriedOut(str):
     """A backend that is being tried out, so that choosing it does not try it out again."""
 
 
 def _choose(backend: str) -> str:
-    if isinstance(backend, _Probed):
+    if isinstance(backend, _TriedOut):
         return str(backend)
     if backend == "none":
         return "none"
@@ -310,7 +310,7 @@ def _choose(backend: str) -> str:
     reasons = []
     names: tuple[Backend, ...] = ("bwrap", "unshare") if backend == "auto" else (backend,)  # type: ignore[assignment]
     for name in names:
-        layers, reason = _probe(name)
+        layers, reason = _try_out(name)
         if layers:
             return name
         reasons.append(reason)

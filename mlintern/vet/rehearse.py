@@ -33,7 +33,7 @@ from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
 from mlintern.engine.tables import load_splits
-from mlintern.engine.training import Cell
+from mlintern.engine.training import BuiltCell
 from mlintern.vet.checks import ModelCheck
 from mlintern.vet.dynamic import Outcome, main, of_gradients, run_check
 
@@ -179,12 +179,12 @@ def _facts(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return empty
 
 
-def _built(config: Mapping[str, Any], splits: Splits) -> Cell:
+def _built(config: Mapping[str, Any], splits: Splits) -> BuiltCell:
     """The cell on the rows that training sees."""
-    return Cell(config, *rows.seen(config, splits))
+    return BuiltCell(config, *rows.seen(config, splits))
 
 
-def _batch(cell: Cell, size: int) -> list[torch.Tensor]:
+def _batch(cell: BuiltCell, size: int) -> list[torch.Tensor]:
     return [cell.inputs["train"][:size], cell.targets["train"][:size]]
 
 
@@ -232,7 +232,7 @@ def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
     )
 
 
-def _floor(cell: Cell, inputs: torch.Tensor) -> float:
+def _floor(cell: BuiltCell, inputs: torch.Tensor) -> float:
     """The least value that the loss can take: that of label smoothing, which no model gets below."""
     smoothing = getattr(cell.module.criterion, "label_smoothing", 0.0)
     if not smoothing:

@@ -13,9 +13,9 @@ from mlintern.audit.inputs.graphs import as_text, fingerprint, renumbered
 from mlintern.audit.inputs.subject import Outcome, Subject
 from mlintern.audit.price.canaries import with_recall
 from mlintern.audit.registry import detector
+from mlintern.audit.report.audit_report import Status
 from mlintern.audit.report.kinds import Kind
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Status
 from mlintern.data.protocol import EvaluationProtocol
 
 LABELS = np.arange(240) % 2

@@ -7,7 +7,7 @@ import pytest
 
 from mlintern.audit.inputs.subject import Subject
 from mlintern.audit.price.ceiling import bound, nearest_neighbour_ceiling
-from mlintern.audit.report.report import AuditReport, Ceiling
+from mlintern.audit.report.audit_report import AuditReport, Ceiling
 from mlintern.audit.run import audit
 from mlintern.data.splits import Examples, Splits
 

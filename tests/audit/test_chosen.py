@@ -8,8 +8,8 @@ from mlintern.audit.checks.selection_before_split import selection_before_split
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.price.canaries import with_recall
 from mlintern.audit.registry import detector
+from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.report.kinds import Kind
-from mlintern.audit.report.report import Severity, Status
 
 
 def cut(x, y, border):

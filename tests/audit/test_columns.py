@@ -3,8 +3,8 @@ import numpy as np
 from mlintern.audit.checks.group_overlap import group_overlap
 from mlintern.audit.checks.temporal_overlap import temporal_overlap
 from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.report.audit_report import Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Status
 from tests.audit.conftest import splits
 
 

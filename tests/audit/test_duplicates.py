@@ -5,7 +5,7 @@ from mlintern.audit.checks.exact_duplicate import exact_duplicates
 from mlintern.audit.checks.label_conflict import label_conflicts
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.inputs.subject import Subject
-from mlintern.audit.report.report import Severity, Status
+from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.search.chance import equal_texts_by_chance, matches, without_dummies
 from tests.audit.conftest import splits
 

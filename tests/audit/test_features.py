@@ -11,8 +11,8 @@ from mlintern.audit.checks.preprocessing_scope import preprocessing_scope
 from mlintern.audit.checks.shift import shift
 from mlintern.audit.checks.target_leak import target_leak
 from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Severity, Status
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from mlintern.audit.checks.augmented_before_split import augmented_before_split
 from mlintern.audit.checks.latent_group import latent_groups
 from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.audit_report import Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Status
 from mlintern.audit.search.index import cells_of
 from mlintern.audit.search.neighbours import nearest
 

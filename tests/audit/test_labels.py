@@ -6,7 +6,7 @@ import pytest
 from mlintern.audit import AuditOptions, audit
 from mlintern.audit.inputs.labels import with_one_label_each
 from mlintern.audit.inputs.subject import Subject
-from mlintern.audit.report.report import Status
+from mlintern.audit.report.audit_report import Status
 from mlintern.data.splits import Examples, Splits
 
 OPTIONS = AuditOptions(price="probe", canaries=False)

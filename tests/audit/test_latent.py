@@ -11,8 +11,8 @@ from mlintern.audit.checks.latent_group import latent_groups, runs, stable_group
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
 from mlintern.audit.price.repair import Assignment, reassigned, repaired_subject, units_of_pairs
+from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Severity, Status
 from mlintern.audit.run import audit_subject
 from mlintern.audit.search.quick_model import Units, price_of
 

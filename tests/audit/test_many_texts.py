@@ -5,8 +5,8 @@ import pytest
 
 from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.audit_report import Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Status
 from mlintern.audit.search.texts import sharing, shingled
 
 WORDS = np.array([f"word{i}" for i in range(3000)], dtype=object)

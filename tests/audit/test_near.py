@@ -8,7 +8,7 @@ from mlintern.audit.checks.augmented_before_split import augmented_before_split
 from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.checks.resampled_before_split import resampled_before_split
 from mlintern.audit.inputs.frames import subject_from_arrays
-from mlintern.audit.report.report import Severity, Status
+from mlintern.audit.report.audit_report import Severity, Status
 
 LOADERS = {name: getattr(datasets, f"load_{name}") for name in ("iris", "wine", "breast_cancer", "digits", "diabetes")}
 

@@ -13,8 +13,8 @@ import pytest
 import mlintern
 from mlintern.audit.inputs.subject import Outcome
 from mlintern.audit.registry import IncompleteCheck, check, detector, detectors
+from mlintern.audit.report.audit_report import Status
 from mlintern.audit.report.kinds import Kind, kinds_of, names
-from mlintern.audit.report.report import Status
 from mlintern.core.errors import UserError
 
 PACKAGE = Path(mlintern.__file__).parent
@@ -25,7 +25,7 @@ import json, sys
 import numpy as np
 import pandas as pd
 from mlintern.audit import AuditOptions, audit, run
-from mlintern.audit.report.report import AuditReport
+from mlintern.audit.report.audit_report import AuditReport
 
 names = [check.kind for check in run.CHECKS]
 if sys.argv[1:]:

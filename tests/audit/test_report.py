@@ -3,8 +3,8 @@ import json
 
 import pytest
 
+from mlintern.audit.report.audit_report import AuditReport, Check, Finding, Price, Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import AuditReport, Check, Finding, Price, Severity, Status
 from mlintern.core.errors import UserError
 
 

@@ -10,9 +10,9 @@ import pytest
 from mlintern.audit.checks.test_reuse import best_of, reuse_of_test
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.report.ledger import SeenScore, note_reading, read_ledger
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Severity, Status
 from mlintern.core.errors import UserError
 from tests import records
 

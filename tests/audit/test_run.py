@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mlintern.audit import audit
+from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Severity, Status
 from mlintern.data.protocol import EvaluationProtocol
 
 CLEAN = EvaluationProtocol("clean", ("train",), 0.1, "valid")

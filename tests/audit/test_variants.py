@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from mlintern.audit.checks.augmented_before_split import augmented_before_split
 from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_arrays
-from mlintern.audit.report.report import Status
+from mlintern.audit.report.audit_report import Status
 from mlintern.audit.search.texts import without_names
 from mlintern.audit.search.variants import likenesses, series_pairings, series_slid
 

@@ -17,7 +17,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.messages import Answer, TextBlock, Usage
 from mlintern.author.asking.money import Ledger
@@ -28,7 +28,7 @@ from mlintern.author.asking.sealing import unseal
 from mlintern.author.authoring import Authoring
 from mlintern.author.draft.engine_facts import engine_facts
 from mlintern.author.forms import Completion, Critique, Extraction, Mended, Outline, Repaired, Written
-from mlintern.author.grounding import complaints, coverage, ground, grounding, supports
+from mlintern.author.grounding import complaints, coverage, ground, grounded_spec, supports
 from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.core import files
 from mlintern.core.errors import UserError
@@ -112,7 +112,9 @@ def asked_with(one):
     files = one.code.files if one.code else None
     paper = hashlib.sha256(paper_block(one.document, files).text.encode()).hexdigest()
     rest = json.dumps([engine_facts(), one.example, *(form.model_json_schema() for form in FORMS)])
-    rules = "".join(Path(module.__file__).read_text() for module in (complaints, coverage, ground, grounding, supports))
+    rules = "".join(
+        Path(module.__file__).read_text() for module in (complaints, coverage, ground, grounded_spec, supports)
+    )
     checks = hashlib.sha256(rules.encode()).hexdigest()
     return {**prompt_hashes(), "paper": paper, "checks": checks, "rest": hashlib.sha256(rest.encode()).hexdigest()}
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 from pydantic import BaseModel
 
-from mlintern.author.asking.asking import Asker, json_object
+from mlintern.author.asking.asker import Asker, json_object
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.messages import FileBlock, Request, TextBlock
 from mlintern.author.asking.money import PRICES, Ledger, TokenPrice

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.money import Ledger
 from mlintern.author.asking.prompting import prompt_hashes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.money import Ledger
 from mlintern.author.asking.providers.base import Refused

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mlintern.author.asking.asking import Asker
+from mlintern.author.asking.asker import Asker
 from mlintern.author.asking.dialogue import Dialogue
 from mlintern.author.asking.money import Ledger
 from mlintern.author.asking.providers.anthropic_api import AnthropicProvider

@@ -20,7 +20,7 @@ from mlintern.data.splits import Splits
 from mlintern.engine import rows
 from mlintern.engine.cell import run_cell
 from mlintern.engine.instantiate import build
-from mlintern.engine.training import Cell
+from mlintern.engine.training import BuiltCell
 
 PACKS = Path(__file__).parent / "papers"
 if str(PACKS.parent) not in sys.path:
@@ -76,10 +76,10 @@ def splits_of(config: dict[str, Any]) -> Splits:
     )
 
 
-def built(*overrides: str) -> Cell:
+def built(*overrides: str) -> BuiltCell:
     """The cell, tried and ready to train."""
     config = compose(*overrides)
-    return Cell(config, rows.seen(config, splits_of(config))[0])
+    return BuiltCell(config, rows.seen(config, splits_of(config))[0])
 
 
 def trained(folder: Path, *overrides: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from mlintern.core.errors import UserError
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows
 from mlintern.engine.loop import Loop
-from mlintern.engine.training import Cell
+from mlintern.engine.training import BuiltCell
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def loop(splits, *overrides):
     """The loop of a logistic regression on 20 rows with these overrides."""
     with Composer("arxiv_2011_14439") as composer:
         config, _ = composer.compose(["model=logistic", "determinism=fast", "trainer.batch_size=20", *overrides])
-    cell = Cell(config, *rows.seen(config, splits))
+    cell = BuiltCell(config, *rows.seen(config, splits))
     return cell, Loop(cell.fabric, cell.module, cell.feed, lambda step: {"valid": cell.score("valid", step)}, cell.plan)
 
 

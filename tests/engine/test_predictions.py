@@ -10,7 +10,7 @@ from mlintern.core.records.record import PREDICTIONS_FILE
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine.cell import write_predictions
 from mlintern.engine.evaluate import Evaluation, evaluate
-from mlintern.study.account.smells.smells import _values
+from mlintern.study.account.smells.all_smells import _values
 
 
 class Fixed(nn.Module):

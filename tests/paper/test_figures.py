@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mlintern.paper.figures import figures
+from mlintern.paper.figures import pixels
 from mlintern.paper.figures.draw_image import WIDTH
-from mlintern.paper.figures.figures import Artist
+from mlintern.paper.figures.pixels import Artist
 from tests.paper.fetch.loopback_arxiv import minimal_pdf
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n0 0 moveto 10 10 lineto stroke showpage\n"
@@ -97,7 +97,7 @@ def test_eps_is_drawn_by_ghostscript_in_its_safe_mode(tmp_path: Path, monkeypatc
 def test_eps_that_ghostscript_cannot_draw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, says: str
 ) -> None:
-    monkeypatch.setattr(figures, "SECONDS", 1)
+    monkeypatch.setattr(pixels, "SECONDS", 1)
     ghostscript(tmp_path, monkeypatch, script)
     with pytest.raises(ValueError, match=says):
         draw(put(tmp_path, "curve.eps", EPS), tmp_path / "out")
@@ -118,7 +118,7 @@ def test_an_endless_figure_is_given_up_and_the_next_one_is_drawn(
     endless, honest = put(tmp_path, "endless.pdf", endless_pdf()), put(tmp_path, "curve.pdf", minimal_pdf())
     with Artist() as artist:
         artist.draw(honest, tmp_path / "out")  # the process is up: what follows times the drawing alone
-        monkeypatch.setattr(figures, "SECONDS", 1)
+        monkeypatch.setattr(pixels, "SECONDS", 1)
         with pytest.raises(ValueError, match="more than 1 s"):
             artist.draw(endless, tmp_path / "out")
         monkeypatch.undo()

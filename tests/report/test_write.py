@@ -9,8 +9,8 @@ import pytest
 from mlintern.core.errors import UserError
 from mlintern.report.model.report import Report
 from mlintern.report.write import METRICS_FILE, REPORT_FILE, metrics, write_report
-from mlintern.study.account.account import circumstances
 from mlintern.study.account.analyse import analyse
+from mlintern.study.account.report_sections import circumstances
 from tests.report import fake_runs
 
 CONTRACT = {

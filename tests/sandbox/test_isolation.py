@@ -296,7 +296,7 @@ def test_layers_are_reported(run: Run) -> None:
 def test_no_sandbox_on_the_host_means_refusal(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlintern.sandbox import process
 
-    monkeypatch.setattr(process, "_probe", lambda name: ((), f"{name} is missing"))
+    monkeypatch.setattr(process, "_try_out", lambda name: ((), f"{name} is missing"))
     with pytest.raises(UserError, match="bwrap is missing; unshare is missing.*sandbox=none"):
         run_sandboxed(["true"], readonly=[], scratch=scratch, limits=Limits(**LIMITS), env={})
 
@@ -305,7 +305,7 @@ def test_a_supervisor_that_is_not_isolated_refuses(scratch: Path, monkeypatch: p
     """If the command that should isolate it does not, the supervisor sees the host's namespaces and stops."""
     from mlintern.sandbox import bubblewrap, process
 
-    monkeypatch.setattr(process, "_probe", lambda name: (("pretended",), ""))
+    monkeypatch.setattr(process, "_try_out", lambda name: (("pretended",), ""))
     monkeypatch.setattr(bubblewrap, "command", lambda program, view, limits, argv, network: argv)
     with pytest.raises(UserError, match="namespace is the host's own"):
         run_sandboxed(["touch", "ran"], readonly=[], scratch=scratch, limits=Limits(**LIMITS), env={}, backend="bwrap")

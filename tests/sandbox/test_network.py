@@ -66,6 +66,6 @@ def test_a_kernel_without_a_layer_is_one_line_that_names_it(layer, scratch, monk
             scratch=scratch,
             limits=limits,
             env={},
-            backend=process._Probed("unshare"),
+            backend=process._TriedOut("unshare"),
         )
     assert "\n" not in str(refused.value)

@@ -11,7 +11,7 @@ from mlintern.engine import ENGINE_VERSION, initialise, rows
 from mlintern.engine.controls import Constant, Linear
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import is_control, sizes
-from mlintern.engine.training import Cell
+from mlintern.engine.training import BuiltCell
 from mlintern.plan.grid import study_cells
 from mlintern.report.model.report import Smell
 from mlintern.study.account.smells.of_controls import learns_shuffled_labels, no_better_than
@@ -67,14 +67,14 @@ def test_shuffled_labels_are_the_same_ones_dealt_anew(composer):
     config, _ = composer.compose(["model=logistic", "determinism=fast", "trainer.batch_size=20"])
     splits = make_splits(np.arange(60) % 10, np.random.default_rng(0).normal(size=(60, 40)).astype(np.float32))
     shuffling = {**config, "data": {**config["data"], "shuffle_labels": True}}
-    plain, one, two = (Cell(c, *rows.seen(c, splits)) for c in (config, shuffling, shuffling))
+    plain, one, two = (BuiltCell(c, *rows.seen(c, splits)) for c in (config, shuffling, shuffling))
     assert set(plain.targets) == set(one.targets) == {"train", "valid"}
     assert torch.equal(plain.targets["valid"], one.targets["valid"])
     assert not torch.equal(plain.targets["train"], one.targets["train"])
     assert torch.equal(plain.targets["train"].sort().values, one.targets["train"].sort().values)
     assert torch.equal(one.targets["train"], two.targets["train"])
     assert torch.equal(one.feed.targets, one.targets["train"])
-    seeded = Cell({**shuffling, "seed": 1}, *rows.seen(shuffling, splits))
+    seeded = BuiltCell({**shuffling, "seed": 1}, *rows.seen(shuffling, splits))
     assert not torch.equal(one.targets["train"], seeded.targets["train"])
 
 

@@ -1,13 +1,16 @@
 """Where two runs part inside a step, and which of their differences can be why."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from mlintern.engine import source
 from mlintern.engine.inside import STAGES, Inside, chosen, read
 from mlintern.study.verify.bits import ulp_distances
-from mlintern.study.verify.causes import can_explain, ranked
+from mlintern.study.verify.causes import REACH, can_explain, ranked
 from mlintern.study.verify.differences import Difference
 from mlintern.study.verify.first_difference import Parting, parting
 from tests.engine import small
@@ -137,12 +140,22 @@ def test_ulp_of_other_types():
     assert list(ulp_distances(np.float32([1.0]), np.float32([1.0078125]), "bfloat16")) == [1]
 
 
+def test_every_file_of_code_that_can_be_a_cause_is_there():
+    """A file that has moved would be the cause of nothing."""
+    patterns = [pattern for kind, pattern, _ in REACH if kind == "code" and pattern.endswith(r"\.py")]
+    files = source.source_sha256()
+    for pattern in patterns:
+        named = [file for file in files if re.fullmatch(pattern, file)]
+        assert len(named) == pattern.count("|") + 1, (pattern, named)
+
+
 SEED = Difference("seed", "seed", 0, 1)
 DATA = Difference("data", "train part, as prepared", "a", "b")
 TEST = Difference("data", "test part, as prepared", "a", "b")
 PACK = Difference("code", "the pack's Python code", "a", "b")
 THREADS = Difference("environment", "threads", 2, 1)
 TORCH = Difference("environment", "package torch", "2.13.0", "2.12.0")
+SEEDING = Difference("code", "mlintern/core/streams/seeding.py", "a", "b")
 CLIP = Difference("config", "trainer.clip_norm", None, 1.0)
 MOMENTUM = Difference("config", "optimizer.momentum", 0.9, 0.8)
 SCHEDULE = Difference("config", "scheduler.warmup_steps", 5, 6)
@@ -151,7 +164,7 @@ SCHEDULE = Difference("config", "scheduler.warmup_steps", 5, 6)
 @pytest.mark.parametrize(
     ("stage", "causes", "innocent"),
     [
-        ("rows", [SEED, TORCH], [PACK, THREADS, CLIP, MOMENTUM, TEST]),
+        ("rows", [SEED, TORCH, SEEDING], [PACK, THREADS, CLIP, MOMENTUM, TEST]),
         ("batch", [SEED, DATA, TORCH], [TEST, THREADS, CLIP, SCHEDULE]),
         ("output", [PACK, THREADS, TORCH, SEED], [DATA, TEST, CLIP, MOMENTUM, SCHEDULE]),
         ("setting", [MOMENTUM, SCHEDULE, TORCH], [DATA, SEED, THREADS, CLIP]),

@@ -25,10 +25,10 @@ SHORT = ["trainer.max_steps=12", "trainer.eval_every=12", "trainer.order=reshuff
 MODULES = f"papers/{SLUG}/modules.py"
 BATCH_NORM = [
     (
-        "        self.second = nn.Linear(hidden, hidden)",
-        "        self.second = nn.Linear(hidden, hidden)\n        self.norm = nn.BatchNorm1d(hidden)",
+        "        self.out = nn.Linear(hidden, CLASSES)",
+        "        self.out = nn.Linear(hidden, CLASSES)\n        self.norm = nn.BatchNorm1d(hidden)",
     ),
-    ("h = F.relu(self.first(x))", "h = self.norm(F.relu(self.first(x)))"),
+    ("h = functional.relu(self.first(x))", "h = self.norm(functional.relu(self.first(x)))"),
 ]
 
 
@@ -102,9 +102,9 @@ def test_nothing_changed(planted):
     [
         pytest.param(
             MODULES,
-            "h = h + F.relu(self.second(h))",
-            "h = h + F.leaky_relu(self.second(h), 1e-6)",
-            "Inside step 0, first to differ: the input of head (Linear), which is computed outside of it:",
+            "h = h + functional.relu(layer(h))",
+            "h = h + functional.leaky_relu(layer(h), 1e-6)",
+            "Inside step 0, first to differ: the input of out (Linear), which is computed outside of it:",
             "code: the pack's Python code",
             id="module",
         ),

@@ -9,6 +9,7 @@ import pytest
 from mlintern.report.model.report import PrintedNumber, TableCell
 from mlintern.spec.paper_spec import PaperSpec, ResultTable
 from mlintern.study.account.contrasts import measured
+from mlintern.study.account.smells.all_smells import SeedGroup, _directions, find_smells
 from mlintern.study.account.smells.of_curves import (
     SeedCurve,
     flat_from_start,
@@ -33,7 +34,6 @@ from mlintern.study.account.smells.of_scores import (
     train_test_gap,
     zero_variance,
 )
-from mlintern.study.account.smells.smells import SeedGroup, _directions, find_smells
 
 EXAMPLES, CLASSES, STEPS = 500, 5, 2000
 NOTHING = {"table": (), "audits": {}, "outcomes": {}.get, "steps": {}.get}

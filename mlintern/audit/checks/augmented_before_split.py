@@ -8,7 +8,7 @@ from mlintern.audit.checks.resampled_before_split import resampled_before_split
 from mlintern.audit.inputs.subject import Outcome, Subject
 from mlintern.audit.planting import FEW, ROWS, Planting, disguised, fits, places_and_twins, put, smaller
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Kind
+from mlintern.audit.report.audit_report import Kind
 from mlintern.audit.search.near_copies import near_copies
 
 

@@ -20,7 +20,7 @@ from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, row_
 from mlintern.audit.planting import FEWEST, ROWS, Planting, put, smaller
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.index import index_of
 from mlintern.audit.search.neighbourhood import neighbourhood
 from mlintern.audit.search.neighbours import nearest

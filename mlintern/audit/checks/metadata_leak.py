@@ -15,7 +15,7 @@ from mlintern.audit.inputs.subject import Outcome, Subject, id_like, not_applica
 from mlintern.audit.planting import Planting, smaller
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.quick_model import fitted_trees
 
 _ROWS = 3000

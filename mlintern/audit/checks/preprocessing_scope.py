@@ -20,7 +20,7 @@ from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.planting import Planting, smaller
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.traces import SIGNS, Sign, encoded_by, filled_with, measured
 from mlintern.data.splits import Splits
 

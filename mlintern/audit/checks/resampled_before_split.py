@@ -14,7 +14,7 @@ import numpy as np
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
 from mlintern.audit.planting import FEW, ROWS, Planting, fits, places_and_twins, put, smaller
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.duplicates import severity_of_share
 from mlintern.audit.search.neighbourhood import neighbourhood
 from mlintern.audit.search.neighbours import nearest

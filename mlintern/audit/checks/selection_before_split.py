@@ -14,7 +14,7 @@ import numpy as np
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.planting import Planting, smaller
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 
 _COLUMNS = 10
 _CANDIDATES, _PICKED = 500, 20  # planted columns of noise, of which the best are picked

@@ -15,7 +15,7 @@ from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.planting import Planting
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
 

@@ -8,7 +8,7 @@ from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.planting import Planting, put, smaller
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.quick_model import fitted_trees, model_inputs
 
 _ROWS = 1500

@@ -13,7 +13,7 @@ import numpy as np
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.planting import Planting, smaller
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.skill import Answers, Halves
 
 _ROWS = 3000

@@ -8,7 +8,7 @@ from mlintern.audit.inputs.order import as_numbers
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, row_numbers
 from mlintern.audit.planting import Planting, fits, places_and_twins, put
 from mlintern.audit.registry import check
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 
 
 def _planted(subject: Subject, rng: np.random.Generator) -> Iterator[Planting]:

@@ -13,8 +13,8 @@ import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable
 from mlintern.audit.registry import check
+from mlintern.audit.report.audit_report import Finding, Kind, Price, Severity, Status
 from mlintern.audit.report.ledger import SeenScore, read_ledger
-from mlintern.audit.report.report import Finding, Kind, Price, Severity, Status
 
 NO_SHARES = ("loss", "squared_error")
 """Metrics that are no share of examples, also where their values lie between 0 and 1."""

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from mlintern.audit.inputs.graphs import are_adjacencies
+from mlintern.audit.report.audit_report import Finding, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Finding, Status
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
 

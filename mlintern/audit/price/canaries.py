@@ -13,7 +13,7 @@ import numpy as np
 from mlintern.audit.inputs.subject import Outcome, Subject
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import Detector
-from mlintern.audit.report.report import Status
+from mlintern.audit.report.audit_report import Status
 
 
 def with_recall(subject: Subject, check: Detector, outcome: Outcome) -> Outcome:

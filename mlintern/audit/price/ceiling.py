@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from mlintern.audit.inputs.subject import Subject
-from mlintern.audit.report.report import Ceiling
+from mlintern.audit.report.audit_report import Ceiling
 from mlintern.audit.search.neighbours import nearest, spacing_of
 
 _MOST_TRAIN, _MOST_TEST = 20_000, 2_000

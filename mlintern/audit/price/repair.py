@@ -16,7 +16,7 @@ import mlintern
 from mlintern.audit.inputs.subject import Subject
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import detector
-from mlintern.audit.report.report import AuditReport, Finding, Severity
+from mlintern.audit.report.audit_report import AuditReport, Finding, Severity
 from mlintern.audit.search.quick_model import Units
 from mlintern.core import files
 from mlintern.core.errors import UserError

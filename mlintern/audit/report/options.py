@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from mlintern.audit.report.audit_report import Severity
 from mlintern.audit.report.kinds import kinds_of
-from mlintern.audit.report.report import Severity
 from mlintern.core.errors import UserError
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

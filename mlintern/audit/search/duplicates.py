@@ -7,8 +7,8 @@ import numpy as np
 
 from mlintern.audit.inputs.canonical import canonical_rows, common_type, row_hashes, text_hashes
 from mlintern.audit.inputs.subject import Subject, id_like
+from mlintern.audit.report.audit_report import Severity
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Severity
 from mlintern.audit.search.backend import mapped
 from mlintern.audit.search.chance import equal_texts_by_chance, expected_by_chance, matches
 

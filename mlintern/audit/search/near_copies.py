@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, pair_numbers, row_numbers
+from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.report.report import Finding, Kind, Severity, Status
 from mlintern.audit.search.agreement import sharing_values, surprise
 from mlintern.audit.search.duplicates import severity_of_share
 from mlintern.audit.search.neighbourhood import Neighbourhood, neighbourhood, own_and_other
@@ -123,10 +123,6 @@ def _sampled(subject: Subject, twins: Twins) -> str:
     return f" (looked at {' and '.join(parts)}, drawn at random: {bound})" if parts else ""
 
 
-def _searched(twins: Twins) -> str:
-    return f" ({twins.note})" if twins.note else ""
-
-
 def near_copies(
     subject: Subject,
     kind: Kind,
@@ -149,10 +145,11 @@ def near_copies(
         twins = dataclasses.replace(twins, train=twins.train[rest], test=twins.test[rest])
     n = twins.looked_at["test"]
     sampled = _sampled(subject, twins)
+    told = sampled + (f" ({twins.note})" if twins.note else "")
     pervasive = twins.in_train >= _PERVASIVE and not twins.partial
     if not len(twins.test) or pervasive != made_before:
         status = Status.INCONCLUSIVE if sampled and not len(twins.test) else Status.PASS
-        return Outcome(status, nothing + sampled + _searched(twins), n)
+        return Outcome(status, nothing + told, n)
     fraction = len(twins.test) / n
     finding = Finding(
         kind=kind,
@@ -169,5 +166,5 @@ def near_copies(
         },
         repair=repair.format(n=len(np.unique(twins.train))),
     )
-    reason = f"{len(twins.test)} of {n} test rows are near copies of training rows{sampled}{_searched(twins)}"
+    reason = f"{len(twins.test)} of {n} test rows are near copies of training rows{told}"
     return Outcome(Status.FAIL, reason, n, (finding,))

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlintern.audit.inputs.subject import Fit, Subject
 from mlintern.audit.randomness import drawn, generator
-from mlintern.audit.report.report import Price
+from mlintern.audit.report.audit_report import Price
 
 QUICK_MODEL = "probe: 50 extremely randomised trees"
 MODEL = "model: the pack's own, trained by the engine"

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from mlintern.author.forms import Extraction, FoundClaim, FoundSetting, Outline, Pair, coordinates, value_of
-from mlintern.author.grounding import grounding
+from mlintern.author.grounding import grounded_spec
 from mlintern.author.grounding.authors_code import AuthorsCode
 from mlintern.claims.parsing import parse_claim
 from mlintern.core.errors import UserError
@@ -29,7 +29,7 @@ def complaints(
     found = [*_complaints(extraction), *_code_files(extraction, code)]
     if not found:
         try:
-            grounding.build_spec(outline, extraction, document, paper, code)
+            grounded_spec.build_spec(outline, extraction, document, paper, code)
         except UserError as error:
             found = [str(error)]
     more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
@@ -46,7 +46,7 @@ def _complaints(extraction: Extraction) -> Iterator[str]:
         yield from _setting(setting, known | ({"section": sections} if sections else {}))
     for claim in extraction.claims:
         try:
-            grounding.check_of(claim)
+            grounded_spec.check_of(claim)
         except UserError as error:
             yield str(error)
             continue
@@ -132,7 +132,7 @@ def _level(pair: Pair) -> str:
 
 def _unknown_coordinates(claim: FoundClaim, known: dict[str, set[str]]) -> Iterator[str]:
     """Coordinates of a claim's selectors that the study will not have; a numeric level of a factor is not checked."""
-    check = grounding.check_of(claim)
+    check = grounded_spec.check_of(claim)
     typed = None if check is None else parse_claim({"id": claim.id, "check": check})
     for part, selector in typed.selectors.items() if typed else ():
         for coordinate, level in selector.items():

@@ -28,8 +28,8 @@ from mlintern.paper.document.parts import (
     Equation,
     Figure,
     Found,
-    Missing,
     MissingKind,
+    MissingPart,
     Piece,
     Reference,
     Road,
@@ -53,8 +53,8 @@ __all__ = [
     "Equation",
     "Figure",
     "Found",
-    "Missing",
     "MissingKind",
+    "MissingPart",
     "Piece",
     "Reference",
     "Road",
@@ -91,7 +91,7 @@ class Document:
     figures: tuple[Figure, ...] = ()
     equations: tuple[Equation, ...] = ()
     references: tuple[Reference, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
     schema: int = SCHEMA
     metadata: dict[str, str] = field(default_factory=dict)
     """What the archive says of the paper: submitted, updated, categories, license, comment, withdrawn, url."""

@@ -8,8 +8,8 @@ from mlintern.paper.document.document import (
     Document,
     Equation,
     Figure,
-    Missing,
     MissingKind,
+    MissingPart,
     Reference,
     Road,
     Section,
@@ -64,14 +64,14 @@ class Draft:
         self.figures: list[Figure] = []
         self.equations: list[Equation] = []
         self.references: list[Reference] = []
-        self.missing: list[Missing] = []
+        self.missing: list[MissingPart] = []
         self.ids = UniqueIds()
         self.title = ""
         self.in_appendix = False
 
     def lost(self, kind: MissingKind, name: str, why: str, span: Span | None = None) -> None:
         """Record what the paper has and this Document lacks."""
-        self.missing.append(Missing(kind=kind, name=name, why=why, span=span))
+        self.missing.append(MissingPart(kind=kind, name=name, why=why, span=span))
 
     def add_table(self, grid: Grid, id: str, start: int, **facts: Any) -> None:
         """Make a table of what was written since `start`."""

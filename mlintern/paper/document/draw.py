@@ -6,7 +6,7 @@ from rich.containers import Lines
 from rich.style import Style
 from rich.text import Text
 
-from mlintern.paper.document.document import Document, Missing, Section, Table
+from mlintern.paper.document.document import Document, MissingPart, Section, Table
 
 MAX_WIDTH = 28
 """Characters of a column before its text is broken into lines."""
@@ -51,7 +51,7 @@ def outline(document: Document) -> RenderableType:
     return Group(*parts)
 
 
-def _missing(missing: tuple[Missing, ...]) -> list[str]:
+def _missing(missing: tuple[MissingPart, ...]) -> list[str]:
     """One line for each kind of loss and its reason, figures last: they are many and say the least."""
     groups: dict[tuple[str, str], list[str]] = {}
     for m in sorted(missing, key=lambda m: m.kind == "figure"):

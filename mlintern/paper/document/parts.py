@@ -246,7 +246,7 @@ class Reference(DocumentPart):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Missing:
+class MissingPart:
     """Something the paper refers to, or should hold, and the Document lacks."""
 
     kind: MissingKind

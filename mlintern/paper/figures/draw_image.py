@@ -1,4 +1,4 @@
-"""Draws images as PNG, one request a line, in a process of its own; started by `mlintern.paper.figures.figures`.
+"""Draws images as PNG, one request a line, in a process of its own; started by `mlintern.paper.figures.pixels`.
 
 An image is a program that comes from strangers: a PDF figure may loop for hours or ask for all memory, and a broken one
 may crash its library. So this process limits its own memory, and whoever started it limits its time and starts another.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from mlintern.paper.document.document import Missing, Span
+from mlintern.paper.document.document import MissingPart, Span
 from mlintern.paper.document.text_builder import TextBuilder
 from mlintern.paper.html.tree import Node, Text
 from mlintern.paper.latex.source.commands import GRIDS
@@ -84,7 +84,7 @@ class InlineWriter:
         self.builder = builder
         self.page = page
         self.source = source
-        self.missing: list[Missing] = []
+        self.missing: list[MissingPart] = []
         self.footnotes: list[Node] = []
         self.inked = Inked()
         self.in_cell = False
@@ -93,7 +93,7 @@ class InlineWriter:
     def lost(self, kind: str, name: str, why: str, node: Node) -> None:
         """Record something that the page says it lacks."""
         span = Span(self.source, node.start, node.end)
-        self.missing.append(Missing(kind=kind, name=name, why=why, span=span))  # type: ignore[arg-type]
+        self.missing.append(MissingPart(kind=kind, name=name, why=why, span=span))  # type: ignore[arg-type]
 
     def write(self, node: Node | Text, style: TextStyle = TextStyle(), depth: int = 0) -> None:
         """The text of an element, or a run of text."""

@@ -167,14 +167,12 @@ class GridReader:
         text = first.text + second.text
         why = "; ".join(dict.fromkeys(w for w in (first.why, second.why) if w))
         numbers = tuple(n.doubted(why) for n in parse_cell(text)) if why else parse_cell(text)
-        notes = (*first.notes, *second.notes)
-        doubtful = first.doubtful or second.doubtful
         return replace(
             first,
             text=text,
             numbers=numbers,
-            notes=notes,
-            doubtful=doubtful,
+            notes=(*first.notes, *second.notes),
+            doubtful=first.doubtful or second.doubtful,
             why=why,
             raw=first.raw + second.raw,
             bold=first.bold if first.text else second.bold,

@@ -7,7 +7,7 @@ import re
 from mlintern.paper.latex.expansion.macro import Macro
 from mlintern.paper.latex.floats import Floats
 from mlintern.paper.latex.formulas import Formulas
-from mlintern.paper.latex.grids.cells import Cells
+from mlintern.paper.latex.grids.cells import CellCommands
 from mlintern.paper.latex.grids.data_files import DataFiles
 from mlintern.paper.latex.grids.tables import read_grid
 from mlintern.paper.latex.references import References
@@ -51,7 +51,7 @@ _ALGORITHMS = frozenset(f"env {name}" for name in "algorithm algorithm* algorith
 _CITE = re.compile(r"(?:[a-zA-Z]*cite[a-zA-Z]*|citep|citet|citealp|citeyearpar)")
 
 
-class PaperReader(Floats, Cells, DataFiles, Formulas, References):
+class PaperReader(Floats, CellCommands, DataFiles, Formulas, References):
     """One pass over the expanded source; `assemble` makes the Document of what it leaves behind."""
 
     def __init__(self, folder: Folder, root: str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlintern.paper.document.document import BlockKind, Missing, Span
+from mlintern.paper.document.document import BlockKind, MissingPart, Span
 from mlintern.paper.latex.expansion.primitives import Primitives, install_conditions
 from mlintern.paper.latex.source.commands import KEPT
 from mlintern.paper.latex.source.drafts import (
@@ -58,7 +58,7 @@ class PaperState(Typesetter):
         self.labels: dict[str, tuple[str, str]] = {}
         self.refs: list[tuple[str, Token]] = []
         self.cites: list[tuple[str, Token]] = []
-        self.missing: list[Missing] = []
+        self.missing: list[MissingPart] = []
         self._lacked: set[tuple[str, str]] = set()
         self.deferred: list[Token] = []
         self.graphics_path: list[str] = [""]
@@ -92,7 +92,7 @@ class PaperState(Typesetter):
         """Notes something the paper lacks, once."""
         if len(self.missing) < 500 and (kind, name) not in self._lacked:
             self._lacked.add((kind, name))
-            self.missing.append(Missing(kind=kind, name=name, why=why, span=self.span(token) if token else None))  # type: ignore[arg-type]
+            self.missing.append(MissingPart(kind=kind, name=name, why=why, span=self.span(token) if token else None))  # type: ignore[arg-type]
 
     def lexer(self, name: str, at_letter: bool = False) -> Lexer | None:
         text = self.folder.text(name)

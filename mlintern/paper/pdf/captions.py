@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mlintern.paper.document.document import Missing
+from mlintern.paper.document.document import MissingPart
 from mlintern.paper.pdf.blocks import LineBlock
 from mlintern.paper.pdf.order import is_page_number
 from mlintern.paper.pdf.pages import PdfPage
@@ -30,7 +30,7 @@ def near_captions(page: PdfPage, blocks: list[LineBlock]) -> list[Near]:
     return found
 
 
-def find_grids(page: PdfPage, near: list[Near], captions_above: bool, taken: list[Region]) -> list[Missing]:
+def find_grids(page: PdfPage, near: list[Near], captions_above: bool, taken: list[Region]) -> list[MissingPart]:
     """Gives each table's caption its grid: on the side where this paper has them, else on the other, and no grid to
     two captions. What of the grids was not read comes back."""
     for usual in (True, False):
@@ -51,10 +51,10 @@ def find_grids(page: PdfPage, near: list[Near], captions_above: bool, taken: lis
             continue
         name = f"Table {block.number if block.parent is None else f'{block.parent.number} ({block.number})'}"
         if why := left_over(block.region, page.rules, page.free, taken):
-            lost.append(Missing(kind="table", name=name, why=why))
+            lost.append(MissingPart(kind="table", name=name, why=why))
         if slanted := sum(block.region.has(box) for box in page.slanted):
             why = f"{slanted} of its characters are slanted and were not read"
-            lost.append(Missing(kind="text", name=name, why=why))
+            lost.append(MissingPart(kind="text", name=name, why=why))
     return lost
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlintern.paper.document.document import Missing
+from mlintern.paper.document.document import MissingPart
 from mlintern.paper.pdf.chunks import chunks_of
 from mlintern.paper.pdf.layout import (
     TURNS,
@@ -52,12 +52,12 @@ class PdfPage:
     """Characters that are turned by some other angle."""
 
 
-def pages_of(page: Any, number: int, missing: list[Missing]) -> list[PdfPage]:
+def pages_of(page: Any, number: int, missing: list[MissingPart]) -> list[PdfPage]:
     """A pdfplumber page, and what is turned on it if that holds a caption (`sidewaystable`); what else is turned (the
     labels of axes, the stamp of an archive) is no text of the paper. Says what is not read in `missing`."""
 
     def lost(kind: str, why: str) -> None:
-        missing.append(Missing(kind=kind, name=f"page {number}", why=why))  # type: ignore[arg-type]
+        missing.append(MissingPart(kind=kind, name=f"page {number}", why=why))  # type: ignore[arg-type]
 
     frames: dict[Turn | None, PdfPage] = {}
     labels: list[tuple[Turn | None, list[TextLine]]] = []

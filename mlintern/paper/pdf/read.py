@@ -52,10 +52,10 @@ def read_pdf(
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"{name}: reading the PDF took more than {deadline_s:g} s; give the source instead") from None
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     if done.returncode == 2:
-        raise UserError(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1])
+        raise UserError(lines[-1])
     if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         if lines and "MemoryError" in lines[-1]:
             raise UserError(
                 f"{name}: reading the PDF takes more than {memory_bytes // 10**6} MB; give the source instead"

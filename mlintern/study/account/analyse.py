@@ -21,13 +21,13 @@ from mlintern.report.headline import headline
 from mlintern.report.model.report import Contrast, PaperUnderTest, ProtocolDifference, Report, TableShape, VariantRow
 from mlintern.spec.paper_spec import PaperSpec
 from mlintern.spec.sourced import AssumedSetting
-from mlintern.study.account import account
 from mlintern.study.account import contrasts as paired
+from mlintern.study.account import report_sections
 from mlintern.study.account.claim_rows import judge_all
 from mlintern.study.account.comparison import compare_tables
 from mlintern.study.account.figures import Maps, probe_figures
 from mlintern.study.account.level_curves import level_curves
-from mlintern.study.account.smells.smells import find_smells
+from mlintern.study.account.smells.all_smells import find_smells
 from mlintern.study.judge.which_runs_count import Evidence, Place
 
 CLEAN = "clean"
@@ -80,7 +80,7 @@ def analyse(
     claims, judged_cells = judge_all(spec, evidence, protocol, outcomes)
     table = compare_tables(spec, evidence, protocol, judged_cells)
     contrasts = _contrasts(spec, evidence, protocol, outcomes)
-    sections = account.audit_sections(evidence)
+    sections = report_sections.audit_sections(evidence)
     reductions = [reduction.model_dump(mode="json") for reduction in spec.scale.reductions]
     paper = spec.paper.model_dump(include={"id", "slug", "version", "title", "authors", "year", "licence"})
     shape = {"id", "label", "description", "unit", "rows", "columns"}
@@ -98,16 +98,18 @@ def analyse(
         protocol_differences=_protocol_differences(evidence, protocol),
         curves=learning_curves(groups, _units(spec)),
         audit=sections,
-        assumptions=[account.setting_row(setting) for setting in spec.unsaid],
-        settings=[account.setting_row(setting) for setting in spec.settings if not isinstance(setting, AssumedSetting)],
+        assumptions=[report_sections.setting_row(setting) for setting in spec.unsaid],
+        settings=[
+            report_sections.setting_row(setting) for setting in spec.settings if not isinstance(setting, AssumedSetting)
+        ],
         reductions=reductions,
         smells=smells,
-        not_tested=account.not_tested(spec, table, claims),
-        runs=[account.run_row(spec, planned) for planned in evidence.planned],
-        marks=account.meanings(table, contrasts, reductions),
-        environment=account.environment(evidence.all_counting),
+        not_tested=report_sections.not_tested(spec, table, claims),
+        runs=[report_sections.run_row(spec, planned) for planned in evidence.planned],
+        marks=report_sections.meanings(table, contrasts, reductions),
+        environment=report_sections.environment(evidence.all_counting),
         cost={"cells": len(evidence.all_counting)},
-        plan=account.study_plan(evidence, kept_plan),
+        plan=report_sections.study_plan(evidence, kept_plan),
         figures=probe_figures(groups, maps),
         level_curves=level_curves(spec.ablations, evidence, _units(spec)),
     )

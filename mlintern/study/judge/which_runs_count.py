@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from mlintern.audit.report.report import AuditReport, Severity
+from mlintern.audit.report.audit_report import AuditReport, Severity
 from mlintern.claims.coordinates import base_levels, coordinates
 from mlintern.core.records.record import RunRecord, stable_hash
 from mlintern.spec.paper_spec import PaperSpec

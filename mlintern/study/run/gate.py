@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlintern.audit.report.report import AuditReport
+from mlintern.audit.report.audit_report import AuditReport
 from mlintern.core.errors import Damaged, LeakRefused
 from mlintern.core.records.record import stable_hash
 from mlintern.engine.source import source_sha256

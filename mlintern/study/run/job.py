@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern.audit.report.report import AuditReport
+from mlintern.audit.report.audit_report import AuditReport
 from mlintern.config import Composer
 from mlintern.core import environment, files
 from mlintern.core.errors import UserError
@@ -208,9 +208,9 @@ def report_study(pack: Pack, index: Path, folder: Path, console: Console) -> Non
     from mlintern.report.terminal import print_report
     from mlintern.report.write import write_report
     from mlintern.spec.paper_spec import load_spec
-    from mlintern.study.account.account import circumstances
     from mlintern.study.account.analyse import analyse, read_outcomes, read_steps
     from mlintern.study.account.figures import read_maps
+    from mlintern.study.account.report_sections import circumstances
 
     listed = read_index(index)
     rows, sections = listed["cells"], listed.get("sections", [])

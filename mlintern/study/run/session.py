@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mlintern.audit.report.report import AuditReport
+from mlintern.audit.report.audit_report import AuditReport
 from mlintern.config import ranges
 from mlintern.core import files
 from mlintern.core.errors import UserError

@@ -15,7 +15,7 @@ _COMPUTED = ("input", "output", "loss", "gradient", "weight gradient", "final gr
 _UPDATE = ("updated weight", "optimizer state")
 _ANY = ("*",)
 
-_REACH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+REACH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("seed", r".*", ("rows", "example", "batch", "weight", "input", "output", "loss")),
     ("config", r"optimizer\b", ("setting", "weight gradient", "final gradient", *_UPDATE)),
     ("config", r"scheduler\b", ("setting", *_UPDATE)),
@@ -37,12 +37,17 @@ _REACH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("data", r"valid part.*", ()),
     ("data", r".*", ("rows", "example", "batch")),
     ("code", r"mlintern/engine/augments\.py", ("batch",)),
-    ("code", r"mlintern/engine/(feed|seeding)\.py", ("rows", "example", "batch", "weight", "output")),
+    (
+        "code",
+        r"mlintern/(engine/feed|core/streams/(seeding|guard))\.py",
+        ("rows", "example", "batch", "weight", "output"),
+    ),
+    ("code", r"mlintern/engine/(tables|columns|rows)\.py", ("rows", "example", "batch")),
     ("code", r"mlintern/engine/initialise\.py", ("weight",)),
     ("code", r"mlintern/engine/schedules\.py", ("setting",)),
-    ("code", r"mlintern/engine/(methods|module|precision)\.py", ("input", "output", "loss", "gradient")),
-    ("code", r"mlintern/engine/(loop|shards|determinism)\.py", ("setting", *_COMPUTED, *_UPDATE)),
-    ("code", r"mlintern/engine/(cell|ranks)\.py", _ANY),
+    ("code", r"mlintern/engine/(methods|module|losses|precision)\.py", ("input", "output", "loss", "gradient")),
+    ("code", r"mlintern/engine/(loop|shards|buffers|determinism|portable)\.py", ("setting", *_COMPUTED, *_UPDATE)),
+    ("code", r"mlintern/engine/(cell|training|instantiate|ranks|fsdp)\.py", _ANY),
     ("code", r"mlintern/engine/.*", ()),
     ("code", r"mlintern/data/.*", ("rows", "example", "batch")),
     ("code", r".*", ("example", "batch", "weight", *_COMPUTED, *_UPDATE)),
@@ -56,7 +61,7 @@ _REACH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 def can_explain(difference: Difference, found: Parting) -> bool:
     """Can this difference be why two runs part there?"""
-    for kind, pattern, stages in _REACH:
+    for kind, pattern, stages in REACH:
         if kind == difference.kind and re.fullmatch(rf"{pattern}(\..*)?", difference.name, re.DOTALL):
             # Initial weights are drawn; later ones are what everything before has made of them.
             early = found.stage != "weight" or found.step == 0

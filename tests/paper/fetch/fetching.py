@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.paper.fetch.fetch import Fetched, fetch
+from mlintern.paper.fetch.paper_files import Fetched, fetch
 from mlintern.paper.ids import PaperId
 from tests.paper.fetch.loopback_arxiv import HTML, TEX, Body, LoopbackArxiv, minimal_pdf, source
 

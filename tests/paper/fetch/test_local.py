@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.paper.fetch.fetch import fetch
+from mlintern.paper.fetch.paper_files import fetch
 from mlintern.paper.ids import PaperId
 from mlintern.paper.settings import PaperSettings
 from tests.paper.fetch.fetching import SOURCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlintern.paper.document.document import Document, Missing, Reference, Section, Span
+from mlintern.paper.document.document import Document, MissingPart, Reference, Section, Span
 from mlintern.paper.latex.assembly.bibliography import Entry, read_bib, read_biblatex
 from mlintern.paper.latex.assembly.text import AssembledText
 from mlintern.paper.latex.source.files import other_papers
@@ -109,7 +109,7 @@ class AssembledReferences(AssembledText):
             if m:
                 doc_span = self._span_of(m.start(), m.end())
                 r.missing.append(
-                    Missing(
+                    MissingPart(
                         kind="appendix", name=m[0], why="the text refers to it and the source holds none", span=doc_span
                     )
                 )

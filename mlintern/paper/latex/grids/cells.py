@@ -10,7 +10,7 @@ from mlintern.paper.latex.state import PaperState
 from mlintern.paper.latex.typesetting.units import siunitx_number, unit
 
 
-class Cells(PaperState):
+class CellCommands(PaperState):
     """Reads commands that say something about the cell they stand in."""
 
     def cmd_multicolumn(self, token: Token) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from mlintern.core.files import atomic_path
-from mlintern.paper.document.document import Document, Missing
+from mlintern.paper.document.document import Document, MissingPart
 from mlintern.paper.figures.draw_image import MAX_PIXELS, MEMORY_BYTES
 
 MAX_BYTES = 64 << 20
@@ -29,7 +29,7 @@ def draw_figures(document: Document, source: Path, out: Path) -> Document:
 
     Paths are relative to `out`'s parent. An image that cannot be drawn is noted in `missing`.
     """
-    missing: list[Missing] = []
+    missing: list[MissingPart] = []
     figures = []
     with Artist() as artist:
         for figure in document.figures:
@@ -41,7 +41,7 @@ def draw_figures(document: Document, source: Path, out: Path) -> Document:
                     try:
                         drawn = f"{out.name}/{artist.draw(path, out)}"
                     except ValueError as error:
-                        missing.append(Missing(kind="figure", name=name, why=str(error), span=figure.span))
+                        missing.append(MissingPart(kind="figure", name=name, why=str(error), span=figure.span))
                 pixels.append(drawn)
             figures.append(replace(figure, pixels=tuple(pixels)))
     return replace(document, figures=tuple(figures), missing=(*document.missing, *missing))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlintern.audit.report.audit_report import Severity
 from mlintern.audit.report.kinds import Kind
-from mlintern.audit.report.report import Severity
 from mlintern.core.records.record import RunRecord
 from mlintern.engine import directions
 from mlintern.plan.cell_plan import level_names
