@@ -42,6 +42,25 @@ def test_equal_states_share_one_and_others_do_not(project):
         first = take(project)
 
 
+def test_a_disk_that_is_full_half_way_leaves_no_half_of_one(project, small_disk):
+    (project / "conf" / "large.yaml").write_text("#" * (3 << 20))
+    store = small_disk(1) / snapshot.STORE
+    with pytest.raises(UserError, match="the disk is full; free some space"):
+        snapshot.take(project, [SLUG], store)
+    assert list(store.iterdir()) == []
+
+
+def test_what_a_killed_command_left_half_written_goes(project):
+    place = take(project)
+    old, new = (place.with_name(f".abc.{number}.tmp") for number in (1, 2))
+    for draft in (old, new):
+        draft.mkdir()
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    take(project)
+    assert not old.exists()
+    assert new.exists()
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -52,7 +52,7 @@ def run_cell(
     """
     started = _now()
     folder.mkdir(parents=True, exist_ok=True)
-    parts = rows.of_splits(splits)
+    parts = rows.of_splits(splits, rows.ignored(config))
     sizes = rows.sizes_of(config, splits, {name: part.inputs for name, part in parts.items()})
     log = open_log(config, folder, facts)
     log.start()

@@ -25,21 +25,32 @@ _SCALARS = (int, float, bool, str, type(None))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """An optimizer's state as named tensors and JSON scalars; what is neither is refused by name."""
+    """An optimizer's state as named tensors and JSON scalars; what is neither, nor a list of them, is refused by name.
+
+    A list is `[its length]` among the scalars, and its items stand below its name.
+    """
     tensors: dict[str, torch.Tensor] = {}
     scalars: dict[str, Any] = {}
     state = optimizer.state_dict()
+
+    def put(place: str, value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            tensors[place] = value
+        elif isinstance(value, _SCALARS):
+            scalars[place] = value
+        elif isinstance(value, list):
+            scalars[place] = [len(value)]
+            for number, item in enumerate(value):
+                put(f"{place}/{number}", item)
+        else:
+            raise UserError(
+                f"optimizer {type(optimizer).__name__}: its state {place.split('/')[1]!r} is a {type(value).__name__}, "
+                "which cannot be checkpointed without pickle; keep tensors, numbers and lists of them"
+            )
+
     for index, entries in state["state"].items():
         for name, value in entries.items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{index}/{name}"] = value
-            elif isinstance(value, _SCALARS):
-                scalars[f"{index}/{name}"] = value
-            else:
-                raise UserError(
-                    f"optimizer {type(optimizer).__name__}: its state {name!r} is a {type(value).__name__}, which "
-                    "cannot be checkpointed without pickle; keep tensors and numbers only"
-                )
+            put(f"{index}/{name}", value)
     groups = [
         {name: value for name, value in group.items() if isinstance(value, _SCALARS)} for group in state["param_groups"]
     ]
@@ -51,9 +62,16 @@ def restore_optimizer(
 ) -> None:
     """Put a saved state back into a freshly built optimizer."""
     state: dict[int, dict[str, Any]] = {}
-    for name, value in [*tensors.items(), *scalars["state"].items()]:
-        index, entry = name.split("/", 1)
-        state.setdefault(int(index), {})[entry] = value
+    values = {**tensors, **scalars["state"]}
+    items = {f"{place}/{n}" for place, value in values.items() if isinstance(value, list) for n in range(value[0])}
+
+    def got(place: str) -> Any:
+        value = values[place]
+        return [got(f"{place}/{n}") for n in range(value[0])] if isinstance(value, list) else value
+
+    for place in (place for place in values if place not in items):
+        index, entry = place.split("/", 1)
+        state.setdefault(int(index), {})[entry] = got(place)
     groups = optimizer.state_dict()["param_groups"]
     for group, saved in zip(groups, scalars["groups"], strict=True):
         group.update(saved)

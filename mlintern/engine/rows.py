@@ -56,18 +56,24 @@ def to_targets(labels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64))
 
 
-def of_splits(splits: Splits) -> dict[str, Rows]:
-    """{part: its rows}, preprocessing fitted on its scope."""
+def ignored(config: Mapping[str, Any]) -> int:
+    """The label that stands for none (`loss.ignore_index`): it is no class, however high its number."""
+    index = config["loss"].get("ignore_index")
+    return -100 if index is None else int(index)
+
+
+def of_splits(splits: Splits, none: int | None = None) -> dict[str, Rows]:
+    """{part: its rows}, preprocessing fitted on its scope; `none` is the label that is no class."""
     inputs = splits.transformed()
-    top = highest(splits)
+    top = highest(splits, none)
     return {
         name: Rows(to_inputs(inputs[name]), to_targets(part.labels), part.annotations, top)
         for name, part in splits.parts().items()
     }
 
 
-def highest(splits: Splits) -> int | None:
-    """The highest whole number among all labels; None where they are none.
+def highest(splits: Splits, none: int | None = None) -> int | None:
+    """The highest whole number among all labels but `none`; None where they are none.
 
     Raises UserError for parts whose labels are not alike, and for classes that the data are not said to have: training,
     which sees no test row, could not know.
@@ -81,7 +87,7 @@ def highest(splits: Splits) -> int | None:
             )
     if train.dtype.kind not in "iub" or not all(part.labels.size for part in parts.values()):
         return None
-    tops = {name: int(part.labels.max()) for name, part in parts.items()}
+    tops = {name: int(part.labels[part.labels != none].max(initial=0)) for name, part in parts.items()}
     name = max(tops, key=lambda part: tops[part])
     if splits.classes is not None and tops[name] >= splits.classes:
         raise UserError(
@@ -91,14 +97,14 @@ def highest(splits: Splits) -> int | None:
     return tops[name]
 
 
-def unseen(targets: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+def unseen(targets: Mapping[str, np.ndarray], none: int) -> dict[str, dict[str, Any]]:
     """{part: {"labels", "rows", "of"}} of the labels that no training example has: the first few, on how many rows of
-    how many. Only of parts with one whole number an example; where that is no class, nobody asks."""
+    how many. Only of parts with one whole number an example, `none` aside; where that is no class, nobody asks."""
     train, found = targets["train"], {}
     for part, labels in targets.items():
         if train.dtype.kind == "f" or labels.size != len(labels):
             continue
-        new = ~np.isin(labels, train)
+        new = ~np.isin(labels, train) & (labels != none)
         if new.any():
             some = np.unique(labels[new])[:MOST_NAMED].tolist()
             found[part] = {"labels": some, "rows": int(new.sum()), "of": len(labels)}
@@ -107,7 +113,7 @@ def unseen(targets: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
 
 def seen(config: Mapping[str, Any], splits: Splits) -> tuple[dict[str, Rows], dict[str, Any]]:
     """The rows that training may see, and what a control's model is built with; else nothing."""
-    parts = of_splits(splits)
+    parts = of_splits(splits, ignored(config))
     sizes = sizes_of(config, splits, {name: part.inputs for name, part in parts.items()})
     return {name: part for name, part in parts.items() if name != "test"}, sizes
 
@@ -119,13 +125,13 @@ def is_control(model: Mapping[str, Any]) -> bool:
 
 def sizes_of(config: Mapping[str, Any], splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What a control's model is built with; nothing for a model that its configuration decides."""
-    return sizes(splits, inputs) if is_control(config["model"]) else {}
+    return sizes(splits, inputs, ignored(config)) if is_control(config["model"]) else {}
 
 
-def sizes(splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def sizes(splits: Splits, inputs: Mapping[str, np.ndarray], none: int | None = None) -> dict[str, Any]:
     """The inputs' shape, the number of outputs, and how many tokens there are: of every part, test included."""
     labels = np.concatenate([part.labels for part in splits.parts().values()])
-    classes = splits.classes or (int(labels.max()) + 1 if labels.dtype.kind in "iu" else None)
+    classes = splits.classes or (int(labels[labels != none].max()) + 1 if labels.dtype.kind in "iu" else None)
     tokens = inputs["train"].dtype.kind != "f"
     return {
         "shape": list(inputs["train"].shape[1:]),

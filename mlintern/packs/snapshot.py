@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ STORE = ".snapshots"
 """Below the folder of the records, beside those of the papers: no sandbox may write there."""
 NOTE_FILE = "snapshot.json"
 LOCK_FILE = ".lock"
+_DRAFT_S = 3600.0
+"""Nobody takes so long to write a snapshot: a draft of that age is left over."""
 KEPT = 4
 """Snapshots of other states that stay; older ones that no command holds are removed."""
 _FOLDERS = ("mlintern", "hydra_plugins", "conf", "locks", "pipelines")
@@ -106,6 +109,22 @@ def _build(place: Path, sources: Mapping[str, Path], contents: Mapping[str, byte
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
+    try:
+        _fill(draft, sources, contents)
+        if place.exists():
+            broken = place.with_name(f".{place.name}.{os.getpid()}.broken.tmp")
+            place.rename(broken)
+            shutil.rmtree(broken, ignore_errors=True)
+        with contextlib.suppress(FileExistsError, OSError):  # another command was quicker; looked at below
+            draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    if not place.is_dir():
+        raise UserError(f"{place}: the snapshot that the study would run from cannot be made; remove {place.parent}")
+
+
+def _fill(draft: Path, sources: Mapping[str, Path], contents: Mapping[str, bytes]) -> None:
+    """Write everything of a snapshot, and the tool's own bytecode, without which it only starts more slowly."""
     for folder in {str(Path(name).parent) for name in contents}:
         (draft / folder).mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
@@ -116,16 +135,10 @@ def _build(place: Path, sources: Mapping[str, Path], contents: Mapping[str, byte
         if (folder / _BYTECODE).is_dir():  # the tool's own; a pack's is neither read nor written
             inside = draft / "mlintern" / folder.relative_to(sources["mlintern/__init__.py"].parent)
             half_written = shutil.ignore_patterns("*.pyc.*")  # by another process, under a name that vanishes
-            shutil.copytree(folder / _BYTECODE, inside / _BYTECODE, dirs_exist_ok=True, ignore=half_written)
-    if place.exists():
-        broken = place.with_name(f".{place.name}.{os.getpid()}.broken.tmp")
-        place.rename(broken)
-        shutil.rmtree(broken, ignore_errors=True)
-    with contextlib.suppress(FileExistsError, OSError):  # another command was quicker; looked at below
-        draft.rename(place)
-    shutil.rmtree(draft, ignore_errors=True)
-    if not place.is_dir():
-        raise UserError(f"{place}: the snapshot that the study would run from cannot be made; remove {place.parent}")
+            try:
+                shutil.copytree(folder / _BYTECODE, inside / _BYTECODE, dirs_exist_ok=True, ignore=half_written)
+            except OSError:  # a full disk: half a file of bytecode is worse than none
+                shutil.rmtree(inside / _BYTECODE, ignore_errors=True)
 
 
 def _whole(place: Path, hashes: Mapping[str, str]) -> bool:
@@ -148,7 +161,11 @@ def _plain_files(place: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _prune(store: Path, place: Path) -> None:
-    """Remove older snapshots that no command holds, and drafts that were left half-written."""
+    """Remove older snapshots that no command holds, and drafts that killed commands left half-written."""
+    for path in store.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DRAFT_S:
+                shutil.rmtree(path, ignore_errors=True)
     others = [path for path in store.iterdir() if path.is_dir() and path != place and not path.name.startswith(".")]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[KEPT:]:

@@ -113,6 +113,9 @@ def test_what_a_pack_says_of_its_own_optimizer_is_left_out_for_another(tmp_path,
     assert "optimizer.betas: SGD takes no such argument; what papers/local_evil/conf says" in capsys.readouterr().err
 
 
+PARENT = "class B:\n    def __init__(self, x, y=1): ...\n"
+
+
 @pytest.mark.parametrize(
     ("code", "takes"),
     [
@@ -130,6 +133,18 @@ def test_what_a_pack_says_of_its_own_optimizer_is_left_out_for_another(tmp_path,
         ("@dataclass\nclass B:\n    x: int\n@dataclass\nclass A(B):\n    y: int", {"x", "y"}),
         ("class B:\n    def __init__(self, x): ...\n@dataclass\nclass A(B):\n    y: int", None),
         ("class A(nn.Module): ...", None),
+        (f"{PARENT}class A(B):\n    def __init__(self, z, **k):\n        super().__init__(**k)", {"x", "y", "z"}),
+        (f"{PARENT}class A(B):\n    def __init__(self, *a, **k):\n        super().__init__(*a, **k)", {"x", "y"}),
+        (f"{PARENT}class A(B):\n    def __init__(self, **k):\n        super().__init__(x=3, **k)", {"y"}),
+        (f"{PARENT}class A(B):\n    def __init__(self, **k):\n        super(A, self).__init__(3, **k)", {"y"}),
+        (
+            f"{PARENT}class C(B):\n    def __init__(self, z, **k):\n        super().__init__(**k)\nclass A(C): ...",
+            {*"xyz"},
+        ),
+        (f"{PARENT}class A(B):\n    def __init__(self, **k):\n        k.pop('w')\n        super().__init__(**k)", None),
+        (f"{PARENT}class A(B):\n    def __init__(self, **k):\n        B.__init__(self, **k)", None),
+        (f"{PARENT}class A(B, M):\n    def __init__(self, **k):\n        super().__init__(**k)", None),
+        ("class A(nn.Module):\n    def __init__(self, **k):\n        super().__init__(**k)", None),
     ],
 )
 def test_what_a_class_takes_is_said_where_its_source_says_it(tmp_path, code, takes):

@@ -1,6 +1,8 @@
 """Nothing wrong in silence: packs that go wrong each in its way, by the real command, in a project of their own."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -97,3 +99,36 @@ def test_a_module_that_computes_for_ever_ends_the_command_in_a_line(tmp_path):
     last = " ".join(said.split())
     assert "papers/local_tiny/modules.py:" in last
     assert "is not imported after 60 s of computing" in last
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("key", "room_kib"),
+    [
+        pytest.param("run.data_dir", 100, id="data"),
+        pytest.param("run.report_dir", 60, id="reports"),
+        pytest.param("run.report_dir", 12, id="audits of the report"),
+        pytest.param("run.dir", 300, id="snapshot"),
+        pytest.param("run.dir", 16, id="audits"),
+        pytest.param("run.dir", 170, id="tables and records"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, small_disk, key, room_kib):
+    disk, folder = small_disk(24), project(tmp_path / "project", "")
+    argv = (tiny.PAPER, "study.seeds=[0]", "data.source.n=1500", f"{key}={disk}/here")
+    if key == "run.dir" and room_kib < 200:  # a snapshot stands there before the disk is full
+        tiny.run(folder, tiny.PAPER, "model=plain", "seed=0", f"{key}={disk}/here")
+    free = os.statvfs(disk)
+    (disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_frsize - (room_kib << 10)))
+    said = tiny.run(folder, *argv, code=2)
+    assert "Traceback" not in said
+    assert "the disk is full; free some space" in " ".join(said.rpartition("mlintern: ")[2].split()), said
+    assert not list(disk.rglob("*.tmp"))
+    for path in disk.rglob("*.json"):
+        json.loads(path.read_text())
+    before = tiny.bits(folder)
+    (disk / "filler").unlink()
+    subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+    tiny.run(folder, *argv)
+    assert before.items() <= tiny.bits(folder).items()
+    assert list((disk if key == "run.report_dir" else folder / "reports").rglob("report.json"))

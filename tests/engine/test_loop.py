@@ -98,8 +98,9 @@ def test_a_checkpoint_of_other_engine_code_is_not_continued(reference, code, fir
         lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True),
         lambda p: torch.optim.RMSprop(p, lr=0.01, centered=True),
         lambda p: torch.optim.Adagrad(p, lr=0.01),
+        lambda p: torch.optim.LBFGS(p, lr=0.1, max_iter=3, history_size=4),
     ],
-    ids=["sgd", "amsgrad", "rmsprop", "adagrad"],
+    ids=["sgd", "amsgrad", "rmsprop", "adagrad", "lbfgs"],
 )
 def test_every_optimizer_resumes(optimizer, tmp_path):
     path = tmp_path / "checkpoint.safetensors"

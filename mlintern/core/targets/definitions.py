@@ -139,6 +139,7 @@ def arguments(found: Defined, roots: Sequence[Path]) -> dict[str, str | None] | 
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None if node.decorator_list else _parameters(node, bound=False)
     fields: dict[str, str | None] | None = None
+    below: list[tuple[dict[str, str | None], ast.Call]] = []  # of constructors that pass on what they do not know
     for _ in range(_DEEPEST):
         if not isinstance(node, ast.ClassDef) or node.keywords or not all(map(_is_plain, node.body)):
             return None
@@ -147,11 +148,15 @@ def arguments(found: Defined, roots: Sequence[Path]) -> dict[str, str | None] | 
         if node.decorator_list and (made or not is_dataclass):
             return None
         if made:
-            return _parameters(made[-1], bound=True) if made[-1].name == "__init__" and fields is None else None
+            if made[-1].name != "__init__" or fields is not None:
+                return None
+            if made[-1].args.kwarg is None or (call := _passing_on(made[-1])) is None:
+                return _together(_parameters(made[-1], bound=True), below)
+            below.append((_named(made[-1], bound=True), call))
         if is_dataclass:
             fields = {**_fields(node), **(fields or {})}
         if not node.bases:
-            return fields or {}
+            return _together(fields or {}, below)
         if len(node.bases) != 1 or not isinstance(node.bases[0], ast.Name):
             return None
         try:
@@ -197,13 +202,52 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> set[str]:
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, bound: bool) -> dict[str, str | None] | None:
+    return None if node.args.kwarg is not None else _named(node, bound)
+
+
+def _named(node: ast.FunctionDef | ast.AsyncFunctionDef, bound: bool) -> dict[str, str | None]:
+    """What a function names of its arguments, in their order."""
     given = node.args
-    if given.kwarg is not None:
-        return None
     positional = [*given.posonlyargs, *given.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
     pairs = [*zip(positional, defaults, strict=True), *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
     return {argument.arg: _written(default) for argument, default in pairs[1 if bound else 0 :]}
+
+
+def _passing_on(node: ast.FunctionDef) -> ast.Call | None:
+    """The call `super().__init__(…, **kwargs)` by which a constructor hands on what else it is given; None where it
+    does anything else with that."""
+    name = node.args.kwarg.arg if node.args.kwarg is not None else ""
+    uses = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name) and inner.id == name]
+    calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and _is_parents(inner.func)]
+    if len(uses) != 1 or len(calls) != 1:
+        return None
+    handed = [item.value for item in calls[0].keywords if item.arg is None]
+    return calls[0] if len(handed) == 1 and handed[0] is uses[0] else None
+
+
+def _is_parents(function: ast.expr) -> bool:
+    """`super().__init__`"""
+    if (
+        not isinstance(function, ast.Attribute)
+        or function.attr != "__init__"
+        or not isinstance(function.value, ast.Call)
+    ):
+        return False
+    return isinstance(function.value.func, ast.Name) and function.value.func.id == "super"
+
+
+def _together(
+    top: dict[str, str | None] | None, below: Sequence[tuple[dict[str, str | None], ast.Call]]
+) -> dict[str, str | None] | None:
+    """What a class takes whose constructors hand on to one that takes `top`, but for what they give it themselves."""
+    if top is None:
+        return None
+    for own, call in reversed(below):
+        count = sum(not isinstance(given, ast.Starred) for given in call.args)
+        fixed = {*list(top)[:count], *(item.arg for item in call.keywords)}
+        top = {**own, **{name: default for name, default in top.items() if name not in fixed and name not in own}}
+    return top
 
 
 def _fields(node: ast.ClassDef) -> dict[str, str | None]:

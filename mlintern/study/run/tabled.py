@@ -17,7 +17,7 @@ from typing import IO, Any
 from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.records.record import stable_hash
-from mlintern.engine.rows import MOST_NAMED
+from mlintern.engine.rows import MOST_NAMED, ignored
 from mlintern.engine.tables import SEEN, Paths
 from mlintern.engine.trusted import is_packs, is_trusted
 from mlintern.study.workers.desk import Desk
@@ -77,7 +77,7 @@ class HostTables:
         """The tables of a cell's data, made where they are not there yet. Raises UserError for data that are off."""
         data = {name: value for name, value in config["data"].items() if name not in ("num_workers", "shuffle_labels")}
         protocol = {name: config["protocol"][name] for name in ("fit_on", "valid_fraction", "split_seed")}
-        key = stable_hash([str(prepared), data, protocol], "data")[:16]
+        key = stable_hash([str(prepared), data, protocol, ignored(config)], "data")[:16]
         if key not in self._found:
             self._found[key] = self._made(key, config, prepared)
         return self._found[key]

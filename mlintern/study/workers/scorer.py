@@ -84,13 +84,13 @@ class Desk:
         config, paths = question["config"], Paths(Path(question["out"]))
         splits = tables.load_splits(config, Path(question["folder"]), packs_code=False)
         own = not all(is_trusted(config["data"].get(group)) for group in ("view", "preprocess"))
-        order, parts = tables.order_of_test(splits), splits.parts()
+        order, parts, none = tables.order_of_test(splits), splits.parts(), rows.ignored(config)
         targets = {part: rows.to_targets(of.labels) for part, of in parts.items()}
         facts: dict[str, Any] = {
             "rows": {part: len(of) for part, of in parts.items()},
             "own": own,
-            "top": rows.highest(splits),
-            "unseen": rows.unseen(targets),
+            "top": rows.highest(splits, none),
+            "unseen": rows.unseen(targets, none),
             "data": splits.fingerprints(),
             "target_is_input": any(_is_input(of.features, of.labels) for of in parts.values()),
         }
@@ -110,7 +110,7 @@ class Desk:
             for part, of in parts.items():
                 tables.save(paths.raw(part), of.features[order] if part == "test" else of.features)
         else:
-            self._inputs(question["key"], splits, {p: rows.to_inputs(x) for p, x in splits.transformed().items()})
+            self._inputs(question, splits, {p: rows.to_inputs(x) for p, x in splits.transformed().items()})
         return facts
 
     def ask_transformed(self, question: Mapping[str, Any], frames: Iterator[Any]) -> dict[str, Any]:
@@ -127,13 +127,13 @@ class Desk:
                 pieces.append(values)
             found[part] = rows.to_inputs(np.concatenate(pieces))
         back = np.argsort(dataset.order)
-        self._inputs(question["key"], splits, {**found, "test": found["test"][back]})
+        self._inputs(question, splits, {**found, "test": found["test"][back]})
         return dataset.facts
 
-    def _inputs(self, key: str, splits: Any, inputs: Mapping[str, np.ndarray]) -> None:
+    def _inputs(self, question: Mapping[str, Any], splits: Any, inputs: Mapping[str, np.ndarray]) -> None:
         """Write inputs, given in published order, as tables."""
-        dataset = self.datasets[key]
-        dataset.facts["sizes"] = rows.sizes(splits, inputs)
+        dataset = self.datasets[question["key"]]
+        dataset.facts["sizes"] = rows.sizes(splits, inputs, rows.ignored(question["config"]))
         for part, values in inputs.items():
             tables.save(dataset.paths.inputs(part), values[dataset.order] if part == "test" else values)
 
