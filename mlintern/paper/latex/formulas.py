@@ -28,9 +28,6 @@ class Formulas(PaperState):
         if self.equation is not None:
             self.equation.tag = text
 
-    def _end_display(self, name: str, token: Token) -> None:
-        self.leave(name, token)
-
     def _finish_equation(self, token: Token) -> None:
         draft = self.equation
         if draft is None:

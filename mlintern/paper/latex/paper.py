@@ -168,7 +168,7 @@ class PaperReader(Floats, CellCommands, DataFiles, Formulas, References):
             )
             return
         if name in DISPLAYS:
-            self._end_display(name, token)
+            self.leave(name, token)
             return
         self.leave("env " + name, token)
         if (

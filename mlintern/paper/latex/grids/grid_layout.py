@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\W*\d+\.\d+\W*(?:pm\W*[\d.]+)?\W*")
 
 
 def inside_layout(reader: Floats) -> bool:
-    return reader.scopes[-1].extra.get("layout") is True or any(s.extra.get("layout") for s in reader.scopes)
+    return any(s.extra.get("layout") for s in reader.scopes)
 
 
 def _inner_grids(tokens: list[Token]) -> int:

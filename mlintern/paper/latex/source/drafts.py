@@ -39,7 +39,6 @@ class GridDraft:
     alignment: str = ""
     scope: int = 0
     order: int = 0
-    math: bool = False
 
 
 @dataclass

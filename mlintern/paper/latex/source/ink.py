@@ -17,7 +17,6 @@ class Style:
     bold: bool = False
     italic: bool = False
     underline: bool = False
-    color: str = ""
 
 
 PLAIN = Style()
@@ -112,11 +111,6 @@ class Ink:
     def mark(self) -> int:
         """The position of the next character, pending white space included."""
         return self.size + (1 if self._space is not None else 0)
-
-    @property
-    def last(self) -> str:
-        """The last character written in this block, or the empty string."""
-        return "" if self._empty or not self.parts else self.parts[-1][-1:]
 
     def drop(self, text: str) -> bool:
         """Takes back `text` if it is the last thing written."""
