@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mlintern.audit.inputs.subject import Outcome, Subject
+from mlintern.audit.inputs.units import Units
 from mlintern.audit.planting import Planter
 from mlintern.audit.report.kinds import FOLDER, ONLY_WARN, Kind
-from mlintern.audit.search.quick_model import Units
 from mlintern.core.errors import UserError
 
 Look = TypeVar("Look", bound=Callable[[Subject], Outcome])

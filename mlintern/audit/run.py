@@ -11,11 +11,11 @@ from mlintern.audit.inputs.subject import Fit, Outcome, Subject
 from mlintern.audit.price.canaries import with_recall
 from mlintern.audit.price.ceiling import nearest_neighbour_ceiling
 from mlintern.audit.price.repair import units_of
+from mlintern.audit.price.retrained import price_of
 from mlintern.audit.registry import Detector, detectors
 from mlintern.audit.report.audit_report import AuditReport, Check, Finding, Severity, Status
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.search.backend import backend
-from mlintern.audit.search.quick_model import price_of
 from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits

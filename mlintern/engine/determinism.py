@@ -2,7 +2,8 @@
 
 Environment variables must be set before torch is imported, so `pins` is read by whoever starts a process (the
 study's worker pool); `apply` sets torch's own switches inside it, and `check_pins` refuses a process that was started
-without them.
+without them. `portable` pins what chooses kernels by the CPU (threads, ATen, MKL and oneDNN, in
+conf/determinism/portable.yaml; numpy and OpenBLAS, below) and replaces what no variable pins (`engine/portable.py`).
 """
 
 import dataclasses

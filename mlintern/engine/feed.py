@@ -1,4 +1,4 @@
-"""Feeds: the training batches, by step.
+"""Where a batch is made: feeds give the training batches, by step.
 
 Both feeds give the same bits for the same step, whatever came before: the order is looked up per epoch, and an
 augmentation draws from key(seed, "augment", epoch, row). `TensorFeed` indexes tensors (small data, no augmentation);

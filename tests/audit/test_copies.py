@@ -9,9 +9,9 @@ from mlintern.audit import audit
 from mlintern.audit.checks.near_duplicate import near_duplicates
 from mlintern.audit.inputs.frames import subject_from_anything, subject_from_arrays
 from mlintern.audit.inputs.graphs import as_text, fingerprint
+from mlintern.audit.price.retrained import MODEL
 from mlintern.audit.report.audit_report import Status
 from mlintern.audit.report.options import AuditOptions
-from mlintern.audit.search.quick_model import MODEL
 from mlintern.core.errors import UserError
 
 RNG = np.random.default_rng(0)

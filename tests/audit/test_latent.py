@@ -10,11 +10,12 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from mlintern.audit.checks.latent_group import latent_groups, runs, stable_groups
 from mlintern.audit.command import main
 from mlintern.audit.inputs.frames import subject_from_arrays
+from mlintern.audit.inputs.units import Units
 from mlintern.audit.price.repair import Assignment, reassigned, repaired_subject, units_of_pairs
+from mlintern.audit.price.retrained import price_of
 from mlintern.audit.report.audit_report import Severity, Status
 from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.run import audit_subject
-from mlintern.audit.search.quick_model import Units, price_of
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "incident.py"
 

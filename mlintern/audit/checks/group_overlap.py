@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, pair_examples, row_numbers
+from mlintern.audit.inputs.units import Units
 from mlintern.audit.planting import Planting, fits, places_and_twins, put
 from mlintern.audit.registry import check
 from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
-from mlintern.audit.search.quick_model import Units
 
 
 def _units(subject: Subject) -> Units | None:

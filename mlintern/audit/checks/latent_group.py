@@ -17,14 +17,15 @@ import numpy as np
 
 from mlintern.audit.inputs.order import known_places, places
 from mlintern.audit.inputs.subject import Outcome, Subject, not_applicable, row_numbers
+from mlintern.audit.inputs.units import Units
 from mlintern.audit.planting import FEWEST, ROWS, Planting, put, smaller
+from mlintern.audit.price.retrained import price_of
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import check
 from mlintern.audit.report.audit_report import Finding, Kind, Severity, Status
 from mlintern.audit.search.index import index_of
 from mlintern.audit.search.neighbourhood import neighbourhood
 from mlintern.audit.search.neighbours import nearest
-from mlintern.audit.search.quick_model import Units, price_of
 
 _LADDER = (4, 6, 9, 13, 19, 28, 42)  # neighbourhood sizes at which groups must stay the same
 _ROWS = 4000

@@ -14,10 +14,10 @@ import numpy as np
 
 import mlintern
 from mlintern.audit.inputs.subject import Subject
+from mlintern.audit.inputs.units import Units
 from mlintern.audit.randomness import generator
 from mlintern.audit.registry import detector
 from mlintern.audit.report.audit_report import AuditReport, Finding, Severity
-from mlintern.audit.search.quick_model import Units
 from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.data.splits import Examples, Splits

@@ -2,6 +2,9 @@
 
 A cell's id is the hash of what determines its result and of nothing else. Two cells with one id have the same weights,
 losses and metrics, bit for bit; a finished id is never trained twice.
+
+A study's run.json is written by the host alone, in `mlintern.study.run.life`; a pack writes in `work/` beside it
+at most.
 """
 
 import hashlib

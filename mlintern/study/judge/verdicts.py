@@ -1,4 +1,9 @@
-"""The judge: from typed claims and runs to verdicts. The semantics stand in `mlintern.claims.parsing`."""
+"""What decides "supported": from typed claims and runs to verdicts.
+
+Each kind's `examine` says where the effect's interval lies against the claim's region, Holm corrects over the family,
+and `mlintern.statistics.printed.word` gives the word: supported inside, contradicted outside, else inconclusive. What
+each means is told in `mlintern.claims.parsing`.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
