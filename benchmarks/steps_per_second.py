@@ -46,7 +46,7 @@ INPUTS, TARGETS = torch.randn(N, 40), torch.randint(0, 10, (N,))
 
 
 with Composer("arxiv_2011_14439") as composer:
-    CONFIG = composer.compose(["model=mlp"])[0]["model"]
+    CONFIG = composer.compose(["model=mlp"])[0].model
 
 
 def make_model() -> nn.Module:

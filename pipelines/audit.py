@@ -13,7 +13,7 @@ def audit(pack: Pack, cells: list[CellPlan], console: Console) -> int:
     with Session(pack, cells, console) as session:
         audits = session.audit()
     show_audits(console, audits)
-    write_audits(report_folder(cells[0].config, pack.slug, []), audits)
+    write_audits(report_folder(cells[0].config.run.report_dir, pack.slug, []), audits)
     return 0
 
 

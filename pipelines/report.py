@@ -10,7 +10,9 @@ from pipelines.stage import main
 
 def report(pack: Pack, cells: list[CellPlan], console: Console) -> int:
     config = cells[0].config
-    report_study(pack, index_path(config, pack.slug, []), report_folder(config, pack.slug, []), console)
+    report_study(
+        pack, index_path(config.run.dir, pack.slug, []), report_folder(config.run.report_dir, pack.slug, []), console
+    )
     return 0
 
 

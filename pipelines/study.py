@@ -16,9 +16,9 @@ from pipelines.stage import main
 
 def study(pack: Pack, cells: list[CellPlan], console: Console) -> int:
     began = time.monotonic()
-    index = index_path(cells[0].config, pack.slug, [])
+    index = index_path(cells[0].config.run.dir, pack.slug, [])
     planned, _, seconds, failed = run_cells(pack, cells, console, plan_path(index))
-    write_index(index, pack, planned, cells[0].config["study"]["sections"], failed)
+    write_index(index, pack, planned, cells[0].config.study.sections, failed)
     seconds = {**seconds, "total": time.monotonic() - began}
     write_cost(index, seconds, failed, kept.keep(index, [item.cell_id for item in planned]))
     return 1 if failed else 0

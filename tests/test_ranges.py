@@ -73,12 +73,15 @@ def refusal(compose, overrides):
             "optimizer.weight_decay=10: with optimizer.lr=0.1 each step takes all of a weight, and more; give less",
         ),
         # trainer, data, protocol and the rest
-        (["trainer.clip_norm=-1"], "trainer.clip_norm=-1.0: must be above 0"),
+        (["trainer.clip_norm=-1"], "trainer.clip_norm=-1.0: must be a number above 0; null for no clipping"),
         (["trainer.clip_norm=inf"], "trainer.clip_norm=inf: must be a finite number"),
         (["trainer.batch_size=100", "data.train_size=50"], "trainer.batch_size=100: data.train_size=50 leaves fewer"),
-        (["data.train_size=0.5"], "data.train_size=0.5: must be a whole number of examples"),
-        (["data.label_noise={fraction: 15}"], "data.label_noise.fraction=15: must be a number from 0 to 1"),
-        (["protocol.valid_fraction=10"], "protocol.valid_fraction=10.0: must be at least 0 and below 1"),
+        (["data.train_size=0.5"], "data.train_size=0.5: must be a whole number at least 1; null for all examples"),
+        (
+            ["data.label_noise={fraction: 15}"],
+            "data.label_noise.fraction=15.0: must be a number at least 0 and",
+        ),
+        (["protocol.valid_fraction=10"], "protocol.valid_fraction=10.0: must be a number at least 0 and below 1"),
         (["protocol.split_seed=-1"], "protocol.split_seed=-1: must be a whole number at least 0"),
         (["study.budget_hours=inf"], "study.budget_hours=inf: must be a finite number"),
         (["run.checkpoint_seconds=inf"], "run.checkpoint_seconds=inf: must be a finite number"),
@@ -86,7 +89,7 @@ def refusal(compose, overrides):
         (["+loss.weight=[1.0,-2.0]"], "loss.weight=[1.0, -2.0]: must be a list of numbers at least 0, not all"),
         (["+loss.pos_weight=[0.0]"], "loss.pos_weight=[0.0]: must be a list of numbers at least 0, not all"),
         (["+loss.weight=3"], "loss.weight=3: must be a list of numbers"),
-        (["audit.horizon=-1"], "audit.horizon=-1: must be a number at least 0"),
+        (["audit.horizon=-1"], "audit.horizon=-1.0: must be a number at least 0"),
     ],
 )
 def test_one_line_before_anything_runs(compose, overrides, says):

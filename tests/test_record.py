@@ -35,7 +35,7 @@ def test_kinds_of_numbers_are_told_apart():
 @pytest.fixture(scope="module")
 def config():
     with Composer("arxiv_2011_14439") as composer:
-        return composer.compose(["model=cnn"])[0]
+        return composer.compose(["model=cnn"])[0].plain()
 
 
 def changed(config, key, value):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlintern.config import Composer
+from mlintern.config import Composer, Config
 from mlintern.data.splits import Splits
 
 HERE = Path(__file__).parent
@@ -24,18 +24,17 @@ def base() -> dict[str, Any]:
     """The engine's configuration, composed as for any run; the subject's own parts are put in by `config`."""
     with Composer("arxiv_2011_14439") as composer:
         composed, _ = composer.compose(["model=mlp", f"seed={SEED}", "augment=gaussian_noise", "determinism=strict"])
-    return dict(composed)
+    return composed.plain()
 
 
-def config(subject: str, **options: Any) -> dict[str, Any]:
+def config(subject: str, **options: Any) -> Config:
     """The composed configuration of one run; see `ours.Options` for what may vary."""
     module = f"papers.{SLUG}.modules"
     start = base()
     data = {"name": "waves", "source": {"_target_": f"{module}.Waves"}, "view": None, "classes": 6}
     preprocess = {"_target_": "mlintern.data.preprocess.Standardise", "per_feature": False}
     choice = {} if options.get("metrics", True) else {"metric": "loss", "mode": "min"}
-    return {
-        **start,
+    changed = {
         "paper": {**start["paper"], "slug": SLUG},
         "model": {"_target_": f"{module}.{SUBJECTS[subject]}", "unused": options.get("unused")},
         "data": {**data, "preprocess": preprocess, "num_workers": options.get("workers", 0)},
@@ -55,6 +54,7 @@ def config(subject: str, **options: Any) -> dict[str, Any]:
         "logger": options.get("logger", {"kind": "none"}),
         "run": {**start["run"], "checkpoint_seconds": 0.0},
     }
+    return Config.from_plain(start | changed)
 
 
 def prepare(folder: Path) -> None:

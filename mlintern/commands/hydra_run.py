@@ -100,7 +100,7 @@ def check_first(slug: str, argv: Sequence[str]) -> str:
         raise UserError(f"{str(error).splitlines()[0]}; see Hydra's override syntax") from None
     with Composer(slug) as composer:
         config, _ = composer.compose(first)
-    return str(config["run"]["dir"])
+    return config.run.dir
 
 
 def _first_value(override: Override) -> str:

@@ -26,10 +26,9 @@ def main(argv: Sequence[str]) -> int:
     slug = PaperId.parse(arguments.paper).slug
     runs = option_of(arguments.overrides, "run.dir") or arguments.runs
     reports = option_of(arguments.overrides, "run.report_dir") or arguments.reports
-    where = {"run": {"dir": runs, "report_dir": reports}}
-    index = index_path(where, slug, arguments.overrides)
+    index = index_path(runs, slug, arguments.overrides)
     if not index.exists():
         command = " ".join(["python -m mlintern", f"paper={arguments.paper}", *map(shlex.quote, arguments.overrides)])
         raise UserError(f"{index}: no such study has been run; run `{command}` first")
-    report_study(Pack(slug), index, report_folder(where, slug, arguments.overrides), Console())
+    report_study(Pack(slug), index, report_folder(reports, slug, arguments.overrides), Console())
     return 0

@@ -16,7 +16,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mlintern.config import arguments
+from mlintern.config import arguments, ranges
 from mlintern.config.boundary import (
     PROMISED,
     check_hydras_targets,
@@ -27,13 +27,13 @@ from mlintern.config.boundary import (
     with_values,
 )
 from mlintern.config.expansion import check_expansion
-from mlintern.config.explain import explain, no_option, search_path
+from mlintern.config.explain import check_keys, explain, search_path
 from mlintern.config.keys import IN_VAIN, of_users
 from mlintern.config.pack_yaml import check_pack
-from mlintern.config.schema import Schema
-from mlintern.config.values import check_values
+from mlintern.config.schema import Config
 from mlintern.core import roots, strict_yaml
 from mlintern.core.errors import UserError
+from mlintern.core.records import record
 from mlintern.core.targets.check import check_targets
 from mlintern.engine import directions
 from mlintern.engine.instantiate import allowed_prefixes
@@ -99,11 +99,12 @@ class Composer:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    def compose(self, overrides: Sequence[str]) -> tuple[Config, dict[str, str]]:
         """The checked, resolved configuration for `overrides`, and {group: chosen option}."""
         check_pack(self.folder)
         named = [f"paper={self.slug}", *(o for o in overrides if not o.lstrip("+").startswith("paper="))]
         check_overrides(named)
+        check_keys(named, self.folder)
         composed = self._composed([search_path(self.folder), *named], named)
         choices = {k: str(v) for k, v in composed.hydra.runtime.choices.items() if v is not None}
         raw: Any = OmegaConf.to_container(composed, resolve=False)
@@ -116,10 +117,11 @@ class Composer:
         with open_dict(composed):
             del composed["hydra"]
         self._leave_out_arguments(composed, raw, overrides)
-        plain = check(composed, self.slug, self.packs)
+        config = check(composed, self.slug, self.packs)
+        plain = config.plain()
         check_targets(plain, allowed_prefixes(self.slug), roots=self._roots)
         arguments.check(plain, self._roots)
-        return plain, choices
+        return config, choices
 
     @property
     def _roots(self) -> list[Path]:
@@ -161,9 +163,10 @@ class Composer:
         try:
             return compose("config", list(given), return_hydra_config=True)
         except (HydraException, OmegaConfBaseException) as error:
-            raise explain(error, self.slug, self.packs, named) from error
+            raise explain(error, self.folder, named) from error
         except (ValueError, AssertionError) as error:  # Hydra's own, for `model=3`, bad defaults lists and the like
-            raise no_option(error, named) from error
+            said = next(iter(str(error).splitlines()), "") or "a defaults list that Hydra cannot read"
+            raise UserError(f"{' '.join(named)}: {said}") from error
         except yaml.MarkedYAMLError as error:  # of conf/ itself
             raise UserError(f"{error.problem_mark or 'config'}: not YAML ({error.problem}); mend that line") from None
         except RecursionError:
@@ -183,18 +186,21 @@ class Composer:
         return users_part(with_values(self._alone[groups], [o for o in own if o not in groups]))
 
 
-def check(composed: DictConfig, slug: str, packs: Path) -> dict[str, Any]:
-    """A composed config as a plain dictionary, resolved and checked; raises UserError naming the key."""
+def check(composed: DictConfig, slug: str, packs: Path) -> Config:
+    """A composed config, resolved, typed and checked; raises UserError naming the key."""
     try:
-        typed = OmegaConf.merge(OmegaConf.structured(Schema), composed)
         for group, hint in (("model", "model=<variant>"), ("data", "data=<dataset>")):
             if composed.get(group) is None or not set(composed[group]) - _OF_ANY_DATA:
                 raise UserError(f"{group}: not chosen; the pack's paper config must set a default, or give {hint}")
-        plain: dict[str, Any] = OmegaConf.to_container(typed, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
-        raise explain(error, slug, packs) from error
+        raise explain(error, packs / slug) from error
     if (said := plain["paper"].get("slug")) != slug:
         raise UserError(f"paper.slug={said}: is not the pack's; write {slug} in papers/{slug}/conf/paper/{slug}.yaml")
-    check_values(plain)
+    for name in record.DETERMINING:
+        record.canonical(plain[name], name)
+    ranges.check_finite(plain)
     plain["sandbox"] = policy.current().config()  # whatever a project or a pack says of it
-    return directions.resolved(plain, packs)
+    config = Config.from_plain(plain)
+    ranges.check(config)
+    return directions.resolved(config, packs)

@@ -1,17 +1,26 @@
-"""What Hydra and OmegaConf say of a mistake, as one line that names the key and suggests the nearest known one."""
+"""What is said of a mistake in an override or a composition: one line that names the key and the nearest known one.
 
-import difflib
-import re
-from collections.abc import Sequence
+What the schema knows is said before Hydra composes; what Hydra and OmegaConf find is named by what their errors carry.
+"""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from mlintern.config import arguments
+from mlintern.config.keys import root_of
+from mlintern.config.schema import Config
 from mlintern.core import roots
 from mlintern.core.errors import UserError
+from mlintern.core.schema import field_names, group_at, guess
+from mlintern.core.schema import unknown_key as not_in_schema
+
+_OF_PACKS = ("model", "data", "ablation")
+"""Groups whose options are all a pack's."""
 
 
 def search_path(pack: Path) -> str:
@@ -20,59 +29,50 @@ def search_path(pack: Path) -> str:
     return f"hydra.searchpath=['file://{folder}']"
 
 
-def explain(error: BaseException, slug: str, packs: Path, overrides: Sequence[str] = ()) -> UserError:
-    """A Hydra or OmegaConf error as one line that names the key and suggests the nearest known one."""
-    text = str(error)
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):
-            return cause
-        cause = cause.__cause__
-    if missing := re.search(r"Could not find '([^']+)'", text) or re.search(
-        r"In '[^']+': Could not find '([^']+)'", text
-    ):
-        group, _, name = missing[1].rpartition("/")
-        options = options_of(group, packs / slug)
+def check_keys(overrides: Sequence[str], pack: Path) -> None:
+    """Raises UserError for an override of a key that the schema does not have, or of a group by a number."""
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        root, *rest = key.split(".")
+        if root_of(override) == "hydra" or "@" in key or not key:
+            continue
+        if not rest and (options := options_of(root, pack)):
+            if _is_number(value) and value not in options:
+                raise UserError(f"{key}={value}: no such option; choose {', '.join(options)}")
+            continue
+        if not rest and root in _OF_PACKS and value not in ("", "null"):
+            raise UserError(f"{key}: the pack has no options for it; see papers/{pack.name}/conf/ for what it has")
+        if root not in field_names(Config):
+            raise not_in_schema(Config, key)
+        group = group_at(Config, [root])
+        if group is not None and rest and rest[0] not in field_names(group):
+            raise not_in_schema(group, key)
+
+
+def explain(error: BaseException, pack: Path, overrides: Sequence[str] = ()) -> UserError:
+    """An error of Hydra's or OmegaConf's as one line."""
+    causes = list(_causes(error))
+    if said := next((cause for cause in causes if isinstance(cause, UserError)), None):
+        return said
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        options = options_of(group, pack)
         if not options:
-            return UserError(f"{group}={name}: no such group; see conf/ and papers/{slug}/conf/ for those that exist")
-        return UserError(f"{group}={name}: no such option;{_nearest(name, options)} choose {', '.join(options)}")
-    if unknown := re.search(r"Could not override '([^']+)'", text):
-        if unknown[1] in roots.COORDINATES:
-            return UserError(f"{unknown[1]}: the pack has no options for it; see papers/{slug}/conf/ for what it has")
-        if options := options_of(unknown[1], packs / slug):
-            given = next((o for o in overrides if o.startswith(f"{unknown[1]}=")), f"{unknown[1]}={options[0]}")
-            return UserError(f"{given}: none of this group is chosen so far; to add one, give +{given}")
-        return unknown_key(unknown[1], packs / slug, overrides)
-    if struct := re.search(r"Key '([^']+)' (?:is )?not in '(\w+)'", text):
-        full = re.search(r"full_key: (\S+)", text)
-        return UserError(f"{full[1] if full else struct[1]}: no such key; see `--cfg job` for all keys")
-    if mandatory := re.search(r"Missing mandatory value: (\S+)", text):
-        full = re.search(r"full_key: (\S+)", text)
-        key = full[1] if full else mandatory[1]
+            where = f"conf/ and papers/{pack.name}/conf/"
+            return UserError(f"{group}={name}: no such group; see {where} for those that exist")
+        return UserError(f"{group}={name}: no such option;{guess(name, options)} choose {', '.join(options)}")
+    found = next((cause for cause in causes if isinstance(cause, OmegaConfBaseException)), None)
+    key = found.full_key if found is not None else None
+    if key and isinstance(found, ConfigKeyError | ConfigAttributeError) and isinstance(error, HydraException):
+        return unknown_key(key, pack, overrides)
+    if key and isinstance(found, MissingMandatoryValue):
         return UserError(f"{key}: no value; give {key}=…")
-    if typed := re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", text):
-        full = re.search(r"full_key: (\S+)", text)
-        kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "text"}
-        return UserError(f"{full[1] if full else 'value'}={typed[1]}: not {kinds.get(typed[2], typed[2])}")
-    if none := re.search(r"Incompatible value 'None' for field of type '(\w+)'", text):
-        kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-        full = re.search(r"full_key: (\S+)", text)
-        return UserError(f"{full[1] if full else 'value'}=null: needs {kinds.get(none[1], none[1])}")
-    if re.search(r"Invalid type assigned: (list|ListConfig) is not a subclass of", text):
-        full = re.search(r"full_key: (\S+)", text)
-        return UserError(f"{full[1] if full else 'a key'}: is a list, and must be a mapping of keys to values")
-    first = text.splitlines()[0] if text else type(error).__name__
-    full = re.search(r"full_key: (\S+)", text)
-    if full:
-        return UserError(f"{full[1]}: {first}")
-    return UserError(f"{first}; see `--cfg job` for the configuration and `--help` for examples")
-
-
-def no_option(error: ValueError | AssertionError, overrides: Sequence[str]) -> UserError:
-    """Hydra's complaint about a group's option that is no name, with the override that gave it."""
-    numbers = [o for o in overrides if re.fullmatch(r"[^=.]*=\s*[\d.+-]+\s*", o)]
-    said = next(iter(str(error).splitlines()), "") or "a defaults list that Hydra cannot read"
-    return UserError(f"{', '.join(numbers) or ' '.join(overrides)}: {said}")
+    for override in overrides if found is None else ():
+        group = override.partition("=")[0]
+        if group not in field_names(Config) and options_of(group, pack):
+            return UserError(f"{override}: none of this group is chosen so far; to add one, give +{override}")
+    first = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return UserError(f"{key}: {first}" if key else f"{first}; see `--cfg job` for the configuration, `--help` for more")
 
 
 def options_of(group: str, pack: Path) -> list[str]:
@@ -88,7 +88,7 @@ def unknown_key(key: str, pack: Path, overrides: Sequence[str]) -> UserError:
         name, default = taken[key]
         so_far = "which nothing sets" if default is None else f"with the default {default}"
         return UserError(f"{key}: is an argument of {name} {so_far}, so far in no config; give +{key}={value}")
-    close = _nearest(key, [*known, *(f"+{argument}" for argument in taken)])
+    close = guess(key, [*known, *(f"+{argument}" for argument in taken)])
     return UserError(f"{key}: no such key;{close} see `--cfg job` for all keys")
 
 
@@ -96,7 +96,6 @@ def _keys(pack: Path, choices: Sequence[str]) -> tuple[list[str], dict[str, tupl
     """(dotted keys and groups of the configuration that `choices` compose, {argument that its classes take beside
     those: (class, default)})."""
     from hydra import compose
-    from hydra.errors import HydraException
 
     named = [o for o in choices if not o.lstrip("+").startswith("paper=")]
     plain: Any = None
@@ -125,7 +124,15 @@ def _keys(pack: Path, choices: Sequence[str]) -> tuple[list[str], dict[str, tupl
     return known, taken
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    """The known name that is most like this one, as a question; nothing where none is, or the name is too long."""
-    close = difflib.get_close_matches(name, known, n=1) if len(name) < 100 else []
-    return f" did you mean {close[0]}?" if close else ""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

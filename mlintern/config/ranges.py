@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlintern.core.errors import UserError
-from mlintern.core.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range
-from mlintern.core.streams.seeding import MAX_SEED
+from mlintern.core.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range
 from mlintern.engine import schedules
+from mlintern.engine.config import CellConfig
 
 _WITHOUT_TORCH = ("mlintern.engine.schedules", "mlintern.engine.augments")
 LARGEST_LR = 1000.0
@@ -52,55 +52,41 @@ ARGUMENTS: dict[str, dict[str, Range]] = {
 """{target, or the beginning of targets that ends in a dot: {argument: what it may be}}; the longest that fits counts,
 and those of the others that it does not name."""
 
-_KEYS = {
-    "protocol.split_seed": Range(0, MAX_SEED, whole=True),
-    "audit.horizon": NOT_NEGATIVE,
-    "llm.budget_usd": NOT_NEGATIVE,
-    "llm.max_repairs": COUNT,
-    "llm.timeout_s": POSITIVE,
-    "data.classes": Range(1, whole=True),
-}
-"""Keys of the configuration itself, where they have a value."""
 
-
-def check(config: Mapping[str, Any]) -> None:
-    """Ranges of single values; raises UserError naming the key."""
-    for key, value in _numbers({name: group for name, group in config.items() if name != "paper"}):
+def check_finite(plain: Mapping[str, Any]) -> None:
+    """Raises UserError naming the first number of a plain configuration that is none."""
+    for key, value in _numbers({name: group for name, group in plain.items() if name != "paper"}):
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{key}={value}: must be a finite number")
-    for key, allowed in _KEYS.items():
-        group, _, name = key.partition(".")
-        if config[group].get(name) is not None:
-            allowed.check(key, config[group][name])
-    data = config["data"]
-    parts = {name: config[name] for name in ("optimizer", "scheduler", "loss", "augment", "method")}
-    parts |= {f"data.{name}": data[name] for name in ("preprocess", "view") if data.get(name)}
-    parts |= {f"metrics.{name}": item for name, item in config["metrics"].items()}
+
+
+def check(config: CellConfig) -> None:
+    """Ranges of the arguments of what is built; raises UserError naming the key."""
+    parts = {name: getattr(config, name) for name in ("optimizer", "scheduler", "loss", "augment", "method")}
+    parts |= {"data.preprocess": config.data.preprocess, "data.view": config.data.view}
+    parts |= {f"metrics.{name}": item for name, item in config.metrics.items()}
     for where, part in parts.items():
         check_arguments(where, part)
         made_without_torch(where, part)
-    _check_betas(config["optimizer"])
-    _check_weights(config["loss"])
-    _check_decay(config["optimizer"])
+    _check_betas(config.optimizer)
+    _check_weights(config.loss)
+    _check_decay(config.optimizer)
 
 
-def check_cell(config: Mapping[str, Any]) -> None:
+def check_cell(config: CellConfig) -> None:
     """What the values of one cell must be to each other; raises UserError naming the keys."""
-    trainer, data = config["trainer"], config["data"]
-    if (schedule := made_without_torch("scheduler", config["scheduler"])) is not None:
-        schedules.check(schedule, trainer["max_steps"])
-    size = data.get("train_size")
-    if size is not None and trainer["batch_size"] > size:
+    batch, size = config.trainer.batch_size, config.data.train_size
+    if (schedule := made_without_torch("scheduler", config.scheduler)) is not None:
+        schedules.check(schedule, config.trainer.max_steps)
+    if size is not None and batch > size:
         raise UserError(
-            f"trainer.batch_size={trainer['batch_size']}: data.train_size={size} leaves fewer training rows; use at "
-            f"most {size}"
+            f"trainer.batch_size={batch}: data.train_size={size} leaves fewer training rows; use at most {size}"
         )
 
 
-def notes(config: Mapping[str, Any]) -> list[str]:
+def notes(config: CellConfig) -> list[str]:
     """What is no mistake, and may not be what was meant."""
-    trainer = config["trainer"]
-    every, last = trainer["eval_every"], trainer["max_steps"]
+    every, last = config.trainer.eval_every, config.trainer.max_steps
     if every is not None and every > last:
         return [f"trainer.eval_every={every} is beyond trainer.max_steps={last}: evaluated at the end only"]
     return []

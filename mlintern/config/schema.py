@@ -1,127 +1,82 @@
-"""The shape of a composed configuration: every group and key that is not free, with its type."""
+"""The whole configuration, typed: what a cell is trained by, and what a study, its audit and its author are asked."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, get_args
 
-from omegaconf import MISSING
+from mlintern.audit.report.options import AuditOptions
+from mlintern.core.errors import UserError
+from mlintern.core.ranges import COUNT, NOT_NEGATIVE, POSITIVE, Range
+from mlintern.core.schema import AtLeastOne, Group, Number, Whole
+from mlintern.core.streams.seeding import check_seed
+from mlintern.engine.config import CellConfig
 
-
-@dataclasses.dataclass
-class Trainer:
-    """Config group `trainer`."""
-
-    accelerator: str = MISSING
-    strategy: str = MISSING
-    devices: int = MISSING
-    shards: int = MISSING
-    accumulate: int | None = MISSING
-    precision: str = MISSING
-    max_steps: int = MISSING
-    batch_size: int = MISSING
-    eval_batch_size: int = MISSING
-    eval_every: int | None = MISSING
-    order: str = MISSING
-    clip_norm: float | None = MISSING
+Design = Literal["one_at_a_time", "full", "fraction", "none"]
+DESIGNS: tuple[str, ...] = get_args(Design)
+"""Which combinations of the ablations' levels a study runs; `mlintern/plan/design.py` says what each is."""
 
 
-@dataclasses.dataclass
-class Run:
-    """Key `run`: where things go. Nothing in it changes a result."""
+@dataclasses.dataclass(frozen=True)
+class Study(Group):
+    """Config group `study`; conf/study/paper.yaml says what each key is."""
 
-    dir: str = MISSING
-    data_dir: str = MISSING
-    report_dir: str = MISSING
-    checkpoint_seconds: float = MISSING
+    KEY: ClassVar[str] = "study"
+    seeds: tuple[Whole, ...] | None
+    jobs: AtLeastOne | None
+    retries: Annotated[Whole, COUNT]
+    design: Design
+    budget_hours: Annotated[Number, Range(0, open_low=True, fix="null for no limit")] | None
+    probe_assumptions: bool
+    controls: bool
+    sections: tuple[str, ...]
 
-
-@dataclasses.dataclass
-class Study:
-    """Config group `study`."""
-
-    seeds: list[int] | None = MISSING
-    jobs: int | None = MISSING
-    retries: int = MISSING
-    design: str = MISSING
-    budget_hours: float | None = MISSING
-    probe_assumptions: bool = MISSING
-    controls: bool = MISSING
-    sections: list[str] = MISSING
-
-
-@dataclasses.dataclass
-class Llm:
-    """Config group `llm`."""
-
-    provider: str = MISSING
-    base_url: str | None = MISSING
-    model: str | None = MISSING
-    budget_usd: float = MISSING
-    price: dict[str, float] | None = MISSING
-    max_repairs: int = MISSING
-    replay: str | None = MISSING
-    timeout_s: float = MISSING
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seeds = self.seeds
+        for seed in seeds or ():
+            check_seed(seed)
+        if seeds is not None and (not seeds or len(set(seeds)) != len(seeds)):
+            raise UserError(f"study.seeds={list(seeds)}: must name at least one seed, each once")
 
 
-@dataclasses.dataclass
-class DeterminismGroup:
-    """Config group `determinism`; checked further by `Determinism`."""
+@dataclasses.dataclass(frozen=True)
+class Llm(Group):
+    """Config group `llm`; `mlintern.author.settings` checks it further."""
 
-    level: str = MISSING
-    threads: int = MISSING
-    deterministic_algorithms: bool = MISSING
-    environment: dict[str, str] = MISSING
-
-
-@dataclasses.dataclass
-class ProtocolGroup:
-    """Config group `protocol`; checked further by `EvaluationProtocol`."""
-
-    name: str = MISSING
-    fit_on: list[str] = MISSING
-    valid_fraction: float = MISSING
-    select_on: str = MISSING
-    metric: str = MISSING
-    mode: str | None = None
-    split_seed: int = MISSING
+    KEY: ClassVar[str] = "llm"
+    provider: str
+    base_url: str | None
+    model: str | None
+    budget_usd: Annotated[Number, NOT_NEGATIVE]
+    price: Mapping[str, Number] | None
+    max_repairs: Annotated[Whole, COUNT]
+    replay: str | None
+    timeout_s: Annotated[Number, POSITIVE]
 
 
-@dataclasses.dataclass
-class Env:
+@dataclasses.dataclass(frozen=True)
+class Env(Group):
     """Key `env`."""
 
-    drift: str = MISSING
+    KEY: ClassVar[str] = "env"
+    drift: Literal["warn", "refuse"]
 
 
-@dataclasses.dataclass
-class SandboxGroup:
+@dataclasses.dataclass(frozen=True)
+class SandboxGroup(Group):
     """Config group `sandbox`; the user's word, see `mlintern.sandbox.policy`."""
 
-    backend: str = MISSING
-    network: str = MISSING
+    KEY: ClassVar[str] = "sandbox"
+    backend: str
+    network: str
 
 
-@dataclasses.dataclass
-class Schema:
-    """The whole configuration. Groups that a pack fills freely are mappings."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(CellConfig):
+    """A composed configuration. Groups that a pack fills freely are components."""
 
-    seed: int = MISSING
-    paper: dict[str, Any] = MISSING
-    model: dict[str, Any] = MISSING
-    data: dict[str, Any] = MISSING
-    ablation: dict[str, Any] | None = None
-    optimizer: dict[str, Any] = MISSING
-    scheduler: dict[str, Any] = MISSING
-    loss: dict[str, Any] = MISSING
-    augment: dict[str, Any] = MISSING
-    method: dict[str, Any] = MISSING
-    metrics: dict[str, Any] = MISSING
-    protocol: ProtocolGroup = MISSING
-    trainer: Trainer = MISSING
-    determinism: DeterminismGroup = MISSING
-    audit: dict[str, Any] = MISSING
-    logger: dict[str, Any] = MISSING
-    study: Study = MISSING
-    llm: Llm = MISSING
-    run: Run = MISSING
-    env: Env = MISSING
-    sandbox: SandboxGroup = MISSING
+    audit: AuditOptions
+    study: Study
+    llm: Llm
+    env: Env
+    sandbox: SandboxGroup

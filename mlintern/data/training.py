@@ -4,12 +4,13 @@ Both are fixed draws of the data, the same for every seed of the study, so that 
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from mlintern.core.errors import UserError
+from mlintern.core.ranges import Range
+from mlintern.core.schema import Group, Number, Whole
 from mlintern.core.streams import seeding
 from mlintern.data.splits import PARTS, Examples
 
@@ -49,33 +50,21 @@ def _by_group(groups: np.ndarray, seed: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelNoise:
+class LabelNoise(Group):
     """Wrong labels on purpose (`data.label_noise`): a fixed share of each part named gets another class."""
 
-    fraction: float
+    KEY: ClassVar[str] = "data.label_noise"
+    fraction: Annotated[Number, Range(0, 1)]
     """Share of the labels that become wrong, in [0, 1]; exactly round(fraction * n) of n do."""
     parts: tuple[str, ...] = ("train",)
     """Published parts that are changed; a hold-out is drawn from train afterwards."""
-    seed: int = 0
+    seed: Whole = 0
 
     def __post_init__(self) -> None:
-        number = isinstance(self.fraction, int | float) and not isinstance(self.fraction, bool)
-        if not number or not 0 <= self.fraction <= 1:
-            raise UserError(f"data.label_noise.fraction={self.fraction}: must be a number from 0 to 1")
+        super().__post_init__()
         if not self.parts or set(self.parts) - set(PARTS):
             raise UserError(f"data.label_noise.parts={list(self.parts)}: choose from {', '.join(PARTS)}")
         seeding.check_seed(self.seed)
-
-    @classmethod
-    def from_config(cls, value: Any) -> "LabelNoise":
-        """From the composed key; raises UserError naming what is off."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(value, dict) or set(value) - known or "fraction" not in value:
-            raise UserError(f"data.label_noise={value}: give fraction, and if need be parts and seed")
-        parts = value.get("parts", ["train"])
-        if not isinstance(parts, Sequence) or isinstance(parts, str):
-            raise UserError(f"data.label_noise.parts={parts}: must be a list, like [train]")
-        return cls(**{**value, "parts": tuple(parts)})
 
     def applied(self, name: str, part: Examples, classes: int) -> Examples:
         """The part with its share of wrong labels; each is drawn evenly from the other classes."""

@@ -11,6 +11,7 @@ from typing import Any
 from mlintern.core.records import record
 from mlintern.core.streams import seeding
 from mlintern.engine import ENGINE_VERSION
+from mlintern.engine.config import CellConfig
 from mlintern.engine.source import source_sha256
 from mlintern.engine.told import Told, why
 from mlintern.sandbox.policy import BARE
@@ -23,7 +24,7 @@ _CLOSE = 1e-5
 
 def assemble(
     facts: Mapping[str, Any],
-    config: Mapping[str, Any],
+    config: CellConfig,
     told: Told,
     metrics: Mapping[str, Mapping[str, float]],
     readings: Sequence[Mapping[str, Any]],
@@ -33,7 +34,7 @@ def assemble(
 ) -> record.RunRecord:
     """The record. `metrics` are {part: {name: value}} of the chosen weights, `readings` the looks at test on the way,
     `known` what the caller computed besides; `measured` names what the pack's own code said of the weights."""
-    protocol = config["protocol"]
+    protocol = config.protocol
     differs = contradictions(told, metrics, config, measured) if diverged is None else []
     message = _unscored(told.step, metrics) if diverged is None else why(diverged, told.cause)
     result: record.RunRecord = {
@@ -41,16 +42,16 @@ def assemble(
         **facts,  # type: ignore[typeddict-item]
         "status": "diverged" if message else "finished",
         "message": message,
-        "seed": config["seed"],
-        "config": dict(config),
+        "seed": config.seed,
+        "config": config.plain(),
         "engine": engine_now(),
-        "streams": seeding.stream_heads(config["seed"]),
+        "streams": seeding.stream_heads(config.seed),
         "loss_chain_sha256": told.loss_chain_sha256,
         "evaluations": [finite(row) for row in in_order(told.history, readings)],
         "selection": {
-            "split": protocol["select_on"],
-            "metric": protocol["metric"],
-            "mode": protocol["mode"] or "max",
+            "split": protocol.select_on,
+            "metric": protocol.metric,
+            "mode": protocol.mode or "max",
             "step": told.step,
             "value": told.value,
         },
@@ -89,10 +90,10 @@ def in_order(history: Sequence[Mapping[str, Any]], readings: Sequence[Mapping[st
 
 
 def contradictions(
-    told: Told, metrics: Mapping[str, Mapping[str, float]], config: Mapping[str, Any], measured: Sequence[str] = ()
+    told: Told, metrics: Mapping[str, Mapping[str, float]], config: CellConfig, measured: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """What the training told of its chosen weights that they do not score: [{"part", "name", "told", "computed"}]."""
-    loose = config["determinism"]["level"] == "fast"
+    loose = config.determinism.level == "fast"
     found = []
     for row in told.history:
         part = row["split"]
@@ -105,9 +106,9 @@ def contradictions(
             found.append(
                 {"part": part, "name": name, "told": finite_number(value), "computed": finite_number(computed)}
             )
-    value, protocol = told.value, config["protocol"]
-    if value is not None and protocol["select_on"] in metrics:
-        name, part = protocol["metric"], protocol["select_on"]
+    value, protocol = told.value, config.protocol
+    if value is not None and protocol.select_on in metrics:
+        name, part = protocol.metric, protocol.select_on
         computed = metrics[part].get(name)
         named = any(item["part"] == part and item["name"] == name for item in found)
         if computed is not None and name not in measured and not named and not _same(value, computed, loose):

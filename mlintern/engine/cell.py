@@ -22,6 +22,7 @@ from mlintern.engine import losses, probes, rows, weights
 from mlintern.engine.assemble import assemble
 from mlintern.engine.checkpoint import CHECKPOINT_FILE
 from mlintern.engine.columns import write_table
+from mlintern.engine.config import CellConfig
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.inside import Inside
 from mlintern.engine.instantiate import build
@@ -32,11 +33,10 @@ from mlintern.engine.told import SELECTED_FILE, TOLD_FILE
 from mlintern.engine.training import train
 from mlintern.loggers import open_log
 from mlintern.loggers.log import Finished
-from mlintern.loggers.rows import wants_steps
 
 
 def run_cell(
-    config: Mapping[str, Any],
+    config: CellConfig,
     splits: Splits,
     folder: Path,
     facts: Mapping[str, Any],
@@ -54,7 +54,9 @@ def run_cell(
     folder.mkdir(parents=True, exist_ok=True)
     parts = rows.of_splits(splits, rows.ignored(config))
     sizes = rows.sizes_of(config, splits, {name: part.inputs for name, part in parts.items()})
-    log = open_log(config, folder, facts)
+    alone = {"cell_id": folder.name, "slug": config.slug, "levels": {}}
+    alone["variant"] = config.model.target.rpartition(".")[2] or "model"
+    log = open_log(config.logger, config.trainer.max_steps, folder, {**alone, **facts, "config": config.plain()})
     log.start()
     looks: dict[str, dict[str, Any]] = {}
 
@@ -62,7 +64,7 @@ def run_cell(
         found = _Judge(config, state, sizes).score(parts["test"], step)
         looks[weights.weights_sha256(state)] = found.row(step, "test")
         log.evaluated(step, "test", {"loss": found.loss, **found.metrics})
-        metric = config["protocol"]["metric"]
+        metric = config.protocol.metric
         return found.loss if metric == "loss" else found.metrics[metric]
 
     with contextlib.ExitStack() as unfinished:
@@ -74,7 +76,7 @@ def run_cell(
             sizes=sizes,
             on_progress=on_progress,
             on_evaluated=log.evaluated,
-            on_saved=log.saved if wants_steps(config["logger"]) else None,
+            on_saved=log.saved if config.logger.wants_steps else None,
             read_test=read_test,
             should_stop=should_stop,
             until=until,
@@ -112,12 +114,12 @@ def run_cell(
 class _Judge:
     """Scores weights with everything that the config names, the pack's own code included."""
 
-    def __init__(self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor], sizes: Mapping[str, Any]):
+    def __init__(self, config: CellConfig, state: Mapping[str, torch.Tensor], sizes: Mapping[str, Any]):
         self.sealed = Sealed(config, state, sizes)
-        built = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]
+        built = [build(item, f"metrics.{name}") for name, item in config.metrics.items()]
         self.metrics = [item for item in built if not probes.is_probe(item)]
         self.probes = [item for item in built if probes.is_probe(item)]
-        self.loss = losses.make(config["loss"])
+        self.loss = losses.make(config.loss)
 
     def _part(self, part: Rows) -> probes.Part:
         device = self.sealed.device
@@ -155,7 +157,7 @@ def diverged_at(folder: Path) -> int | None:
     return int(broken[0]) if len(broken) else None
 
 
-def _dealt(config: Mapping[str, Any], parts: Mapping[str, Rows]) -> dict[str, Rows]:
+def _dealt(config: CellConfig, parts: Mapping[str, Rows]) -> dict[str, Rows]:
     """The parts with the targets that the cell learns."""
     train = parts["train"]
     return {**parts, "train": Rows(train.inputs, rows.dealt(config, train.targets), train.annotations)}

@@ -10,11 +10,10 @@ import dataclasses
 import os
 import sys
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mlintern.core.errors import UserError
-
-LEVELS = ("strict", "portable", "fast")
+from mlintern.core.schema import AtLeastOne, Group
 
 NUMPY_PINS = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR", "OPENBLAS_CORETYPE": "Haswell"}
 """For every worker, whatever its level: data are prepared and audited with numpy, whose AVX-512 kernels round otherwise
@@ -23,12 +22,14 @@ ones above x86-64-v3; a name that the CPU lacks is ignored."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Determinism:
+class Determinism(Group):
     """One level, as the config group gives it."""
+
+    KEY: ClassVar[str] = "determinism"
 
     level: Literal["strict", "portable", "fast"]
     """strict: same bits on the same type of machine. portable: on any x86-64 CPU with AVX2. fast: no promise."""
-    threads: int
+    threads: AtLeastOne
     """Threads per training process. One: a second changes sums, and on a busy machine costs more than it gives."""
     deterministic_algorithms: bool
     """torch.use_deterministic_algorithms, never with warn_only: an op that has none is an error that names it."""
@@ -36,8 +37,7 @@ class Determinism:
     """Variables to set before torch is imported."""
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise UserError(f"determinism.level={self.level}: choose {', '.join(LEVELS)}")
+        super().__post_init__()
         if self.level != "fast" and self.threads != 1:
             raise UserError(f"determinism.threads={self.threads}: {self.level} needs 1 (more threads change the bits)")
 

@@ -9,32 +9,34 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mlintern.core.errors import UserError
 from mlintern.data.protocol import EvaluationProtocol
+from mlintern.engine.config import CellConfig
 
 ENGINE = {"mlintern.engine.metrics.Accuracy": True, "mlintern.engine.metrics.SquaredError": False}
 """{target: whether higher is better} of the metrics that come with the engine."""
 NAMES = {"mlintern.engine.metrics.Accuracy": "accuracy", "mlintern.engine.metrics.SquaredError": "squared_error"}
 LARGEST_SOURCE = 1 << 20
+Composed = TypeVar("Composed", bound=CellConfig)
 
 
-def resolved(config: Mapping[str, Any], packs: Path) -> dict[str, Any]:
+def resolved(config: Composed, packs: Path) -> Composed:
     """A composed config whose `protocol.mode` is that of its metric.
 
     Raises UserError where it says otherwise than the metric, and for a metric that is chosen on without saying it.
     """
-    protocol = config["protocol"]
-    metric = protocol["metric"]
-    item = _item(config["metrics"], metric, packs)
+    protocol, metric = config.protocol, config.protocol.metric
+    item = _item(config.metrics, metric, packs)
     target = "" if item is None else str(item.get("_target_", ""))
     higher = False if metric == "loss" else None if item is None else of_target(target, packs)
     if higher is None:
-        if item is not None and protocol["select_on"] != "last":
+        if item is not None and protocol.select_on != "last":
             raise UserError(unsaid(metric, target))
-        return dict(config)
-    return {**config, "protocol": {**protocol, "mode": _agreed(protocol["mode"], metric, higher)}}
+        return config
+    agreed = dataclasses.replace(protocol, mode=_agreed(protocol.mode, metric, higher))
+    return dataclasses.replace(config, protocol=agreed)
 
 
 def settled(protocol: EvaluationProtocol, metrics: Iterable[Any]) -> EvaluationProtocol:
@@ -57,11 +59,11 @@ def of_metric(metric: Any) -> bool | None:
     return said if isinstance(said, bool) else None
 
 
-def known(config: Mapping[str, Any]) -> dict[str, bool]:
-    """{metric: whether higher is better}, as a composed config tells: the engine's, the loss, and what is chosen on."""
-    targets = {str(item.get("_target_", "")) for item in config["metrics"].values() if isinstance(item, Mapping)}
+def known(recorded: Mapping[str, Any]) -> dict[str, bool]:
+    """{metric: whether higher is better}, as a recorded config tells: the engine's, the loss, and what is chosen on."""
+    targets = {str(item.get("_target_", "")) for item in recorded["metrics"].values() if isinstance(item, Mapping)}
     found = {NAMES[target]: ENGINE[target] for target in targets if target in ENGINE}
-    protocol = config["protocol"]
+    protocol = recorded["protocol"]
     if protocol.get("mode") in ("max", "min"):
         found.setdefault(protocol["metric"], protocol["mode"] == "max")
     return {**found, "loss": False}
@@ -86,8 +88,6 @@ def unsaid(metric: str, target: str) -> str:
 def _agreed(mode: str | None, metric: str, higher: bool) -> Literal["max", "min"]:
     right: Literal["max", "min"] = "max" if higher else "min"
     better = "higher" if higher else "lower"
-    if mode not in (None, right, "max", "min"):
-        raise UserError(f"protocol.mode={mode}: choose max or min, or leave it out")
     if mode not in (None, right):
         raise UserError(
             f"protocol.mode={mode}: {better} is better for protocol.metric={metric}; leave protocol.mode out (null)"

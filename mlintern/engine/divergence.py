@@ -4,13 +4,15 @@ A step is a function of the weights and its number, so the steps up to the one t
 looked at. Where they were many, only the losses before it are looked at.
 """
 
+import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from mlintern.data.group import Data
+from mlintern.engine.config import CellConfig
 from mlintern.engine.feed import Batch
 from mlintern.engine.loop import Loop
 from mlintern.engine.trace import FLUSH_EVERY
@@ -68,6 +70,6 @@ class Replay(Loop):
             return float(torch.stack([one.float().cpu() for one in each]).max()) if each else 0.0
 
 
-def quiet(config: Mapping[str, Any]) -> dict[str, Any]:
+def quiet(config: CellConfig) -> CellConfig:
     """The configuration of a replay: the same bits without processes of its own."""
-    return {**config, "data": {**config["data"], "num_workers": 0}}
+    return dataclasses.replace(config, data=Data({**config.data, "num_workers": 0}))

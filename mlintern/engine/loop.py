@@ -278,7 +278,7 @@ class Loop:
     def consider(self, value: float) -> None:
         """Keep the weights if what they score is the best so far."""
         state = self.state
-        if better(value, state.best, self.plan.protocol.mode):
+        if better(value, state.best, self.plan.protocol.direction):
             state.best, state.selected_step = value, state.step
             state.selected = weights.snapshot(self.model)
 

@@ -24,19 +24,19 @@ from mlintern.engine.trusted import is_trusted
 def measure(sealed: Sealed, rows: Mapping[str, Rows], step: int, sender: Sender) -> None:
     """Send what has to be measured of each part: `{"part", "name"}` and float64 [n], of a loss [1]; maps at the end."""
     config = sealed.config
-    built = {name: build(item, f"metrics.{name}") for name, item in config["metrics"].items()}
+    built = {name: build(item, f"metrics.{name}") for name, item in config.metrics.items()}
     asked = [item for item in built.values() if probes.is_probe(item)]
-    own = [built[name] for name, item in config["metrics"].items() if not is_trusted(item) and built[name] not in asked]
-    loss = losses.make(config["loss"])
+    own = [built[name] for name, item in config.metrics.items() if not is_trusted(item) and built[name] not in asked]
+    loss = losses.make(config.loss)
     options: dict[str, Any] = {"seed": sealed.seed, "step": step, "precision": sealed.precision}
     with guard.on(sealed.model, loss, *own, *asked):
         for part, of in rows.items():
             whole = _part(of, sealed.device)
-            if own or not is_trusted(config["loss"]):
+            if own or not is_trusted(config.loss):
                 found = evaluate(
                     sealed.model, whole.inputs, whole.targets, loss, own, batch_size=sealed.batch_size, **options
                 )
-                if not is_trusted(config["loss"]):
+                if not is_trusted(config.loss):
                     sender.send(np.array([found.loss]), part=part, name="loss")
                 for name, values in found.per_example.items():
                     sender.send(values.astype(np.float64), part=part, name=name)

@@ -7,15 +7,10 @@ own call, because with one device per process Fabric wraps nothing.
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from typing import Literal, get_args
 
 import torch
 
-from mlintern.core.errors import UserError
-
-Name = Literal["32-true", "64-true", "bf16-true", "bf16-mixed"]
-PRECISIONS: tuple[Name, ...] = get_args(Name)
-"""float16 is not among them: it needs a gradient scaler, whose state would be one more thing that a step depends on."""
+from mlintern.engine.config import PrecisionName
 
 _DTYPES = {"32": torch.float32, "64": torch.float64, "bf16": torch.bfloat16}
 
@@ -24,11 +19,7 @@ _DTYPES = {"32": torch.float32, "64": torch.float64, "bf16": torch.bfloat16}
 class Precision:
     """What `trainer.precision` asks for."""
 
-    name: Name = "32-true"
-
-    def __post_init__(self) -> None:
-        if self.name not in PRECISIONS:
-            raise UserError(f"trainer.precision={self.name}: choose {', '.join(PRECISIONS)}")
+    name: PrecisionName = "32-true"
 
     @property
     def plain(self) -> bool:

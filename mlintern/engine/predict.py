@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from mlintern.core.errors import UserError
-from mlintern.core.streams import guard, seeding
+from mlintern.core.streams import guard
 from mlintern.core.targets.check import check_targets
 from mlintern.engine import initialise, weights
-from mlintern.engine.determinism import Determinism
+from mlintern.engine.config import CellConfig
 from mlintern.engine.evaluate import outputs_of
 from mlintern.engine.frames import Sender
 from mlintern.engine.instantiate import allowed_prefixes, build
@@ -25,16 +25,15 @@ from mlintern.engine.precision import Precision
 class Sealed:
     """A cell's model with its chosen weights, on its device, ready to be asked."""
 
-    def __init__(self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor], sizes: Mapping[str, Any] | None):
-        check_targets(config, allowed_prefixes(config["paper"]["slug"]))
-        determinism = Determinism(**config["determinism"])
-        determinism.check_pins()
-        determinism.apply()
-        trainer, self.seed = config["trainer"], seeding.check_seed(config["seed"])
-        self.config, self.batch_size = config, trainer["eval_batch_size"]
-        self.precision = Precision(trainer["precision"])
-        self.device = torch.device("cuda:0" if trainer["accelerator"] == "cuda" else "cpu")
-        model = initialise.build(lambda: build(config["model"], "model", **(sizes or {})), self.seed)
+    def __init__(self, config: CellConfig, state: Mapping[str, torch.Tensor], sizes: Mapping[str, Any] | None):
+        check_targets(config.plain(), allowed_prefixes(config.slug))
+        config.determinism.check_pins()
+        config.determinism.apply()
+        trainer, self.seed = config.trainer, config.seed
+        self.config, self.batch_size = config, trainer.eval_batch_size
+        self.precision = Precision(trainer.precision)
+        self.device = torch.device("cuda:0" if trainer.accelerator == "cuda" else "cpu")
+        model = initialise.build(lambda: build(config.model, "model", **(sizes or {})), self.seed)
         if self.precision.name.endswith("-true") and not self.precision.plain:
             model.to(self.precision.dtype)  # as Fabric does to the model that is trained
         try:
@@ -57,7 +56,7 @@ class Sealed:
 
 
 def predict(
-    config: Mapping[str, Any],
+    config: CellConfig,
     weights_file: Path,
     inputs: Mapping[str, Path],
     sizes: Mapping[str, Any] | None,

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from mlintern.core.errors import UserError
+from mlintern.core.schema import FreeGroup
 from mlintern.core.streams import seeding
 from mlintern.data.splits import Splits
+from mlintern.engine.config import CellConfig
 
 MOST_NAMED = 10
 """Labels that a message names."""
@@ -56,9 +58,9 @@ def to_targets(labels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64))
 
 
-def ignored(config: Mapping[str, Any]) -> int:
+def ignored(config: CellConfig) -> int:
     """The label that stands for none (`loss.ignore_index`): it is no class, however high its number."""
-    index = config["loss"].get("ignore_index")
+    index = config.loss.get("ignore_index")
     return -100 if index is None else int(index)
 
 
@@ -111,21 +113,21 @@ def unseen(targets: Mapping[str, np.ndarray], none: int) -> dict[str, dict[str, 
     return found
 
 
-def seen(config: Mapping[str, Any], splits: Splits) -> tuple[dict[str, Rows], dict[str, Any]]:
+def seen(config: CellConfig, splits: Splits) -> tuple[dict[str, Rows], dict[str, Any]]:
     """The rows that training may see, and what a control's model is built with; else nothing."""
     parts = of_splits(splits, ignored(config))
     sizes = sizes_of(config, splits, {name: part.inputs for name, part in parts.items()})
     return {name: part for name, part in parts.items() if name != "test"}, sizes
 
 
-def is_control(model: Mapping[str, Any]) -> bool:
+def is_control(model: FreeGroup) -> bool:
     """Is this the configuration of a control's model, which the data size?"""
-    return str(model.get("_target_", "")).startswith("mlintern.engine.controls.")
+    return model.target.startswith("mlintern.engine.controls.")
 
 
-def sizes_of(config: Mapping[str, Any], splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def sizes_of(config: CellConfig, splits: Splits, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What a control's model is built with; nothing for a model that its configuration decides."""
-    return sizes(splits, inputs, ignored(config)) if is_control(config["model"]) else {}
+    return sizes(splits, inputs, ignored(config)) if is_control(config.model) else {}
 
 
 def sizes(splits: Splits, inputs: Mapping[str, np.ndarray], none: int | None = None) -> dict[str, Any]:
@@ -140,11 +142,11 @@ def sizes(splits: Splits, inputs: Mapping[str, np.ndarray], none: int | None = N
     }
 
 
-def dealt(config: Mapping[str, Any], targets: np.ndarray) -> np.ndarray:
+def dealt(config: CellConfig, targets: np.ndarray) -> np.ndarray:
     """Training targets [n] as this cell learns them: dealt anew where it is the control of shuffled labels.
 
     What is then learnt of the test part came by another way than the labels.
     """
-    if not config["data"].get("shuffle_labels"):
+    if not config.data.shuffle_labels:
         return targets
-    return targets[seeding.generator(config["seed"], "control").permutation(len(targets))]
+    return targets[seeding.generator(config.seed, "control").permutation(len(targets))]

@@ -7,7 +7,7 @@ they are too large for that they are scored in the order in which they come, and
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 
 from mlintern.core.errors import UserError
 from mlintern.engine import losses
+from mlintern.engine.config import CellConfig
 from mlintern.engine.evaluate import Evaluation, Scorer
 from mlintern.engine.instantiate import build
 from mlintern.engine.trusted import is_trusted
@@ -51,11 +52,11 @@ class Unscored:
 class Trusted:
     """Loss and metrics of a cell, those that the tool knows; what is the pack's own is left out."""
 
-    def __init__(self, config: Mapping[str, Any]):
-        self.criterion = losses.make(config["loss"]) if is_trusted(config["loss"]) else None
-        kept = {name: item for name, item in config["metrics"].items() if is_trusted(item)}
+    def __init__(self, config: CellConfig):
+        self.criterion = losses.make(config.loss) if is_trusted(config.loss) else None
+        kept = {name: item for name, item in config.metrics.items() if is_trusted(item)}
         self.metrics = [build(item, f"metrics.{name}") for name, item in kept.items()]
-        self.batch_size = config["trainer"]["eval_batch_size"]
+        self.batch_size = config.trainer.eval_batch_size
 
     def score(self, part: str, wanted: Wanted, frames: Iterator[Frame]) -> Evaluation:
         """Score the frames of one part; raises UserError for outputs that are not in order."""

@@ -27,6 +27,6 @@ def choose(history: Iterable[Mapping[str, Any]], protocol: EvaluationProtocol) -
     chosen, best, last = None, None, None
     for row in history:
         last = row["step"] if last is None else max(last, row["step"])
-        if row["split"] == protocol.select_on and better(row[protocol.metric], best, protocol.mode):
+        if row["split"] == protocol.select_on and better(row[protocol.metric], best, protocol.direction):
             chosen, best = row["step"], row[protocol.metric]
     return last if protocol.select_on == "last" else chosen

@@ -15,9 +15,8 @@ import numpy as np
 from mlintern.core import files
 from mlintern.core.streams import seeding
 from mlintern.data.prepare import load_parts, make_splits
-from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
-from mlintern.data.training import LabelNoise
+from mlintern.engine.config import CellConfig
 from mlintern.engine.instantiate import build
 from mlintern.engine.rows import Rows
 from mlintern.engine.trusted import is_trusted
@@ -26,25 +25,23 @@ SEEN = ("train", "valid")
 """Parts that training sees."""
 
 
-def load_splits(config: Mapping[str, Any], folder: Path, packs_code: bool = True) -> Splits:
+def load_splits(config: CellConfig, folder: Path, packs_code: bool = True) -> Splits:
     """The splits of a config, from its prepared data; without `packs_code`, view and preprocessing of the pack's own
     are left out."""
-    data, protocol = config["data"], config["protocol"]
-    noise = data.get("label_noise")
+    data = config.data
 
-    def made(group: str) -> Any:
-        wanted = data.get(group) and (packs_code or is_trusted(data[group]))
-        return build(data[group], f"data.{group}") if wanted else None
+    def made(group: str, said: Mapping[str, Any] | None) -> Any:
+        return build(said, f"data.{group}") if said and (packs_code or is_trusted(said)) else None
 
     return make_splits(
-        data["name"],
+        data.name,
         load_parts(folder),
-        EvaluationProtocol(**{**protocol, "fit_on": tuple(protocol["fit_on"])}),
-        preprocessor=made("preprocess"),
-        view=made("view"),
-        classes=data.get("classes"),
-        train_size=data.get("train_size"),
-        label_noise=LabelNoise.from_config(noise) if noise else None,
+        config.protocol,
+        preprocessor=made("preprocess", data.preprocess),
+        view=made("view", data.view),
+        classes=data.classes,
+        train_size=data.train_size,
+        label_noise=data.label_noise,
     )
 
 

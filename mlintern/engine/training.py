@@ -20,9 +20,7 @@ from lightning.fabric import Fabric
 
 from mlintern.core.errors import UserError
 from mlintern.core.records import record
-from mlintern.core.streams import seeding
 from mlintern.core.targets.check import check_targets
-from mlintern.data.protocol import EvaluationProtocol
 from mlintern.engine import (
     ENGINE_VERSION,
     directions,
@@ -37,7 +35,7 @@ from mlintern.engine import (
 )
 from mlintern.engine.checkpoint import CHECKPOINT_FILE, Cadence
 from mlintern.engine.columns import write_table
-from mlintern.engine.determinism import Determinism
+from mlintern.engine.config import CellConfig
 from mlintern.engine.evaluate import Evaluation, evaluate
 from mlintern.engine.feed import LoaderFeed, Order, TensorFeed
 from mlintern.engine.inside import Inside
@@ -65,68 +63,65 @@ class BuiltCell:
 
     def __init__(
         self,
-        config: Mapping[str, Any],
+        config: CellConfig,
         rows: Mapping[str, Rows],
         sizes: Mapping[str, Any] | None = None,
         shards_rank: int = 0,
         world: int = 1,
     ):
-        check_targets(config, allowed_prefixes(config["paper"]["slug"]))
-        self.config, self.rows = config, rows
-        self.seed = seeding.check_seed(config["seed"])
-        self.protocol = EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
-        trainer, count = config["trainer"], len(rows["train"])
-        self.determinism = Determinism(**config["determinism"])
-        self.determinism.check_pins()
-        self.determinism.apply()
-        if trainer["accelerator"] == "cuda" and not torch.cuda.is_available():
+        check_targets(config.plain(), allowed_prefixes(config.slug))
+        self.config, self.rows, self.seed = config, rows, config.seed
+        trainer, count = config.trainer, len(rows["train"])
+        config.determinism.check_pins()
+        config.determinism.apply()
+        if trainer.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda: torch finds no CUDA device here; use trainer=cpu")
-        if trainer["batch_size"] > count:
+        if trainer.batch_size > count:
             raise UserError(
-                f"trainer.batch_size={trainer['batch_size']}: there are {count} training rows; "
-                "use that number or a smaller one"
+                f"trainer.batch_size={trainer.batch_size}: there are {count} training rows; use that number or a "
+                "smaller one"
             )
-        device = 1 if world == 1 or trainer["accelerator"] == "cpu" else [shards_rank]
-        self.precision = Precision(trainer["precision"])
-        self.fabric = Fabric(accelerator=trainer["accelerator"], devices=device, precision=self.precision.name)
+        device = 1 if world == 1 or trainer.accelerator == "cpu" else [shards_rank]
+        self.precision = Precision(trainer.precision)
+        self.fabric = Fabric(accelerator=trainer.accelerator, devices=device, precision=self.precision.name)
         self.inputs = {part: torch.from_numpy(of.inputs) for part, of in rows.items()}
         self.targets = {part: torch.from_numpy(of.targets) for part, of in rows.items()}
         self.targets["train"] = torch.from_numpy(dealt(config, rows["train"].targets))
-        model = initialise.build(lambda: build(config["model"], "model", **(sizes or {})), self.seed)
+        model = initialise.build(lambda: build(config.model, "model", **(sizes or {})), self.seed)
         self.parameters = sum(p.numel() for p in model.parameters())
-        augment = build(config["augment"], "augment") if config["augment"] else None
-        order = Order(count, trainer["batch_size"], self.seed, trainer["order"])
-        measures = [build(item, f"metrics.{name}") for name, item in config["metrics"].items()]
-        for name, item in zip(config["metrics"], measures, strict=True):
+        augment = build(config.augment, "augment") if config.augment else None
+        order = Order(count, trainer.batch_size, self.seed, trainer.order)
+        measures = [build(item, f"metrics.{name}") for name, item in config.metrics.items()]
+        for name, item in zip(config.metrics, measures, strict=True):
             if not isinstance(getattr(item, "name", None), str):
                 raise UserError(
                     f'metrics.{name}: {type(item).__name__} has no name; add `name = "{name}"` to the class'
                 )
         self.metrics = [item for item in measures if not probes.is_probe(item)]
         self.probes = [item for item in measures if probes.is_probe(item)]
-        self.protocol = directions.settled(self.protocol, self.metrics)
-        self.eval_batch = trainer["eval_batch_size"]
-        shards = Shards(trainer["shards"], world, shards_rank)
+        self.protocol = directions.settled(config.protocol, self.metrics)
+        self.eval_batch = trainer.eval_batch_size
+        shards = Shards(trainer.shards, world, shards_rank)
         shards.check(model, order.batch_size)
-        schedule = build(config["scheduler"], "scheduler")
-        schedules.check_factors(schedule, trainer["max_steps"])
+        schedule = build(config.scheduler, "scheduler")
+        schedules.check_factors(schedule, trainer.max_steps)
         self.module = CellModule(
             model,
-            losses.make(config["loss"]),
-            build(config["method"], "method"),
+            losses.make(config.loss),
+            build(config.method, "method"),
             self.metrics,
-            factory(config["optimizer"], "optimizer"),
+            factory(config.optimizer, "optimizer"),
             schedule,
             self.seed,
             order.steps_per_epoch,
-            trainer["max_steps"],
+            trainer.max_steps,
         )
         self.plan = Plan(
             self.seed,
-            trainer["max_steps"],
-            trainer["eval_every"] or trainer["max_steps"],
+            trainer.max_steps,
+            trainer.eval_every or trainer.max_steps,
             self.protocol,
-            trainer["clip_norm"],
+            trainer.clip_norm,
             shards,
             self.precision,
             identity_of(config, rows),
@@ -134,7 +129,7 @@ class BuiltCell:
         fitted = self.trial(order).run()
         self.notes = fitted.notes
         self.module.criterion, self.module.share = fitted.criterion, fitted.share
-        workers = config["data"]["num_workers"]
+        workers = config.data.num_workers
         if augment is None and workers == 0:
             x, y = self.inputs["train"].to(self.fabric.device), self.targets["train"].to(self.fabric.device)
             self.feed: TensorFeed | LoaderFeed = TensorFeed(x, y, order)
@@ -159,14 +154,14 @@ class BuiltCell:
             self.precision,
             self.seed,
             self.fabric.device,
-            self.config["model"],
-            max(self.config["data"].get("classes") or 0, (self.rows["train"].top or 0) + 1),
+            self.config.model,
+            max(self.config.data.classes or 0, (self.rows["train"].top or 0) + 1),
         )
 
     @property
     def loop_type(self) -> type[Loop]:
         """The loop of `trainer.strategy`."""
-        if self.config["trainer"]["strategy"] != "fsdp":
+        if self.config.trainer.strategy != "fsdp":
             return Loop
         from mlintern.engine.fsdp import FullyShardedLoop
 
@@ -188,9 +183,9 @@ class BuiltCell:
         )
 
 
-def identity_of(config: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
+def identity_of(config: CellConfig, rows: Mapping[str, Rows]) -> str:
     """Which run a checkpoint is of: what determines it, and a look at the rows; not on how many processes it runs."""
-    one = {**config, "trainer": {**config["trainer"], "strategy": "replicated"}}
+    one = config.plain() | {"trainer": {**config.trainer.plain(), "strategy": "replicated"}}
     looks = hashlib.sha256()
     for name in sorted(rows):
         for values in (rows[name].inputs, rows[name].targets):
@@ -200,7 +195,7 @@ def identity_of(config: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
 
 
 def train(
-    config: Mapping[str, Any],
+    config: CellConfig,
     rows: Mapping[str, Rows],
     folder: Path,
     *,
@@ -223,7 +218,7 @@ def train(
     stop, UserError for a config that cannot be run.
     """
     memory.reset_peak()
-    cell = BuiltCell(config, rows, sizes, world=config["trainer"]["devices"])
+    cell = BuiltCell(config, rows, sizes, world=config.trainer.devices)
     for note in cell.notes:
         say(note)
 
@@ -248,7 +243,7 @@ def train(
         scores,
         cell.plan,
         folder / CHECKPOINT_FILE,
-        Cadence(config["run"]["checkpoint_seconds"]),
+        Cadence(config.run.checkpoint_seconds),
         on_progress,
         on_evaluated,
         should_stop,
@@ -257,8 +252,8 @@ def train(
         saved,
         say,
     )
-    along = functools.partial(_along, dict(config), dict(rows), sizes, folder / CHECKPOINT_FILE, until)
-    with ranks.started(config["trainer"]["devices"], config["trainer"]["accelerator"], along):
+    along = functools.partial(_along, config, dict(rows), sizes, folder / CHECKPOINT_FILE, until)
+    with ranks.started(config.trainer.devices, config.trainer.accelerator, along):
         state = loop.run(until)
     write_steps(folder, state, loop)
     if until is not None and state.step < cell.plan.max_steps:
@@ -281,19 +276,19 @@ def train(
     return told
 
 
-def _cause(config: Mapping[str, Any], rows: Mapping[str, Rows], sizes: Mapping[str, Any] | None, state: State) -> str:
+def _cause(config: CellConfig, rows: Mapping[str, Rows], sizes: Mapping[str, Any] | None, state: State) -> str:
     """Why the loss ceased to be finite, as `Told.cause`; the first steps are done once more to see it."""
     if (step := state.trace.diverged_at) is None:
         return ""
     found = divergence.by_losses(state.trace.losses(), step)
-    if found == "growth" or step >= divergence.FEW or config["trainer"]["devices"] > 1:
+    if found == "growth" or step >= divergence.FEW or config.trainer.devices > 1:
         return found
     cell = BuiltCell(divergence.quiet(config), rows, sizes)
     return divergence.Replay(cell.fabric, cell.module, cell.feed, lambda step: {}, cell.plan).cause(step) or found
 
 
 def _along(
-    config: Mapping[str, Any],
+    config: CellConfig,
     rows: Mapping[str, Rows],
     sizes: Mapping[str, Any] | None,
     checkpoint: Path,
@@ -328,7 +323,7 @@ def write_steps(folder: Path, state: State, loop: Loop) -> None:
 
 
 def seconds_per_step(
-    config: Mapping[str, Any],
+    config: CellConfig,
     rows: Mapping[str, Rows],
     sizes: Mapping[str, Any] | None = None,
     unseen: int = 0,

@@ -14,7 +14,7 @@ them, under a number that the tracker itself takes once.
     wandb_process.py  that process
 """
 
-from mlintern.loggers.kinds import check, open_log
+from mlintern.loggers.kinds import LoggerOptions, open_log
 from mlintern.loggers.log import CellLog
 
-__all__ = ["CellLog", "check", "open_log"]
+__all__ = ["CellLog", "LoggerOptions", "open_log"]

@@ -99,11 +99,6 @@ class Telling:
         self.tell(event="saved", step=step, first=first, **told)
 
 
-def wants_steps(logger: Mapping[str, Any]) -> bool:
-    """Does this logger take steps while training goes on? The others have them from the record."""
-    return logger["kind"] == "wandb" and logger["mode"] == "online"
-
-
 def plain(value: float) -> float | None:
     """JSON has no NaN: None for what is not finite."""
     return value if math.isfinite(value) else None

@@ -32,20 +32,20 @@ _LONGEST_TAG = 64
 class WandB(Logger):
     """One cell's run."""
 
-    def __init__(self, folder: Path, cell: Mapping[str, Any], say: Callable[[str], None]):
-        config = cell["config"]
-        self.options = config["logger"]
-        self.online = self.options["mode"] == "online"
+    def __init__(
+        self, folder: Path, project: str | None, mode: str | None, cell: Mapping[str, Any], say: Callable[[str], None]
+    ):
+        self.online = mode == "online"
         self.say = say
         self.cell = {
             "id": str(cell["cell_id"]),
             "folder": str(folder.absolute()),
-            "project": self.options["project"],
-            "mode": self.options["mode"],
+            "project": project,
+            "mode": mode,
             "name": shown_name(cell),
             "group": str(cell["slug"]),
             "tags": tags(cell),
-            "config": {**config, "variant": cell["variant"], "levels": dict(cell["levels"])},
+            "config": {**cell["config"], "variant": cell["variant"], "levels": dict(cell["levels"])},
         }
         self.rows: list[LoggedRow] = []
 

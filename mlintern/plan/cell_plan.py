@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from mlintern.config import Config
 from mlintern.core.errors import UserError
 from mlintern.packs.pack import Pack
 from mlintern.spec.paper_spec import PaperSpec, load_spec
@@ -21,7 +22,7 @@ class Composes(Protocol):
         """The pack's folder."""
         ...
 
-    def compose(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]: ...
+    def compose(self, overrides: Sequence[str]) -> tuple[Config, dict[str, str]]: ...
 
 
 LEVELS: tuple[str, ...] = ("data", "protocol", "ablation")
@@ -36,7 +37,7 @@ class CellPlan:
     levels: Mapping[str, str]
     """{"data", "protocol", and the level of every factor that an ablation varies}."""
     seed: int
-    config: Mapping[str, Any]
+    config: Config
     overrides: tuple[str, ...]
     """What reproduces the cell on the command line, beside `paper=`."""
     section: str = ""
@@ -54,7 +55,7 @@ class CellPlan:
 
     @property
     def acknowledged(self) -> tuple[str, ...]:
-        return tuple(self.config["audit"]["acknowledge"])
+        return self.config.audit.acknowledge
 
 
 def level_names(levels: Mapping[str, str]) -> list[str]:
@@ -63,25 +64,25 @@ def level_names(levels: Mapping[str, str]) -> list[str]:
     return [str(levels[name]) if name in LEVELS else f"{name}={levels[name]}" for name in names]
 
 
-def dataset_name(config: Mapping[str, Any], code: str) -> str:
+def dataset_name(data: Mapping[str, Any], code: str) -> str:
     """A prepared dataset is named after what it was built from, so that views of it share one copy: its source, the
     hash of the pack's `code` behind that, and the engine's version."""
     from mlintern.core.records.record import stable_hash
     from mlintern.engine import ENGINE_VERSION
 
-    source = config["data"].get("source")
+    source = data.get("source")
     if not isinstance(source, Mapping) or "_target_" not in source:
-        raise UserError(f"data.source: the dataset {config['data'].get('name')!r} does not say what it is built from")
+        raise UserError(f"data.source: the dataset {data.get('name')!r} does not say what it is built from")
     key = stable_hash({"source": source, "code": code, "engine": ENGINE_VERSION}, "data.source")
     return f"{str(source['_target_']).rsplit('.', 1)[-1].lower()}-{key[:8]}"
 
 
-def dataset_folder(data_dir: Path, pack: Pack, config: Mapping[str, Any], overrides: Sequence[str]) -> Path:
+def dataset_folder(data_dir: Path, pack: Pack, data: Mapping[str, Any], overrides: Sequence[str]) -> Path:
     """Where a cell's prepared data are: data/<slug>/ is what the pack's own study uses and what DVC tracks; data built
     from an overridden source go beside it, so that trying something leaves the tracked folder as it was.
     """
     own = not any(override.lstrip("+~").startswith("data.source") for override in overrides)
-    name = dataset_name(config, pack.code_for(config["data"].get("source")))
+    name = dataset_name(data, pack.code_for(data.get("source")))
     return data_dir.absolute() / (pack.slug if own else f"{pack.slug}.overridden") / name
 
 

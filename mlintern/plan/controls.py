@@ -26,7 +26,7 @@ def controls(composer: Composes, cells: Sequence[CellPlan]) -> Iterator[CellPlan
     seen: set[str] = set()
     for (_, data), cell in first.items():
         yield _control(composer, cell, SHUFFLED, "+data.shuffle_labels=true")
-        if data not in seen and str(cell.config["loss"].get("_target_", "")).endswith(_LOSSES):
+        if data not in seen and cell.config.loss.target.endswith(_LOSSES):
             seen.add(data)
             for name, override in _SIMPLE.items():
                 yield _control(composer, cell, name, override)

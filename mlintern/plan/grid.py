@@ -1,11 +1,13 @@
 """The plan of a study: which cells, and the composed configuration of each."""
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlintern.config import Config
 from mlintern.config.keys import check_override
 from mlintern.core.errors import UserError
 from mlintern.core.roots import CONF, COORDINATES
@@ -33,7 +35,7 @@ def named_cell(composer: Composes, overrides: Sequence[str]) -> CellPlan:
     config, choices = composer.compose(overrides)
     rest = tuple(o for o in overrides if not o.lstrip("+").startswith("paper="))
     levels = levels_of(composer.folder, choices, option_of(overrides, "ablation"))
-    return CellPlan(choices["model"], levels, config["seed"], config, rest)
+    return CellPlan(choices["model"], levels, config.seed, config, rest)
 
 
 def _check_one_option(overrides: Sequence[str]) -> None:
@@ -112,15 +114,15 @@ def study_cells(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
     rest = [o for o in overrides if not o.lstrip("+").startswith("paper=")]
     cells: dict[tuple[str, ...], CellPlan] = {}
     set_by: dict[tuple[Any, ...], list[str]] = {}
-    for section in base["study"]["sections"] or [""]:
+    for section in base.study.sections or [""]:
         grid, seeds = _grid_of(composer.slug, base, section)
         blocks = list(grid)
         if not section:
             named = [*grid, *(block for part in sections_of(base).values() for block in part["grid"])]
-            blocks += _unnamed_factors(composer.folder, named, choices, base["study"]["design"])
+            blocks += _unnamed_factors(composer.folder, named, choices, base.study.design)
         for block in blocks:
             own = _own_values(block)
-            for chosen in _combinations(composer.folder, block, base["study"]["design"]):
+            for chosen in _combinations(composer.folder, block, base.study.design):
                 acknowledge = block.get("acknowledge", [])
                 extra = [*own, *([f"audit.acknowledge=[{','.join(acknowledge)}]"] if acknowledge else [])]
                 config, choices = composer.compose([*chosen, *extra, *rest])
@@ -132,20 +134,20 @@ def study_cells(composer: Composes, overrides: Sequence[str]) -> list[CellPlan]:
                     )
                 for seed in seeds:
                     place = (*chosen, f"seed={seed}")
-                    seeded, said = {**config, "seed": seed}, (*place, *extra, *rest)
+                    seeded, said = dataclasses.replace(config, seed=seed), (*place, *extra, *rest)
                     cells[place] = CellPlan(choices["model"], levels, seed, seeded, said, section)
     planned = list(cells.values())
     beside: list[CellPlan] = []
-    if base["study"]["probe_assumptions"]:
+    if base.study.probe_assumptions:
         beside += sensitivity_cells(composer, planned)
-    if base["study"]["controls"]:
+    if base.study.controls:
         beside += controls(composer, planned)
     return [*planned, *beside]
 
 
-def sections_of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def sections_of(config: Config) -> dict[str, dict[str, Any]]:
     """{name: {"grid", "seeds", …}} of the sections of the paper that the pack gives studies of their own."""
-    found = config["paper"].get("sections") or {}
+    found = config.paper.get("sections") or {}
     if not isinstance(found, Mapping) or not all(
         isinstance(part, Mapping) and "grid" in part for part in found.values()
     ):
@@ -153,9 +155,10 @@ def sections_of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return dict(found)
 
 
-def _grid_of(slug: str, base: Mapping[str, Any], section: str) -> tuple[Sequence[Mapping[str, Any]], Sequence[int]]:
+def _grid_of(slug: str, base: Config, section: str) -> tuple[Sequence[Mapping[str, Any]], Sequence[int]]:
     """The blocks and the seeds of a section, or of the main study; raises UserError where there are none."""
-    part, key = base["paper"], "paper.grid"
+    part: Mapping[str, Any] = base.paper
+    key = "paper.grid"
     if section:
         known = sections_of(base)
         if section not in known:
@@ -164,12 +167,12 @@ def _grid_of(slug: str, base: Mapping[str, Any], section: str) -> tuple[Sequence
         part, key = known[section], f"paper.sections.{section}.grid"
     if not part.get("grid"):
         raise UserError(f"papers/{slug}/conf/paper/{slug}.yaml: {key}: names no cells to run")
-    grid, seeds = part["grid"], part.get("seeds") or base["paper"].get("seeds") or [0]
+    grid, seeds = part["grid"], part.get("seeds") or base.paper.get("seeds") or [0]
     if not isinstance(grid, list) or not all(isinstance(block, Mapping) for block in grid):
         raise UserError(f"{key}={grid}: must be a list of blocks, like [{{model: [net], data: [numbers]}}]")
     if not isinstance(seeds, list):
         raise UserError(f"{key.replace('grid', 'seeds')}={seeds}: must be a list of whole numbers, like [0, 1, 2]")
-    return grid, base["study"]["seeds"] or seeds
+    return grid, base.study.seeds or seeds
 
 
 def _combinations(pack: Path, block: Mapping[str, Any], design: str) -> Iterator[list[str]]:

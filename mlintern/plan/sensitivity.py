@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlintern.claims.observation import same
+from mlintern.config import Config
 from mlintern.config.keys import check_override
 from mlintern.core.errors import UserError
+from mlintern.core.schema import field_names
 from mlintern.plan.cell_plan import CellPlan, Composes, read_spec
 from mlintern.spec.sourced import AssumedSetting
 
@@ -57,7 +59,8 @@ def cells_with(
             config, _ = composer.compose(overrides)
         except UserError as error:
             raise UserError(f"study.probe_assumptions: {override}: {error}") from error
-        if any(config[group] != cell.config[group] for group in config if group not in _NO_RESULT):
+        groups = [name for name in field_names(Config) if name not in _NO_RESULT]
+        if any(getattr(config, name) != getattr(cell.config, name) for name in groups):
             yield CellPlan(cell.variant, {**cell.levels, LEVEL: override}, cell.seed, config, overrides, cell.section)
 
 

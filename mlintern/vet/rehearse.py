@@ -6,14 +6,13 @@ a gradient from the real loss, and that one batch of real examples can be overfi
 `{"checks": [...]}` goes out on stdout, as in `mlintern.vet.dynamic`.
 """
 
-import copy
 import dataclasses
 import json
 import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from mlintern.audit.report.options import AuditOptions
 from mlintern.audit.run import audit
+from mlintern.config import Config
 from mlintern.core.records.record import stable_hash
+from mlintern.core.schema import plain
 from mlintern.core.targets.check import check_targets
+from mlintern.data.group import Data
 from mlintern.data.prepare import prepare
-from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import rows
 from mlintern.engine.cell import run_cell
@@ -34,6 +34,7 @@ from mlintern.engine.instantiate import allowed_prefixes, build
 from mlintern.engine.precision import readable
 from mlintern.engine.tables import load_splits
 from mlintern.engine.training import BuiltCell
+from mlintern.loggers import LoggerOptions
 from mlintern.vet.checks import ModelCheck
 from mlintern.vet.dynamic import Outcome, main, of_gradients, run_check
 
@@ -54,7 +55,7 @@ def of_cells(job: dict[str, Any]) -> list[ModelCheck]:
     with tempfile.TemporaryDirectory() as scratch:
         rehearsal = Rehearsal(Path(scratch))
         for cell in job["cells"]:
-            rehearsal.cell(cell["name"], cell["overfit"], cell["config"], cell.get("alone", False))
+            rehearsal.cell(cell["name"], cell["overfit"], Config.from_plain(cell["config"]), cell.get("alone", False))
     return rehearsal.checks
 
 
@@ -68,14 +69,14 @@ class Rehearsal:
         self.seen: dict[str, ModelCheck] = {}
         """{hash of what was tried: what it came to} for datasets and audits."""
 
-    def cell(self, name: str, overfit: bool, config: dict[str, Any], alone: bool = False) -> None:
+    def cell(self, name: str, overfit: bool, config: Config, alone: bool = False) -> None:
         """Rehearse one cell, its dataset and its audit before it.
 
         What is wrong with a dataset is said once, of the dataset; of a cell that stands `alone` it is said again.
         """
-        folder = self.scratch / stable_hash(config["data"]["source"], "data.source")[:8]
-        data, protocol = config["data"].get("name"), config["protocol"].get("name")
-        audited = {group: config[group] for group in ("data", "protocol", "audit")}
+        folder = self.scratch / stable_hash(config.data.source, "data.source")[:8]
+        data, protocol = config.data.name, config.protocol.name
+        audited = plain([config.data, config.protocol, config.audit])
         if not self._once(name, alone, f"data {data}", folder.name, "prepare", lambda: _prepare(config, folder)):
             return
         key, subject = stable_hash(audited), f"data {data}, protocol {protocol}"
@@ -98,33 +99,31 @@ class Rehearsal:
             self.checks.append(dataclasses.replace(self.seen[key], subject=cell))
         return self.seen[key].status != "FAIL"
 
-    def _audit(self, config: dict[str, Any], folder: Path) -> Outcome:
+    def _audit(self, config: Config, folder: Path) -> Outcome:
         """The audit's own checks, without pricing a leak and without canaries, which change no finding."""
-        settings = config["protocol"]
-        protocol = EvaluationProtocol(**{**settings, "fit_on": tuple(settings["fit_on"])})
-        options = AuditOptions(**{**config["audit"], "price": "none", "canaries": False})
-        report = audit(self._whole(config, folder), protocol, options)
-        blocking = report.blocking(config["audit"]["fail_on"], tuple(config["audit"]["acknowledge"]))
+        options = dataclasses.replace(config.audit, price="none", canaries=False)
+        report = audit(self._whole(config, folder), config.protocol, options)
+        blocking = report.blocking(options.fail_on, options.acknowledge)
         if blocking:
             found = "; ".join(f"{finding.kind} ({finding.count} of {'/'.join(finding.splits)})" for finding in blocking)
             return "FAIL", f"training would be refused: {found}; mend the dataset's source or the protocol"
         return "PASS", report.summary()
 
-    def _splits(self, config: dict[str, Any], folder: Path) -> Splits:
+    def _splits(self, config: Config, folder: Path) -> Splits:
         return _small(self._whole(config, folder))
 
-    def _whole(self, config: dict[str, Any], folder: Path) -> Splits:
+    def _whole(self, config: Config, folder: Path) -> Splits:
         """The splits of a config; the last few are kept, because cells share them."""
-        data = {name: value for name, value in config["data"].items() if name != "num_workers"}
-        key = json.dumps([str(folder), data, config["protocol"]], sort_keys=True)
+        data = {name: value for name, value in config.data.items() if name != "num_workers"}
+        key = json.dumps([str(folder), data, config.protocol.plain()], sort_keys=True)
         if key not in self.splits:
             if len(self.splits) >= 4:
                 self.splits.pop(next(iter(self.splits)))
-            check_targets({"data": config["data"]}, allowed_prefixes(config["paper"]["slug"]))
+            check_targets({"data": config.data}, allowed_prefixes(config.slug))
             self.splits[key] = load_splits(config, folder)
         return self.splits[key]
 
-    def _train(self, config: dict[str, Any], folder: Path, name: str) -> Outcome:
+    def _train(self, config: Config, folder: Path, name: str) -> Outcome:
         """A few steps from start to record, as the study runs them."""
         splits = self._splits(config, folder)
         short = _short(config, splits)
@@ -133,15 +132,15 @@ class Rehearsal:
         if record is None or record["status"] != "finished":
             return "FAIL", f"{STEPS} steps: {record['message'] if record else 'no record'}"
         measured = record["metrics"]["test"]
-        wanted = config["protocol"]["metric"]
+        wanted = config.protocol.metric
         if wanted not in measured:
             return "FAIL", f"protocol.metric={wanted}: not measured; conf/metrics gives {', '.join(measured)}"
         return "PASS", f"{STEPS} steps, test {wanted} {measured[wanted]:.4g}"
 
 
-def _prepare(config: Mapping[str, Any], folder: Path) -> Outcome:
-    source = config["data"]["source"]
-    check_targets({"data": {"source": source}}, allowed_prefixes(config["paper"]["slug"]))
+def _prepare(config: Config, folder: Path) -> Outcome:
+    source = config.data.source
+    check_targets({"data": {"source": source}}, allowed_prefixes(config.slug))
     first = prepare(build(source, "data.source"), folder)
     again = prepare(build(source, "data.source"), folder.with_name(f"{folder.name}.again"))
     if first != again:
@@ -159,27 +158,25 @@ def _small(splits: Splits) -> Splits:
     return splits.replace(**{name: first(part) for name, part in splits.parts().items()})
 
 
-def _short(config: Mapping[str, Any], splits: Splits) -> dict[str, Any]:
+def _short(config: Config, splits: Splits) -> Config:
     """The cell's config for a few steps on a few rows."""
-    short = copy.deepcopy(dict(config))
-    batch = min(short["trainer"]["batch_size"], len(splits.train))
-    short["trainer"] |= {"max_steps": STEPS, "eval_every": None, "batch_size": batch}
-    short["data"]["num_workers"] = 0
-    short["logger"] = {"kind": "none"}
-    return short
+    batch = min(config.trainer.batch_size, len(splits.train))
+    trainer = dataclasses.replace(config.trainer, max_steps=STEPS, eval_every=None, batch_size=batch)
+    data = Data({**config.data, "num_workers": 0})
+    return dataclasses.replace(config, trainer=trainer, data=data, logger=LoggerOptions("none"))
 
 
-def _facts(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _facts(config: Config, name: str) -> dict[str, Any]:
     """What a record asks of its caller; this one is thrown away."""
     empty: dict[str, Any] = {
-        "cell_id": "rehearsal", "slug": config["paper"]["slug"], "variant": name, "levels": {}, "overrides": [],
+        "cell_id": "rehearsal", "slug": config.slug, "variant": name, "levels": {}, "overrides": [],
         "git": {}, "pack_sha256": "", "code_sha256": "", "prepared": {}, "environment": {},
         "audit": {"sha256": "", "clean": True, "summary": "", "acknowledged": []},
     }  # fmt: skip
     return empty
 
 
-def _built(config: Mapping[str, Any], splits: Splits) -> BuiltCell:
+def _built(config: Config, splits: Splits) -> BuiltCell:
     """The cell on the rows that training sees."""
     return BuiltCell(config, *rows.seen(config, splits))
 
@@ -188,7 +185,7 @@ def _batch(cell: BuiltCell, size: int) -> list[torch.Tensor]:
     return [cell.inputs["train"][:size], cell.targets["train"][:size]]
 
 
-def _gradients(config: Mapping[str, Any], splits: Splits) -> Outcome:
+def _gradients(config: Config, splits: Splits) -> Outcome:
     """Every parameter gets a finite gradient from the cell's own loss on a real batch."""
     cell = _built(config, splits)
     cell.module.train()
@@ -197,15 +194,15 @@ def _gradients(config: Mapping[str, Any], splits: Splits) -> Outcome:
     return of_gradients(trainable, "the loss gives no gradient to")
 
 
-def _overfit(config: Mapping[str, Any], splits: Splits) -> Outcome:
+def _overfit(config: Config, splits: Splits) -> Outcome:
     """One small batch of real examples can be learned by heart, with the cell's own loss.
 
     A loss of the pack's own has a least value that nobody here knows (a saddle problem's is not even its goal), so it
     only has to fall.
     """
-    if config["method"].get("_target_") != _SUPERVISED:
+    if config.method.target != _SUPERVISED:
         return "NOT_APPLICABLE", "the pack's method decides what a step does; its loss need not fall on one batch"
-    own = not str(config["loss"].get("_target_", "")).startswith("torch.nn.")
+    own = not config.loss.target.startswith("torch.nn.")
     start = best = math.inf
     for rate in _LEARNING_RATES:
         cell = _built(config, splits)

@@ -15,6 +15,7 @@ from typing import Any
 from mlintern.config.pack_yaml import pack_problems
 from mlintern.core import strict_yaml
 from mlintern.core.errors import UserError
+from mlintern.core.schema import plain
 from mlintern.sandbox.limits import GIB, Backend, Limits
 from mlintern.sandbox.process import run_sandboxed
 from mlintern.vet import text
@@ -190,10 +191,8 @@ def rehearse(
 
     Raises UserError when there is no sandbox.
     """
-    from mlintern.engine.determinism import Determinism
-
-    work = {"cells": list(cells), "paths": [str(project)]}
-    pins = Determinism(**cells[0]["config"]["determinism"]).pins() if cells else {}
+    work = {"cells": plain(list(cells)), "paths": [str(project)]}
+    pins = cells[0]["config"].determinism.pins() if cells else {}
     return _sandboxed("mlintern.vet.rehearse", work, pack, backend, limits, pins)
 
 

@@ -9,6 +9,7 @@ from mlintern.core.roots import PACKS
 from mlintern.core.strict_yaml import parse, validate
 from mlintern.plan.cell_plan import CellPlan
 from mlintern.spec.paper_spec import Factor, Level, Reduction, load_spec, option_name, text_of
+from tests import configs
 
 SPEC = load_spec(PACKS / "arxiv_2011_14439" / "spec.yaml")
 BASE = {"optimizer": {"lr": 0.1, "m": 1}, "model": {"width": 8}}
@@ -59,8 +60,9 @@ def test_options_are_file_names(level, option):
 
 def cell(variant="mlp", config=None, **levels):
     at = {"data": "mnist1d", "protocol": "clean", **levels}
-    config = config or {"metrics": {"accuracy": {}}}
-    return CellPlan(variant, at, 0, config, (f"model={variant}", *(f"{k}={v}" for k, v in at.items()), "seed=0"))
+    return CellPlan(
+        variant, at, 0, config or configs.config(), (f"model={variant}", *(f"{k}={v}" for k, v in at.items()), "seed=0")
+    )
 
 
 def claims(*checks):
@@ -141,10 +143,7 @@ def test_the_published_model_is_that_of_the_variant_not_of_a_level():
         Reduction(key="data.source.length", published=50, reduced=12, reason="r"),
     ]
     study = SPEC.model_copy(update={"scale": SPEC.scale.model_copy(update={"reductions": reductions})})
-    config = {
-        "model": {"_target_": "x.Net", "width": 8, "vocabulary": 64, "length": 5}, "data": {"classes": 2},
-        "loss": {"_target_": "torch.nn.CrossEntropyLoss"}, "method": {"_target_": "mlintern.engine.methods.Supervised"},
-    }  # fmt: skip
+    config = configs.config(model={"_target_": "x.Net", "width": 8, "vocabulary": 64, "length": 5})
     variant = next(v for v in SPEC.variants if v.id == "mlp")
     given = ModelInput(variant="mlp", shape=[4], dtype="float32", high=2)
     assert model_of(variant, config, given, study).published == {"width": 64, "vocabulary": 37000}

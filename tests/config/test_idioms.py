@@ -145,7 +145,7 @@ def test_composes(name, tmp_path):
     modules.write_text(modules.read_text().replace("norm=None):", "norm=None, **rest):"))
     with Composer(SLUG, tmp_path / "papers") as composer:
         config, _ = composer.compose(overrides)
-    assert at(config, key) == value
+    assert at(config.plain(), key) == value
     assert not (tmp_path / "canary").exists()
 
 

@@ -27,7 +27,7 @@ def test_folders_and_the_depth_of_an_audit_are_the_users_whatever_the_pack_says(
     assert capsys.readouterr().err == ""
     with_quick_audit(tmp_path)
     found = compose(tmp_path)
-    assert (found["run"], found["audit"]) == (plain["run"], plain["audit"])
+    assert (found.run, found.audit) == (plain.run, plain.audit)
     said = capsys.readouterr().err
     assert said == (
         f"mlintern: papers/{SLUG}/conf: audit and run are yours to set; what the pack says of that is left out\n"
@@ -37,8 +37,8 @@ def test_folders_and_the_depth_of_an_audit_are_the_users_whatever_the_pack_says(
 def test_the_users_own_word_stands(tmp_path):
     with_quick_audit(tmp_path)
     found = compose(tmp_path, "run.dir=elsewhere", "audit=thorough", "audit.fail_on=low")
-    assert (found["run"]["dir"], found["run"]["data_dir"]) == ("elsewhere", "data")
-    assert (found["audit"]["fail_on"], found["audit"]["price"]) != ("high", "none")
+    assert (found.run.dir, found.run.data_dir) == ("elsewhere", "data")
+    assert (found.audit.fail_on, found.audit.price) != ("high", "none")
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ def test_the_users_own_words_stand(tmp_path):
     ]
     with Composer(SLUG, tmp_path / "papers") as made:
         config, _ = made.compose([*given, "determinism=portable", "run.checkpoint_seconds=2"])
-    assert config["run"]["dir"] == "x"
-    assert (config["seed"], config["audit"]["price"]) == (3, "none")
+    assert config.run.dir == "x"
+    assert (config.seed, config.audit.price) == (3, "none")
 
 
 def test_an_argument_with_a_default_is_added(tmp_path):
@@ -94,8 +94,8 @@ def test_an_argument_with_a_default_is_added(tmp_path):
         config, _ = made.compose(
             ["+model.drop=0", "+data.source.seed=3", "+optimizer.amsgrad=true", "+loss.reduction=mean"]
         )
-    assert config["model"]["drop"] == 0
-    assert config["data"]["source"]["seed"] == 3
+    assert config.model["drop"] == 0
+    assert config.data.source["seed"] == 3
 
 
 def test_what_a_pack_says_of_its_own_optimizer_is_left_out_for_another(tmp_path, capsys):
@@ -105,11 +105,11 @@ def test_what_a_pack_says_of_its_own_optimizer_is_left_out_for_another(tmp_path,
     composer._told.clear()
     with Composer(SLUG, tmp_path / "papers") as made:
         found, _ = made.compose(["optimizer=sgd", "loss=multi_margin"])
-        assert made.compose([])[0]["optimizer"]["betas"] == [0.8, 0.9]
+        assert made.compose([])[0].optimizer["betas"] == [0.8, 0.9]
         with pytest.raises(UserError, match="optimizer.eps: SGD takes no such argument"):
             made.compose(["optimizer=sgd", "ablation=eps_large"])
-    assert found["optimizer"]["lr"] == 0.5
-    assert not {"betas", "label_smoothing"} & {*found["optimizer"], *found["loss"]}
+    assert found.optimizer["lr"] == 0.5
+    assert not {"betas", "label_smoothing"} & {*found.optimizer, *found.loss}
     assert "optimizer.betas: SGD takes no such argument; what papers/local_evil/conf says" in capsys.readouterr().err
 
 

@@ -57,7 +57,7 @@ from mlintern.engine.instantiate import build
 
 with Composer("arxiv_2011_14439") as composer:
     config, _ = composer.compose(["data=mnist1d"])
-prepare(build(config["data"]["source"], "data.source"), Path(sys.argv[1]))
+prepare(build(config.data.source, "data.source"), Path(sys.argv[1]))
 """
 
 

@@ -70,17 +70,17 @@ def test_exactly_the_share_is_wrong_and_the_same_every_time():
     [
         ({"fraction": 1.5}, "label_noise.fraction=1.5"),
         ({"fraction": "much"}, "label_noise.fraction=much"),
-        ({"parts": ["train"]}, "give fraction"),
-        ({"fraction": 0.1, "share": 2}, "give fraction"),
+        ({"parts": ["train"]}, "data.label_noise.fraction: no value; give data.label_noise.fraction=…"),
+        ({"fraction": 0.1, "share": 2}, "data.label_noise.share: no such key; there are fraction, parts, seed"),
         ({"fraction": 0.1, "parts": ["exam"]}, "choose from train, valid, test"),
-        ({"fraction": 0.1, "parts": "train"}, "must be a list"),
+        ({"fraction": 0.1, "parts": "train"}, "data.label_noise.parts=train: not a list"),
         ({"fraction": 0.1, "seed": -1}, "seed=-1"),
-        (0.15, "give fraction"),
+        (0.15, "data.label_noise=0.15: not a mapping of keys to values"),
     ],
 )
 def test_what_is_off_is_named(value, says):
     with pytest.raises(UserError, match=says):
-        LabelNoise.from_config(value)
+        LabelNoise.from_plain(value)
 
 
 def test_labels_that_are_no_classes_cannot_be_made_wrong():

@@ -11,14 +11,14 @@ import pytest
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from mlintern.config import Composer, check, search_path
+from mlintern.config import Composer, Config, check, search_path
 from mlintern.core.errors import UserError
 from mlintern.core.roots import CONF
 from mlintern.data.prepare import as_examples, make_splits
-from mlintern.data.protocol import EvaluationProtocol
 from mlintern.data.splits import Splits
 from mlintern.engine import rows
 from mlintern.engine.cell import run_cell
+from mlintern.engine.config import CellConfig
 from mlintern.engine.instantiate import build
 from mlintern.engine.training import BuiltCell
 
@@ -46,7 +46,7 @@ def _base() -> DictConfig:
     return composed
 
 
-def compose(*overrides: str) -> dict[str, Any]:
+def compose(*overrides: str) -> Config:
     """The configuration of one cell; Hydra, which takes half a second, composes the default alone."""
     composed = copy.deepcopy(_base())
     for override in overrides:
@@ -62,17 +62,17 @@ def compose(*overrides: str) -> dict[str, Any]:
     return check(composed, "numbers", PACKS)
 
 
-def splits_of(config: dict[str, Any]) -> Splits:
+def splits_of(config: CellConfig) -> Splits:
     """Its data, split as its protocol says."""
-    data, protocol = config["data"], config["protocol"]
-    parts = {part: as_examples(part, given) for part, given in build(data["source"], "data.source")().items()}
+    data = config.data
+    parts = {part: as_examples(part, given) for part, given in build(data.source, "data.source")().items()}
     return make_splits(
-        data["name"],
+        data.name,
         parts,
-        EvaluationProtocol(**{**protocol, "fit_on": tuple(protocol["fit_on"])}),
-        preprocessor=build(data["preprocess"], "data.preprocess") if data["preprocess"] else None,
-        view=build(data["view"], "data.view") if data["view"] else None,
-        classes=data["classes"],
+        config.protocol,
+        preprocessor=build(data.preprocess, "data.preprocess") if data.preprocess else None,
+        view=build(data.view, "data.view") if data.view else None,
+        classes=data.classes,
     )
 
 

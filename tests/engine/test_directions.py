@@ -31,7 +31,7 @@ def test_the_lowest_error_is_chosen(tmp_path):
 @pytest.mark.parametrize(("name", "mode", "best"), [("Margin", "max", max), ("Unsaid", "max", max)])
 def test_a_pack_s_metric_is_chosen_on_its_own_way(tmp_path, name, mode, best):
     said = own("metrics", name, f"protocol.metric={name.lower()}", "trainer.eval_every=2")
-    assert compose(*said)["protocol"]["mode"] == mode
+    assert compose(*said).protocol.mode == mode
     values = curve(record := trained(tmp_path, *said), name.lower())
     assert record["selection"]["step"] == best(values, key=values.get)
 
@@ -40,7 +40,7 @@ def test_a_pack_s_metric_without_a_direction_is_refused_where_it_is_chosen_on():
     said = own("metrics", "Nowhere", "protocol.metric=nowhere")
     assert "add `higher_is_better = True` (or False) to the class" in refusal(*said)
     assert "papers.numbers.modules.Nowhere" in refusal(*said, "protocol.mode=max")
-    assert compose(*said, "protocol=last")["protocol"]["mode"] is None
+    assert compose(*said, "protocol=last").protocol.mode is None
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_a_mode_can_only_agree(overrides, says):
 
 def test_ids_are_those_of_a_mode_that_was_written_out():
     said, unsaid = compose("protocol.mode=max"), compose()
-    assert said["protocol"] == unsaid["protocol"]
-    assert cell_id(said, 1, "", {}) == cell_id(unsaid, 1, "", {})
+    assert said.protocol == unsaid.protocol
+    assert cell_id(said.plain(), 1, "", {}) == cell_id(unsaid.plain(), 1, "", {})
 
 
 def test_the_engine_s_metrics_say_what_the_table_says():

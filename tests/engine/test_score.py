@@ -15,12 +15,9 @@ from mlintern.engine.evaluate import evaluate, outputs_of
 from mlintern.engine.frames import Receiver, Sender
 from mlintern.engine.metrics import Accuracy
 from mlintern.engine.score import Trusted, Wanted
+from tests import configs
 
-CONFIG = {
-    "loss": {"_target_": "torch.nn.CrossEntropyLoss", "label_smoothing": 0.1},
-    "metrics": {"accuracy": {"_target_": "mlintern.engine.metrics.Accuracy"}},
-    "trainer": {"eval_batch_size": 16},
-}
+CONFIG = configs.config(loss={"label_smoothing": 0.1}, trainer={"eval_batch_size": 16})
 N = 103
 INPUTS = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
 TARGETS = np.random.default_rng(1).integers(0, 3, N)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlintern.config import Composer
+from mlintern.config import Composer, Config
 from mlintern.core.errors import Interrupted
 from mlintern.core.records.record import cell_id
 from mlintern.data.splits import Examples, Splits
@@ -43,7 +43,7 @@ MODELS: dict[str, list[str]] = {
 statistics and all, augmented in a loader process, with gradients clipped."""
 
 
-def compose(model: str, trainer: str) -> dict:
+def compose(model: str, trainer: str) -> Config:
     """`trainer` is a number of processes that share four shards, or the name of a trainer of conf/trainer."""
     if trainer.isdigit():
         world = [f"trainer.devices={trainer}", "trainer.shards=4", f"trainer.accumulate={4 // int(trainer)}"]
@@ -52,9 +52,10 @@ def compose(model: str, trainer: str) -> dict:
     with Composer(SLUG) as composer:
         config, _ = composer.compose(["model=mlp", "seed=3", "determinism=strict", *world, *SHORT, *MODELS[model]])
     if model == "mlp":
-        return dict(config)
-    own = {"paper": {**config["paper"], "slug": "shards"}, "data": {**config["data"], "source": None}}
-    return {**config, **own, "model": {"_target_": f"papers.shards.modules.{model.capitalize()}"}}
+        return config
+    own = {"_target_": f"papers.shards.modules.{model.capitalize()}"}
+    paper, data = {**config.paper, "slug": "shards"}, {**config.data, "source": None}
+    return Config.from_plain(config.plain() | {"model": own, "paper": paper, "data": data})
 
 
 def splits() -> Splits:
@@ -92,7 +93,7 @@ def leg(text: str, folder: Path, model: str) -> dict | None:
         return None
     assert run is not None
     kept = ("loss_chain_sha256", "weights_sha256", "metrics", "evaluations", "selection", "test_readings", "status")
-    identity = cell_id(config, ENGINE_VERSION, "code", data.fingerprints())
+    identity = cell_id(config.plain(), ENGINE_VERSION, "code", data.fingerprints())
     return {"cell_id": identity, **{key: run[key] for key in kept}}
 
 

@@ -18,11 +18,8 @@ FACTS = {
     "variant": "net",
     "levels": {"data": "blobs", "protocol": "clean", "norm": "none"},
     "audit": {"clean": False, "acknowledged": ["selection_on_test"]},
+    "config": CONFIG,
 }
-
-
-def config(**logger):
-    return {**CONFIG, "logger": logger}
 
 
 def values(step, part):
@@ -53,7 +50,6 @@ def write_record(folder: Path) -> dict:
     rows = [{"step": s, "split": part, **values(s, part)} for s in steps for part in ("train", "valid")]
     run = {
         **FACTS,
-        "config": CONFIG,
         "status": "finished",
         "evaluations": rows,
         "metrics": {"test": {"loss": 0.5, "accuracy": 0.6}},

@@ -6,13 +6,15 @@ from collections import Counter
 import pytest
 
 from mlintern.core.errors import UserError
-from mlintern.loggers import check, open_log
+from mlintern.loggers import LoggerOptions, open_log
 from mlintern.loggers.log import CellLog, Finished
 from tests.loggers import cells
 
 
 def open_cell(folder, said=None, **logger):
-    return open_log(cells.config(**logger), folder, cells.FACTS, (said if said is not None else []).append)
+    return open_log(
+        LoggerOptions(**logger), cells.STEPS, folder, cells.FACTS, (said if said is not None else []).append
+    )
 
 
 def curve(folder):
@@ -187,5 +189,5 @@ def test_a_link_is_not_followed(tmp_path):
 )
 def test_an_unknown_logger_is_named(logger, says):
     with pytest.raises(UserError) as refused:
-        check(logger)
+        LoggerOptions.from_plain(logger)
     assert str(refused.value).startswith(says)

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from mlintern.loggers import open_log, tracker
+from mlintern.loggers import LoggerOptions, open_log, tracker
 from mlintern.loggers.log import Artifact, Finished
 from mlintern.loggers.wandb_process import OpenRuns
 from tests.loggers import cells
@@ -15,7 +15,7 @@ from tests.loggers import cells
 
 def ask(folder, mode):
     """The messages that a cell's log sends, collected."""
-    log = open_log(cells.config(kind="wandb", mode=mode, project="p"), folder, cells.FACTS)
+    log = open_log(LoggerOptions("wandb", "p", mode), cells.STEPS, folder, cells.FACTS)
     sent = []
     log.logger._send = lambda what, **more: sent.append({"do": what, "cell": log.logger.cell, **more})
     return log, sent
@@ -32,7 +32,7 @@ def test_a_cell_that_was_killed_is_one_offline_run_with_everything_in_it(tmp_pat
     cells.write_record(tmp_path)
     run = json.loads((tmp_path / "run.json").read_text())
     for start, stop, kinds in ((0, 45, None), (40, 60, ["audit"]), (0, 60, ["audit", "report"])):
-        log = open_log(cells.config(kind="wandb", mode="offline", project="p"), tmp_path, cells.FACTS, said.append)
+        log = open_log(LoggerOptions("wandb", "p", "offline"), cells.STEPS, tmp_path, cells.FACTS, said.append)
         log.start()
         for event in cells.events(start, stop):
             log.event(event)

@@ -1,11 +1,15 @@
 """Control cells: which there are, what they train on, and what their smells say."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from mlintern.config import Composer
 from mlintern.core.records import record
+from mlintern.core.schema import FreeGroup
+from mlintern.data.group import Data
 from mlintern.data.splits import Examples, Splits
 from mlintern.engine import ENGINE_VERSION, initialise, rows
 from mlintern.engine.controls import Constant, Linear
@@ -58,7 +62,9 @@ def test_the_cells_of_the_bundled_study(planned):
 
 
 def test_only_control_cells_have_other_ids(planned):
-    without, ids = ([record.cell_id(cell.config, ENGINE_VERSION, "code", {}) for cell in cells] for cells in planned)
+    without, ids = (
+        [record.cell_id(cell.config.plain(), ENGINE_VERSION, "code", {}) for cell in cells] for cells in planned
+    )
     assert ids[: len(without)] == without
     assert len(set(ids)) == len(ids)
 
@@ -66,7 +72,7 @@ def test_only_control_cells_have_other_ids(planned):
 def test_shuffled_labels_are_the_same_ones_dealt_anew(composer):
     config, _ = composer.compose(["model=logistic", "determinism=fast", "trainer.batch_size=20"])
     splits = make_splits(np.arange(60) % 10, np.random.default_rng(0).normal(size=(60, 40)).astype(np.float32))
-    shuffling = {**config, "data": {**config["data"], "shuffle_labels": True}}
+    shuffling = dataclasses.replace(config, data=Data({**config.data, "shuffle_labels": True}))
     plain, one, two = (BuiltCell(c, *rows.seen(c, splits)) for c in (config, shuffling, shuffling))
     assert set(plain.targets) == set(one.targets) == {"train", "valid"}
     assert torch.equal(plain.targets["valid"], one.targets["valid"])
@@ -74,12 +80,12 @@ def test_shuffled_labels_are_the_same_ones_dealt_anew(composer):
     assert torch.equal(plain.targets["train"].sort().values, one.targets["train"].sort().values)
     assert torch.equal(one.targets["train"], two.targets["train"])
     assert torch.equal(one.feed.targets, one.targets["train"])
-    seeded = BuiltCell({**shuffling, "seed": 1}, *rows.seen(shuffling, splits))
+    seeded = BuiltCell(dataclasses.replace(shuffling, seed=1), *rows.seen(shuffling, splits))
     assert not torch.equal(one.targets["train"], seeded.targets["train"])
 
 
 def made(kind, splits, inputs):
-    config = {"_target_": f"mlintern.engine.controls.{kind}"}
+    config = FreeGroup({"_target_": f"mlintern.engine.controls.{kind}"})
     assert is_control(config)
     return initialise.build(lambda: build(config, "model", **sizes(splits, inputs)), 0)
 

@@ -9,6 +9,7 @@ from mlintern.engine.source import source_hash
 from mlintern.packs.pack import Pack
 from mlintern.plan.cell_plan import CellPlan
 from mlintern.study.run.gate import audit_key
+from tests import configs
 from tests.study import tiny
 
 CELL = [tiny.PAPER, "model=net", "data=blobs", "seed=0"]
@@ -70,7 +71,7 @@ def test_an_audit_is_made_anew_when_the_code_that_preprocesses_changes(tmp_path)
     (folder / "modules.py").write_text("class Centre: mean = float(features.mean())\n")
 
     def key(preprocess):
-        config = {"data": {"preprocess": preprocess}, "protocol": {}, "audit": {}}
+        config = configs.config(data={"preprocess": preprocess})
         cell = CellPlan("net", {"data": "blobs", "protocol": "clean"}, 0, config, ())
         return audit_key(cell, {"train": "0" * 64}, Pack(tiny.SLUG, folder.parent))
 

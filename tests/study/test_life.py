@@ -16,16 +16,14 @@ from mlintern.study.run import life, readings_of_test
 from mlintern.study.run.life import TICK, Life, Work
 from mlintern.study.run.tabled import Tabled
 from mlintern.study.workers.pool import Event, Pool, Task
+from tests import configs
 
-CONFIG = {
-    "logger": {"kind": "none"},
-    "paper": {"slug": "local_tiny"},
-    "model": {},
-    "seed": 0,
-    "trainer": {"max_steps": 40, "eval_every": 20, "devices": 1},
+AS_PUBLISHED = {
+    "trainer": {"max_steps": 40, "eval_every": 20},
     "protocol": {"name": "as_published", "select_on": "test", "metric": "accuracy"},
-    "determinism": {"level": "strict"},
 }
+CONFIG = configs.config(**AS_PUBLISHED)
+VALID = configs.config(**AS_PUBLISHED | {"protocol": {"name": "as_published"}})
 TOLD = telling.Told(40, 20, 0.5, [{"step": 20, "split": "valid", "loss": 1.0}], "ab" * 32, 0.1, 5, 7, [])
 
 
@@ -90,7 +88,7 @@ def test_looks_at_test_are_the_protocols_and_counted(tmp_path):
     with pytest.raises(UserError, match="scored on test before, with other weights"):
         readings_of_test.checked(20, "b", looks, CONFIG)
     with pytest.raises(UserError, match="never chooses on"):
-        readings_of_test.checked(20, "a", [], {**CONFIG, "protocol": {**CONFIG["protocol"], "select_on": "valid"}})
+        readings_of_test.checked(20, "a", [], VALID)
 
 
 def test_a_ledger_that_is_off_is_named(tmp_path: Path):
@@ -109,11 +107,11 @@ def test_a_list_of_looks_that_is_no_file_is_one_line(tmp_path):
 
 def test_what_is_not_finite_contradicts_and_is_written():
     scored = {"valid": {"loss": float("nan")}, "test": {}}
-    found = contradictions(TOLD, scored, {**CONFIG, "protocol": {**CONFIG["protocol"], "select_on": "valid"}})
+    found = contradictions(TOLD, scored, VALID)
     assert found == [{"part": "valid", "name": "loss", "told": 1.0, "computed": None}]
     assert contradictions(TOLD, {"valid": {"loss": 1.0}}, CONFIG) == []
     assert contradictions(TOLD, {"valid": {"loss": 1.0 + 1e-7}}, CONFIG) != []
-    loose = {**CONFIG, "determinism": {"level": "fast"}}
+    loose = configs.config(determinism={"level": "fast"}, **AS_PUBLISHED)
     assert contradictions(TOLD, {"valid": {"loss": 1.0 + 1e-7}}, loose) == []
 
 
@@ -134,7 +132,7 @@ def test_what_a_model_warns_of_while_it_predicts_is_told_of_the_cell(tmp_path, m
     desk.ended = lambda question: setattr(question, "answer", {"metrics": {}})
     monkeypatch.setattr(pool, "add", lambda *_, **__: None)
     tabled = Tabled("key", life.Path(), {}, {}, {}, False)
-    one = Life(Work("cell", {"model": {}}, tmp_path, tabled, tmp_path, {}), pool, desk)
+    one = Life(Work("cell", CONFIG, tmp_path, tabled, tmp_path, {}), pool, desk)
     steps = one._asked("predict", {}, "score", {})
     next(steps)
     (task,) = [item for item in one.concerns if isinstance(item, Task)]

@@ -43,7 +43,7 @@ def test_one_at_a_time_by_default_with_every_seed(cells_of):
         "net · blobs · clean · norm=none",
     ]
     assert [cell.seed for cell in cells] == [0, 1] * 4
-    by_place = {cell.place: cell.config["model"] for cell in cells}
+    by_place = {cell.place: cell.config.model for cell in cells}
     assert by_place["net · blobs · clean · residual=none"]["residual"] is False
     assert "norm" not in by_place["net · blobs · clean · residual=none"]
     assert by_place["net · blobs · clean · norm=none"]["norm"] is False
@@ -53,7 +53,7 @@ def test_a_full_grid_has_the_interaction_and_both_changes(cells_of):
     cells = cells_of("    - {model: [net], data: [blobs], factors: [residual, norm], design: full}")
     assert len(places(cells)) == 4
     both = next(cell for cell in cells if cell.levels.get("norm") == cell.levels.get("residual") == "none")
-    assert (both.config["model"]["norm"], both.config["model"]["residual"]) == (False, False)
+    assert (both.config.model["norm"], both.config.model["residual"]) == (False, False)
     assert "ablation=[residual_none,norm_none]" in both.overrides
     command = reproduce("local_tiny", both.variant, dict(both.levels), 0, both.overrides, [])
     assert "'ablation=[residual_none,norm_none]'" in command
@@ -80,7 +80,7 @@ def test_a_level_changes_what_the_paper_sets(cells_of, tmp_path):
     option.write_text("# @package _global_\noptimizer:\n  lr: 0.5\n")
     with Composer(tiny.SLUG) as composer:
         cell = named_cell(composer, ["ablation=slow"])
-    assert cell.config["optimizer"]["lr"] == 0.5  # and not the paper's 0.01
+    assert cell.config.optimizer["lr"] == 0.5  # and not the paper's 0.01
     assert cell.levels["ablation"] == "slow"
 
 

@@ -1,9 +1,12 @@
 """Blocks of the grid with values of their own, and sensitivity cells for what is unsaid."""
 
+import dataclasses
+
 import pytest
 
 from mlintern.config import Composer
 from mlintern.core.errors import UserError
+from mlintern.core.schema import FreeGroup
 from mlintern.plan import cell_plan
 from mlintern.plan.grid import study_cells
 
@@ -27,7 +30,7 @@ def grid(blocks):
 
         def compose(self, overrides):
             config, choices = self.inner.compose(overrides)
-            return {**config, "paper": {**config["paper"], "grid": blocks}}, choices
+            return dataclasses.replace(config, paper=FreeGroup({**config.paper, "grid": blocks})), choices
 
     return Changed
 
@@ -38,7 +41,7 @@ def test_a_block_sets_values_for_its_cells_alone(composer):
         {"model": ["cnn"], "data": ["mnist1d"]},
     ]
     cells = study_cells(grid(blocks)(composer), [])
-    steps = {cell.variant: cell.config["trainer"]["max_steps"] for cell in cells}
+    steps = {cell.variant: cell.config.trainer.max_steps for cell in cells}
     assert steps == {"mlp": 7, "cnn": 6000}
     assert "trainer.max_steps=7" in cells[0].overrides
 
@@ -70,12 +73,12 @@ def test_assumptions_become_sensitivity_cells(composer):
     plain = study_cells(composer, ["study.seeds=[0]"])
     probed = study_cells(composer, ["study.seeds=[0]", "study.probe_assumptions=true"])
     assert probed[: len(plain)] == [
-        cell_plan.CellPlan(c.variant, c.levels, c.seed, {**c.config, "study": probed[0].config["study"]},
+        cell_plan.CellPlan(c.variant, c.levels, c.seed, dataclasses.replace(c.config, study=probed[0].config.study),
                       (*c.overrides, "study.probe_assumptions=true")) for c in plain
     ]  # fmt: skip
     levels = [cell.levels["probe"] for cell in probed[len(plain) :]]
     assert "optimizer.betas=[0.9,0.99]" in levels
     assert not any(level.startswith("paper.") for level in levels)
     [betas] = [cell for cell in probed if cell.levels.get("probe") == "optimizer.betas=[0.9,0.99]"]
-    assert betas.config["optimizer"]["betas"] == [0.9, 0.99]
+    assert betas.config.optimizer["betas"] == [0.9, 0.99]
     assert betas.overrides[-1] == "optimizer.betas=[0.9,0.99]"

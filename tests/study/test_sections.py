@@ -35,7 +35,7 @@ def test_a_section_runs_its_own_grid_with_its_own_seeds(composer):
     assert len({cell.place for cell in cells}) == 7  # widths
     assert {cell.seed for cell in cells} == {0, 1, 2}
     narrow = next(cell for cell in cells if cell.levels.get("hidden") == "20")
-    assert narrow.config["model"] == {**narrow.config["model"], "hidden": 20, "hidden_layers": 1}
+    assert narrow.config.model == {**narrow.config.model, "hidden": 20, "hidden_layers": 1}
     assert {cell.seed for cell in study_cells(composer, ["study.sections=[double_descent]", "study.seeds=[7]"])} == {7}
 
 

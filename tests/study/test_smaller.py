@@ -2,19 +2,21 @@
 
 from mlintern.plan.cell_plan import CellPlan
 from mlintern.study.run import memory_fallback
+from tests import configs
 
 
 def cell(shards=1, batch=4, eval_batch=10):
-    trainer = {"shards": shards, "batch_size": batch, "eval_batch_size": eval_batch, "max_steps": 3}
-    return CellPlan("net", {"data": "d"}, 0, {"trainer": trainer}, ("model=net", f"trainer.shards={shards}"))
+    config = configs.config(trainer={"shards": shards, "batch_size": batch, "eval_batch_size": eval_batch})
+    return CellPlan("net", {"data": "d"}, 0, config, ("model=net", f"trainer.shards={shards}"))
 
 
 def test_the_batch_stays_and_its_pieces_halve():
     first = memory_fallback.halved(cell())
-    assert first.config["trainer"] == {"shards": 2, "batch_size": 4, "eval_batch_size": 5, "max_steps": 3}
+    changed = {"shards": 2, "eval_batch_size": 5}
+    assert first.config.plain() == configs.plain(trainer={"batch_size": 4, **changed})
     assert first.overrides == ("model=net", "trainer.eval_batch_size=5", "trainer.shards=2")
     second = memory_fallback.halved(first)
-    assert (second.config["trainer"]["shards"], second.config["trainer"]["eval_batch_size"]) == (4, 2)
+    assert (second.config.trainer.shards, second.config.trainer.eval_batch_size) == (4, 2)
     assert memory_fallback.halved(second) is None  # one example at a time did not fit
 
 

@@ -7,6 +7,7 @@ from mlintern.core.errors import UserError
 from mlintern.packs import snapshot
 from mlintern.sandbox import policy
 from mlintern.study.folders.source_files import source_files
+from tests import configs
 from tests.sandbox.layers import capabilities
 from tests.study import tiny
 
@@ -25,7 +26,7 @@ def project(tmp_path, monkeypatch):
 
 def of(project, path, allowed=()):
     source = {"_target_": "mlintern.data.sources.Tables", "files": {"train": path}, "label": "y"}
-    return source_files({"data": {"source": source}}, project / "papers" / "local_x", allowed)
+    return source_files(configs.config(data={"source": source}), project / "papers" / "local_x", allowed)
 
 
 def test_files_of_the_project_are_read_and_the_packs_own_are_seen_anyway(project):

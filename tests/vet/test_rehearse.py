@@ -1,11 +1,10 @@
 """The rehearsal: what only a pack's own data, loss and a few steps of the engine can show."""
 
-import copy
 import shutil
 
 import pytest
 
-from mlintern.config import Composer
+from mlintern.config import Composer, Config
 from mlintern.core.roots import PACKS
 from mlintern.plan.grid import named_cell
 from mlintern.vet.run import rehearse
@@ -30,7 +29,7 @@ def checked(tmp_path, config):
         text = (pack / "modules.py").read_text()
         assert old in text
         (pack / "modules.py").write_text(text.replace(old, new))
-        cell = {**copy.deepcopy(dict(config)), **changes}
+        cell = Config.from_plain(config.plain() | changes)
         found = rehearse([{"name": "mlp", "config": cell, "overfit": True}], project=pack.parent.parent, pack=pack)
         return {check.name: (check.status, check.reason) for check in found}
 
@@ -70,6 +69,6 @@ def test_a_loss_that_does_not_fit_the_outputs_is_named(checked):
 
 
 def test_a_metric_that_is_not_measured_is_named(checked, config):
-    found = checked(protocol={**config["protocol"], "metric": "bleu"})
+    found = checked(protocol={**config.protocol.plain(), "metric": "bleu"})
     assert found["rehearsal"][0] == "FAIL"
     assert "bleu" in found["rehearsal"][1]

@@ -50,7 +50,7 @@ def _history(
     scores: list[dict[str, np.ndarray]], targets: Mapping[str, np.ndarray], protocol: EvaluationProtocol
 ) -> list[dict[str, Any]]:
     """A learning curve in the engine's form; the metric is accuracy (or minus the squared error), signed for `mode`."""
-    sign = 1.0 if protocol.mode == "max" else -1.0
+    sign = 1.0 if protocol.direction == "max" else -1.0
     rows: list[dict[str, Any]] = []
     for step, predictions in enumerate(scores, start=1):
         for part, values in predictions.items():

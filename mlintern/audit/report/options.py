@@ -2,23 +2,27 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from mlintern.audit.report.audit_report import Severity
 from mlintern.audit.report.kinds import kinds_of
 from mlintern.core.errors import UserError
+from mlintern.core.ranges import COUNT, NOT_NEGATIVE, Range
+from mlintern.core.schema import AtLeastOne, Group, Number, Whole
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 @dataclasses.dataclass(frozen=True)
-class AuditOptions:
+class AuditOptions(Group):
     """How an audit is run. The three levels `quick`, `standard` and `thorough` stand in conf/audit/."""
+
+    KEY: ClassVar[str] = "audit"
+    IF_SAID: ClassVar[frozenset[str]] = frozenset({"ledger"})
 
     fail_on: str = "high"
     """Training is refused for findings at or above this severity."""
-    acknowledge: Sequence[str] = ()
+    acknowledge: tuple[str, ...] = ()
     """Kinds that were seen and accepted; results then carry the mark."""
     price: Literal["none", "probe", "model"] = "probe"
     """Retrain to say what a leak is worth: not at all, a quick probe, or the pack's own model in the engine."""
@@ -29,32 +33,26 @@ class AuditOptions:
     would need more looks at rows drawn at random, or at fewer columns at a time, and says so."""
     backend: Literal["local", "ray"] = "local"
     """Where shards of the large checks are computed: in this process, or by Ray Data (an extra). Findings agree."""
-    seed: int = 0
+    seed: Annotated[Whole, COUNT] = 0
     """Seed of the audit's own generators (Philox): permutations, probes, canaries."""
-    permutations: int = 19
+    permutations: Annotated[Whole, Range(5, whole=True)] = 19
     """Permutations of a permutation test; p-values are at least 1 / (permutations + 1)."""
-    max_rows: int = 20_000
+    max_rows: Annotated[Whole, Range(100, whole=True)] = 20_000
     """Rows per part that are compared pair by pair. Beyond it tables and texts are searched through an index, whose
     recall is measured and stated; images, series and graphs are sampled, and the check says so."""
-    horizon: float = 0.0
+    horizon: Annotated[Number, NOT_NEGATIVE] = 0.0
     """Length of the forecast horizon, in the unit of the time column: train must end this long before test begins."""
     independent_rows: bool = False
     """Declares that no two rows share a source (a generator drew each afresh, one row per patient): without it, and
     without a group column, a split of shuffled rows is INCONCLUSIVE as to latent groups."""
     ledger: str = ""
     """File of JSON lines, or folder of run records, that says how often this test part was read before."""
-    threads: int = 1
+    threads: AtLeastOne = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         Severity.of(self.fail_on)
         kinds_of(self.acknowledge)
-        if self.price not in ("none", "probe", "model"):
-            raise UserError(f"audit.price={self.price}: choose none, probe or model")
-        if self.backend not in ("local", "ray"):
-            raise UserError(f"audit.backend={self.backend}: choose local or ray")
-        for name, least in (("permutations", 5), ("max_rows", 100), ("threads", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise UserError(f"audit.{name}={getattr(self, name)}: must be {least} or above")
         self.memory_bytes()
 
     def memory_bytes(self) -> int:

@@ -36,7 +36,7 @@ def without_dead(pack: Path, spec: PaperSpec, backend: Backend = "auto") -> tupl
             else:
                 if cell is not None:
                     name = f"alternative {len(jobs)}"
-                    jobs[name] = (place, {"name": name, "config": dict(cell.config), "overfit": False, "alone": True})
+                    jobs[name] = (place, {"name": name, "config": cell.config, "overfit": False, "alone": True})
     found = [work for _, work in jobs.values()]
     for check in rehearse(found, project=pack.resolve().parent.parent, pack=pack.resolve(), backend=backend):
         if check.status == "FAIL" and check.subject in jobs:

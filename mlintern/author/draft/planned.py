@@ -14,7 +14,7 @@ from mlintern.spec.paper_spec import PaperSpec
 def without_runs(spec: PaperSpec, cells: Sequence[CellPlan]) -> Iterator[str]:
     """Claims and result cells that no planned run answers, and why."""
     bases, varied = base_levels(spec), [key for c in cells for key in c.levels]
-    all_known = [(c.section, coordinates(c.variant, c.levels, varied, bases), set(c.config["metrics"])) for c in cells]
+    all_known = [(c.section, coordinates(c.variant, c.levels, varied, bases), set(c.config.metrics)) for c in cells]
     for claim in spec.claims:
         if not claim.testable:
             continue

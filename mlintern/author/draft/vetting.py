@@ -11,8 +11,9 @@ from typing import Any
 from mlintern.author.draft import planned
 from mlintern.author.forms import ModelInput
 from mlintern.claims.observation import same
-from mlintern.config import Composer
+from mlintern.config import Composer, Config
 from mlintern.core.errors import UserError
+from mlintern.core.schema import plain
 from mlintern.plan.cell_plan import CellPlan
 from mlintern.plan.grid import sections_of, study_cells
 from mlintern.sandbox.limits import Backend
@@ -80,7 +81,7 @@ def _rehearsed(cells: Sequence[CellPlan]) -> list[dict[str, Any]]:
         jobs.append(
             {
                 "name": cell.name.rsplit(" · seed", 1)[0],
-                "config": dict(cell.config),
+                "config": cell.config,
                 "overfit": place not in tried and not varied(cell),
             }
         )
@@ -97,7 +98,7 @@ def settings_that_differ(compose: Any, spec: PaperSpec, cells: Sequence[CellPlan
     values for a combination; where none has them, in what their options compose to. In a cell that two settings of a
     key hold for, the one with more coordinates counts.
     """
-    composed: dict[tuple[str, ...], tuple[dict[str, Any], dict[str, str]]] = {}
+    composed: dict[tuple[str, ...], tuple[Config, dict[str, str]]] = {}
     reduced = {(r.key, _frozen(r.where)): r.reduced for r in spec.scale.reductions}
     for setting in spec.settings:
         if not setting.in_config:
@@ -111,7 +112,7 @@ def settings_that_differ(compose: Any, spec: PaperSpec, cells: Sequence[CellPlan
                 yield f"{setting.key} ({' '.join(overrides)}): {error}"
                 break
             config, choices = composed[overrides]
-            found = choices.get(setting.key, _MISSING) if "." not in setting.key else _at(config, setting.key)
+            found = choices.get(setting.key, _MISSING) if "." not in setting.key else _at(plain(config), setting.key)
             if found is _MISSING:
                 where = f"{setting.key} ({' '.join(overrides)})"
                 yield f"{where}: the spec gives {expected!r}, the composed configuration has no such key"
@@ -159,17 +160,17 @@ def levels_that_differ(compose: Any, spec: PaperSpec) -> Iterator[str]:
             option = f"ablation={option_name(factor.id, level.id)}"
             config, choices = compose([*there, option])
             for key, value in level.overrides.items():
-                found = choices.get(key, _MISSING) if "." not in key else _at(config, key)
+                found = choices.get(key, _MISSING) if "." not in key else _at(plain(config), key)
                 if found is _MISSING or found != value:
                     shown = "no such key" if found is _MISSING else repr(found)
                     yield f"{option}: the spec says {key} becomes {value!r}, the configuration has {shown}"
-                before = base_choices.get(key, _MISSING) if "." not in key else _at(base, key)
+                before = base_choices.get(key, _MISSING) if "." not in key else _at(plain(base), key)
                 if level.id == factor.base and before != value:
                     yield (
                         f"{option}: this is the base level, but the default configuration has {key}: "
                         f"{None if before is _MISSING else before!r}, not {value!r}"
                     )
-            for key in _differing(base, config):
+            for key in _differing(plain(base), plain(config)):
                 if not any(key == given or key.startswith(f"{given}.") for given in level.overrides):
                     yield f"{option}: also changes {key}, which the spec's level does not; change only what it names"
 
@@ -269,12 +270,12 @@ def _models(
     return list(models.values()), factors, []
 
 
-def model_of(variant: Variant, config: Mapping[str, Any], given: ModelInput, spec: PaperSpec) -> CheckedModel:
+def model_of(variant: Variant, config: Config, given: ModelInput, spec: PaperSpec) -> CheckedModel:
     """One variant as the dynamic checks take it, with the published sizes of what the study reduces."""
-    arguments = dict(config["model"])
+    arguments = dict(config.model)
     target = arguments.pop("_target_")
-    loss = _LOSSES.get(str(config["loss"].get("_target_", "")).rsplit(".", 1)[-1], "own")
-    if config["method"].get("_target_") != "mlintern.engine.methods.Supervised":
+    loss = _LOSSES.get(config.loss.target.rsplit(".", 1)[-1], "own")
+    if config.method.target != "mlintern.engine.methods.Supervised":
         loss = "own"
     count = variant.parameters
     stated = count.value if isinstance(count, PaperCount | CodeCount) else None

@@ -4,7 +4,6 @@ The spec is fixed before code is written, so what could not be composed or valid
 no configuration has, coordinates that no cell has, reductions of nothing.
 """
 
-import dataclasses
 from collections.abc import Iterator
 
 from mlintern.author.forms import Extraction, FoundClaim, FoundSetting, Outline, Pair, coordinates, value_of
@@ -115,15 +114,16 @@ def _setting(setting: FoundSetting, known: dict[str, set[str]]) -> Iterator[str]
 
 def _key(key: str) -> Iterator[str]:
     """What is wrong with a key that is to stand in the configuration."""
-    from mlintern.config import ProtocolGroup, Trainer
+    from mlintern.config import Config
+    from mlintern.core.schema import field_names, group_at
 
     group, _, rest = key.partition(".")
     if group not in GROUPS:
         yield f"the configuration has no {group!r}; its keys begin with {', '.join(GROUPS)}"
-    for name, schema in (("trainer", Trainer), ("protocol", ProtocolGroup)):
-        fields = [field.name for field in dataclasses.fields(schema)]
-        if group == name and rest and rest.split(".")[0] not in fields:
-            yield f"the configuration has no {key}; {name} has {', '.join(fields)}"
+        return
+    typed = group_at(Config, [group])
+    if typed is not None and rest and rest.split(".")[0] not in (known := field_names(typed)):
+        yield f"the configuration has no {key}; {group} has {', '.join(known)}"
 
 
 def _level(pair: Pair) -> str:

@@ -108,22 +108,22 @@ _TRAINER_FREE = ("devices", "accumulate")
 _PROTOCOL_FREE = ("name",)
 
 
-def determinants(config: Mapping[str, Any], engine_version: int) -> dict[str, Any]:
-    """The part of a composed config that determines a cell's result, before code and data are added.
+def determinants(plain: Mapping[str, Any], engine_version: int) -> dict[str, Any]:
+    """The part of a composed config, plain, that determines a cell's result, before code and data are added.
 
     Not in it: loader workers, processes, loggers, paths, budgets, labels, and where raw data came from (their content
     is part of the id instead).
     """
     return {
         "engine": engine_version,
-        **{name: config[name] for name in DETERMINING},
+        **{name: plain[name] for name in DETERMINING},
         "data": {
-            **{name: config["data"].get(name) for name in _DETERMINING_DATA},
-            **{name: value for name in _DETERMINING_IF_SET if (value := config["data"].get(name)) is not None},
+            **{name: plain["data"].get(name) for name in _DETERMINING_DATA},
+            **{name: value for name in _DETERMINING_IF_SET if (value := plain["data"].get(name)) is not None},
         },
-        "trainer": _trainer(config["trainer"]),
-        "protocol": {name: value for name, value in config["protocol"].items() if name not in _PROTOCOL_FREE},
-        "determinism": config["determinism"],
+        "trainer": _trainer(plain["trainer"]),
+        "protocol": {name: value for name, value in plain["protocol"].items() if name not in _PROTOCOL_FREE},
+        "determinism": plain["determinism"],
     }
 
 

@@ -87,7 +87,7 @@ class DeterminismConfig(Shape):
     level: str
 
 
-class Config(Shape):
+class RecordedConfig(Shape):
     seed: int
     protocol: ProtocolConfig
     trainer: TrainerConfig
@@ -107,7 +107,7 @@ class Result(Shape):
 
     status: Annotated[str, Field(pattern="^(finished|diverged|failed)$")]
     seed: int
-    config: Config
+    config: RecordedConfig
     environment: Environment = Environment()
     engine: Engine | None = None
     data: Hashes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core.errors import UserError
+from mlintern.engine.config import CellConfig
 from mlintern.packs import snapshot
 from mlintern.sandbox import policy, view
 
@@ -16,13 +17,13 @@ _SOURCES = "mlintern.data.sources."
 _NO_DATA = ("papers", "mlintern", "conf", "runs", "reports")
 
 
-def source_files(config: Mapping[str, Any], pack: Path, allowed: Sequence[str] = ()) -> list[Path]:
+def source_files(config: CellConfig, pack: Path, allowed: Sequence[str] = ()) -> list[Path]:
     """Files and folders of this machine that the data's source reads; those in the pack itself aside.
 
     `allowed` are folders outside the project that the user allows. Raises UserError for a file elsewhere.
     """
     found = []
-    for key, name in _named(config["data"].get("source")):
+    for key, name in _named(config.data.source):
         path = (snapshot.project() / name).resolve()
         if not path.exists() or path.is_relative_to(pack.resolve()):
             continue

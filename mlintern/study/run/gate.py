@@ -20,23 +20,20 @@ AUDIT_VERSION = 6
 
 def audit_key(cell: CellPlan, fingerprints: Mapping[str, str], pack: Pack) -> str:
     """Hash of everything that an audit's outcome depends on, the pack's code and that of the audit included."""
-    given = cell.config["data"]
+    plain = cell.config.plain()
+    given, asked = cell.config.data, plain["audit"].items()
     data = {k: given.get(k) for k in ("preprocess", "view", "classes")}
     data |= {k: given[k] for k in ("train_size", "label_noise") if given.get(k) is not None}
-    options = {
-        k: v
-        for k, v in cell.config["audit"].items()
-        if k not in ("fail_on", "acknowledge", "threads", "memory", "backend")
-    }
+    options = {k: v for k, v in asked if k not in ("fail_on", "acknowledge", "threads", "memory", "backend")}
     parts = {
         "version": AUDIT_VERSION,
         "parts": dict(fingerprints),
         "data": data,
-        "protocol": cell.config["protocol"],
+        "protocol": plain["protocol"],
         "options": options,
     }
-    if cell.config["audit"].get("price") == "model":  # what the leak is worth then depends on who is trained
-        parts["model"] = {k: cell.config[k] for k in ("model", "loss", "method", "optimizer", "scheduler", "trainer")}
+    if cell.config.audit.price == "model":  # what the leak is worth then depends on who is trained
+        parts["model"] = {k: plain[k] for k in ("model", "loss", "method", "optimizer", "scheduler", "trainer")}
     parts["code"] = pack.code_for(parts["data"], parts["protocol"], parts.get("model"))
     parts["audit_code"] = joined(source_sha256(("audit", "data", "engine")))
     return stable_hash(parts)[:16]
@@ -63,7 +60,7 @@ def pass_gate(cells: Sequence[CellPlan], audits: Mapping[str, AuditReport]) -> d
     for cell in cells:
         name = audit_name(audits, cell)
         report = audits[name]
-        blocking = report.blocking(cell.config["audit"]["fail_on"], cell.acknowledged)
+        blocking = report.blocking(cell.config.audit.fail_on, cell.acknowledged)
         if blocking:
             kinds = ",".join(sorted({str(finding.kind) for finding in blocking}))
             raise LeakRefused(

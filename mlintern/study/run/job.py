@@ -37,9 +37,9 @@ def run_paper(slug: str, overrides: Sequence[str], console: Console) -> int:
         one = names_a_cell(overrides)
         cells = [named_cell(composer, overrides)] if one else study_cells(composer, overrides)
     config = cells[0].config
-    if drift := environment.check_drift(config["env"]["drift"]):
+    if drift := environment.check_drift(config.env.drift):
         console.print(f"[yellow]{environment.describe(drift)}[/]", highlight=False)
-    paper = config["paper"]
+    paper = config.paper
     name = paper["id"] if slug.startswith("local_") else f"arXiv:{paper['id']}"
     console.print(f"[bold]{paper['title']}[/] · {name}", highlight=False)
     if one:
@@ -75,7 +75,7 @@ def run_one(pack: Pack, cell: CellPlan, console: Console, standing: bool = False
 def run_study(pack: Pack, cells: Sequence[CellPlan], overrides: Sequence[str], console: Console) -> int:
     """Run a whole study with workers of this process's own, and write its report."""
     began, state = time.monotonic(), snapshot.CodeState(pack.slug)
-    index = index_path(cells[0].config, pack.slug, overrides)
+    index = index_path(cells[0].config.run.dir, pack.slug, overrides)
     planned, audits, seconds, failed = run_cells(pack, cells, console, plan_path(index))
     seconds = {**seconds, "total": time.monotonic() - began}
     return finish_study(pack, cells, overrides, planned, audits, seconds, failed, console, state)
@@ -97,10 +97,10 @@ def finish_study(
     config = cells[0].config
     if not overrides:
         write_composed(pack, cells)
-    folder = report_folder(config, pack.slug, overrides)
+    folder = report_folder(config.run.report_dir, pack.slug, overrides)
     write_audits(folder, audits)
-    index = index_path(config, pack.slug, overrides)
-    write_index(index, pack, planned, config["study"]["sections"], failed)
+    index = index_path(config.run.dir, pack.slug, overrides)
+    write_index(index, pack, planned, config.study.sections, failed)
     tracked = not overrides and tracking.tracks(pack.slug)
     write_cost(index, seconds, failed, kept.keep(index, [item.cell_id for item in planned]) if tracked else {})
     report_study(pack, index, folder, console)
@@ -112,23 +112,23 @@ def finish_study(
         said = f"dvc.lock stays as it was: {len(failed)} cells failed; the same command tries them again."
         console.print(said, style="yellow", highlight=False)
     elif tracked:
-        data_dir = Path(config["run"]["data_dir"])
-        used = {dataset_folder(data_dir, pack, cell.config, cell.overrides) for cell in cells}
+        data_dir = Path(config.run.data_dir)
+        used = {dataset_folder(data_dir, pack, cell.config.data, cell.overrides) for cell in cells}
         kept.prune(data_dir.absolute() / pack.slug, used)
         tracking.commit(pack.slug, began, all(made.is_current(folder) for folder in used), console)
     return 1 if failed else 0
 
 
-def report_folder(config: Mapping[str, Any], slug: str, overrides: Sequence[str]) -> Path:
+def report_folder(reports: Path | str, slug: str, overrides: Sequence[str]) -> Path:
     """reports/<slug>/ for the study as the pack has it; a folder of its own below it for one with overrides."""
-    base = Path(config["run"]["report_dir"]) / slug
+    base = Path(reports) / slug
     return base / f"with-{record.stable_hash(sorted(overrides))[:8]}" if overrides else base
 
 
-def index_path(config: Mapping[str, Any], slug: str, overrides: Sequence[str]) -> Path:
+def index_path(runs: Path | str, slug: str, overrides: Sequence[str]) -> Path:
     """Where a study's index goes."""
     name = f"study-{record.stable_hash(sorted(overrides))[:8]}.json" if overrides else INDEX_FILE
-    return Path(config["run"]["dir"]) / slug / name
+    return Path(runs) / slug / name
 
 
 def write_audits(folder: Path, audits: Mapping[str, AuditReport]) -> None:
@@ -281,10 +281,10 @@ def composed(cells: Sequence[CellPlan]) -> str:
     for cell in cells:
         group = groups.setdefault("_".join([cell.variant, *level_names(cell.levels)]), {"seeds": []})
         group["seeds"].append(cell.seed)
-        group["source"] = cell.config["data"]["source"]
-        group["audit"] = {k: v for k, v in cell.config["audit"].items() if k != "backend"}  # findings agree
+        group["source"] = cell.config.data.source
+        group["audit"] = {k: v for k, v in cell.config.audit.plain().items() if k != "backend"}  # findings agree
         group["determinants"] = {
-            k: v for k, v in record.determinants(cell.config, ENGINE_VERSION).items() if k != "seed"
+            k: v for k, v in record.determinants(cell.config.plain(), ENGINE_VERSION).items() if k != "seed"
         }
     head = "# Made by the main job from conf/ and this pack's conf/; DVC tracks it. Do not edit.\n"
     dumper = yaml.SafeDumper

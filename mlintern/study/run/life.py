@@ -18,6 +18,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlintern.config import Config
 from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.records import record
@@ -53,7 +54,7 @@ class Work:
 
     name: str
     """How messages call it."""
-    config: Mapping[str, Any]
+    config: Config
     folder: Path
     tabled: Tabled
     pack: Path
@@ -219,7 +220,7 @@ class Life:
     def _read_test(self, task: Task, event: Event) -> Steps:
         """Answer a training whose protocol chooses on test with the score of its weights, and with that alone."""
         work = self.work
-        metric = work.config["protocol"]["metric"]
+        metric = work.config.protocol.metric
         copied = work.folder / READING_FILE
         try:
             sha = files.copy_sealed(work.folder / WORK_FOLDER / READING_FILE, copied, MOST_WEIGHTS)
@@ -298,7 +299,7 @@ class Life:
         folder, place = self.work.folder, self.work.folder / WORK_FOLDER
         try:
             told = telling.read(place)
-            if told.steps > (most := self.work.config["trainer"]["max_steps"]):
+            if told.steps > (most := self.work.config.trainer.max_steps):
                 raise Failed("failed", f"its training told of {told.steps:,} steps; trainer.max_steps is {most:,}")
             hashes = {
                 record.WEIGHTS_FILE: files.copy_sealed(
@@ -488,10 +489,10 @@ def _source(news: Event | Question) -> Any:
     return news.task if isinstance(news, Event) else news
 
 
-def _is_control(config: Mapping[str, Any]) -> bool:
+def _is_control(config: Config) -> bool:
     from mlintern.engine.rows import is_control
 
-    return is_control(config["model"])
+    return is_control(config.model)
 
 
 def now() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlintern.core.records import record
+from mlintern.engine.config import CellConfig
 from mlintern.loggers import CellLog, open_log
 from mlintern.loggers.log import Artifact, Finished
 from mlintern.study.workers.pool import Event
@@ -18,7 +19,7 @@ REPORT_FILES = ("report.json", "report.html")
 class Logged:
     """What a log needs to know of a cell before it is trained."""
 
-    config: Mapping[str, Any]
+    config: CellConfig
     folder: Path
     facts: Mapping[str, Any]
     """cell_id, slug, variant, levels, audit."""
@@ -39,7 +40,7 @@ class Logs:
         if event.kind in ("started", "retried"):  # training tells again what is behind it
             if name not in self.open:
                 cell = self.cell(name)
-                self.open[name] = open_log(cell.config, cell.folder, cell.facts, self.say), cell
+                self.open[name] = _open(cell, self.say), cell
             self.open[name][0].start()
         elif name in self.open and event.kind == "told":
             self.open[name][0].event(event.result)
@@ -57,6 +58,12 @@ class Logs:
         self.open.clear()
 
 
+def _open(cell: Logged, say: Callable[[str], None]) -> CellLog:
+    config = cell.config
+    facts = {**cell.facts, "config": config.plain()}
+    return open_log(config.logger, config.trainer.max_steps, cell.folder, facts, say)
+
+
 def finished(run: Mapping[str, Any], folder: Path, audit: Path, report: Path | None = None) -> Finished:
     """A cell with its record, its audit, and where it stands for its study the study's report."""
     levels = [str(run["levels"][name]) for name in ("data", "protocol") if name in run["levels"]]
@@ -68,9 +75,9 @@ def finished(run: Mapping[str, Any], folder: Path, audit: Path, report: Path | N
 
 def log_report(cell: Logged, report: Path, say: Callable[[str], None]) -> None:
     """Give a study's report, in its folder, to the run at W&B of one of its cells, which has its record."""
-    if cell.config["logger"]["kind"] == "wandb":
+    if cell.config.logger.kind == "wandb":
         run = record.read_own_run(cell.folder)
-        open_log(cell.config, cell.folder, cell.facts, say).finish(finished(run, cell.folder, cell.audit, report))
+        _open(cell, say).finish(finished(run, cell.folder, cell.audit, report))
 
 
 def _name(*parts: str) -> str:

@@ -7,6 +7,7 @@ of shards; the promise that equal ids mean equal bits knows no exception for sma
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,17 @@ def halved(cell: CellPlan) -> CellPlan | None:
 
     None where a piece is one example already, so that nothing smaller is possible.
     """
-    trainer = cell.config["trainer"]
-    changed = {"shards": trainer["shards"] * 2, "eval_batch_size": max(1, trainer["eval_batch_size"] // 2)}
-    if changed["shards"] > trainer["batch_size"]:
+    trainer = cell.config.trainer
+    changed = {"shards": trainer.shards * 2, "eval_batch_size": max(1, trainer.eval_batch_size // 2)}
+    if changed["shards"] > trainer.batch_size:
         return None
     return with_trainer(cell, changed)
 
 
-def with_trainer(cell: CellPlan, changed: dict[str, int]) -> CellPlan:
+def with_trainer(cell: CellPlan, changed: Mapping[str, Any]) -> CellPlan:
     """The cell with other values in `trainer`, and the overrides that say so."""
-    config = {**cell.config, "trainer": {**cell.config["trainer"], **changed}}
+    trainer = dataclasses.replace(cell.config.trainer, **changed)
+    config = dataclasses.replace(cell.config, trainer=trainer)
     said = tuple(f"trainer.{name}={value}" for name, value in sorted(changed.items()))
     kept = tuple(o for o in cell.overrides if o.partition("=")[0] not in {word.partition("=")[0] for word in said})
     return dataclasses.replace(cell, config=config, overrides=(*kept, *said))
@@ -42,13 +44,13 @@ def with_trainer(cell: CellPlan, changed: dict[str, int]) -> CellPlan:
 
 def note(folder: Path, cell: CellPlan, instead: CellPlan, cell_id: str, message: str) -> None:
     """Write down that `cell`, whose folder is given, runs as `instead`, which has the id given, from now on."""
-    before, after = cell.config["trainer"], instead.config["trainer"]
-    changed = {name: after[name] for name in CHANGED}
+    before, after = cell.config.trainer, instead.config.trainer
+    changed = {name: getattr(after, name) for name in CHANGED}
     value = {
         "message": message,
         "cell_id": cell_id,
         "instead": changed,
-        "before": {name: before[name] for name in changed},
+        "before": {name: getattr(before, name) for name in changed},
     }
     sealed.write(folder / NOTE_FILE, value, below=folder.parent)
 
@@ -72,9 +74,8 @@ def check(folder: Path, found: dict[str, Any], cell_id: str, shards: int) -> Non
 
 def described(cell: CellPlan) -> str:
     """What a smaller cell does, in words."""
-    trainer = cell.config["trainer"]
-    piece = -(-trainer["batch_size"] // trainer["shards"])
+    batch, shards = cell.config.trainer.batch_size, cell.config.trainer.shards
     return (
-        f"the batch of {trainer['batch_size']} goes on in {trainer['shards']} pieces of at most {piece} "
-        f"(trainer.shards={trainer['shards']}, a cell of its own)"
+        f"the batch of {batch} goes on in {shards} pieces of at most {-(-batch // shards)} (trainer.shards={shards}, a "
+        "cell of its own)"
     )

@@ -11,6 +11,7 @@ from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.plain import read_plain
 from mlintern.core.strict_yaml import decode
+from mlintern.engine.config import CellConfig
 
 READINGS_FILE = "test_readings.jsonl"
 _MOST_BYTES = 64 << 20
@@ -58,12 +59,12 @@ def note(folder: Path, reading: Reading) -> None:
     files.write_text(folder / READINGS_FILE, "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def checked(step: Any, weights: str, looks: Sequence[Reading], config: Mapping[str, Any]) -> int:
+def checked(step: Any, weights: str, looks: Sequence[Reading], config: CellConfig) -> int:
     """The step of a look, refused where the protocol does not have it: it has one at each evaluation. Raises
     UserError."""
-    trainer, protocol = config["trainer"], config["protocol"]
-    name, every, last = protocol["name"], trainer["eval_every"] or trainer["max_steps"], trainer["max_steps"]
-    if protocol["select_on"] != "test":
+    name, every, last = config.protocol.name, config.trainer.eval_every, config.trainer.max_steps
+    every = every or last
+    if config.protocol.select_on != "test":
         raise UserError(f"protocol={name}: the pack's code asked for a score on test, which it never chooses on")
     if type(step) is not int or not 0 < step <= last or (step % every and step != last):
         raise UserError(
@@ -71,7 +72,7 @@ def checked(step: Any, weights: str, looks: Sequence[Reading], config: Mapping[s
             f"its evaluations (every {every} steps)"
         )
     others = [look for look in looks if look.step == step and look.weights != weights and look.row]
-    if others and config["determinism"]["level"] != "fast":
+    if others and config.determinism.level != "fast":
         raise UserError(
             f"protocol={name}: step {step} was scored on test before, with other weights; a step has one look. Delete "
             "the cell's folder to train it anew"

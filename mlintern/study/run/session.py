@@ -23,7 +23,6 @@ from mlintern.core.targets.check import targets_in
 from mlintern.core.turns import alone
 from mlintern.data.prepare import fingerprints, is_prepared, load_parts
 from mlintern.engine import ENGINE_VERSION
-from mlintern.engine.determinism import Determinism
 from mlintern.engine.rows import is_control
 from mlintern.loggers import tracker
 from mlintern.packs import snapshot
@@ -55,7 +54,7 @@ class Session:
     """
 
     def __init__(self, pack: Pack, cells: Sequence[CellPlan], console: Console, standing: bool = False):
-        if len({record.stable_hash(cell.config["determinism"]) for cell in cells}) != 1:
+        if len({record.stable_hash(cell.config.determinism.plain()) for cell in cells}) != 1:
             raise UserError("determinism: cells of one study must share one level")
         for cell in cells:
             ranges.check_cell(cell.config)
@@ -64,15 +63,15 @@ class Session:
             console.print(f"[yellow]{note}.[/]", highlight=False)
         self.pack, self.cells, self.console, self.standing = pack, list(cells), console, standing
         config = cells[0].config
-        self.runs = Path(config["run"]["dir"]).absolute() / pack.slug
-        self.data_dir = Path(config["run"]["data_dir"])
+        self.runs = Path(config.run.dir).absolute() / pack.slug
+        self.data_dir = Path(config.run.data_dir)
         self.code_sha256 = pack.code_sha256()
         folders = sorted({self.runs, *(self.prepared(cell).parent for cell in self.cells)})
         for folder in folders:
             files.make_writable(folder)
-        pins = Determinism(**config["determinism"]).pins()
-        self.jobs = min(config["study"]["jobs"] or len(os.sched_getaffinity(0)), len(cells))
-        retries = config["study"]["retries"]
+        pins = config.determinism.pins()
+        self.jobs = min(config.study.jobs or len(os.sched_getaffinity(0)), len(cells))
+        retries = config.study.retries
         asked = policy.current()
         talk = any(needs_network(cell.config) for cell in cells)
         self.made_from = {self.prepared(c): source_files(c.config, pack.folder, asked.reads) for c in self.cells}
@@ -102,7 +101,7 @@ class Session:
 
     def prepared(self, cell: CellPlan) -> Path:
         """Where a cell's prepared data are."""
-        return dataset_folder(self.data_dir, self.pack, cell.config, cell.overrides)
+        return dataset_folder(self.data_dir, self.pack, cell.config.data, cell.overrides)
 
     def prepare(self) -> None:
         """Build the datasets that are not there yet, or that other code of the engine, or other files, made."""
@@ -241,12 +240,12 @@ class Session:
                 item.cell, {name: note["instead"][name] for name in memory_fallback.CHANGED}
             )
             then = self._identified(less, origin, item.asked or item.cell_id)
-            memory_fallback.check(item.folder, note, then.cell_id, item.cell.config["trainer"]["shards"])
+            memory_fallback.check(item.folder, note, then.cell_id, item.cell.config.trainer.shards)
             item = then
         return item
 
     def _identified(self, cell: CellPlan, origin: CellPlan, asked: str = "") -> Planned:
-        identity = record.cell_id(cell.config, ENGINE_VERSION, self.code_sha256, self.fingerprints(cell))
+        identity = record.cell_id(cell.config.plain(), ENGINE_VERSION, self.code_sha256, self.fingerprints(cell))
         kept.restore(self.runs, identity)
         return Planned(cell, identity, self.runs / identity, origin, asked)
 
@@ -258,9 +257,8 @@ class Session:
         kinds: dict[str, Planned] = {}
         of: dict[str, str] = {}
         for item in planned:
-            config = {**record.determinants(item.cell.config, ENGINE_VERSION), "seed": 0}
-            config["data"] = {}
-            of[item.cell_id] = record.stable_hash(config)
+            computed = {**record.determinants(item.cell.config.plain(), ENGINE_VERSION), "seed": 0, "data": {}}
+            of[item.cell_id] = record.stable_hash(computed)
             kinds.setdefault(of[item.cell_id], item)
         tasks = [
             Task(kind, self._estimate_job(item.cell), attempts=self.pool.retries, tolerant=True)  # once is enough
@@ -276,7 +274,7 @@ class Session:
             "config": cell.config,
             "tables": str(tabled.paths.folder),
             "parts": tabled.seen,
-            "sizes": tabled.sizes if is_control(cell.config["model"]) else {},
+            "sizes": tabled.sizes if is_control(cell.config.model) else {},
             "top": tabled.top,
             "unseen": tabled.rows["test"],
             "reads": tabled.reads(tabled.seen, targets=True),
@@ -294,7 +292,7 @@ class Session:
         open_cells = list({item.cell_id: item for item in planned if not item.finished()}.values())
         costs = self.estimate(open_cells) if open_cells else {}
         rows = [item.row() for item in planned]
-        hours = self.cells[0].config["study"]["budget_hours"]
+        hours = self.cells[0].config.study.budget_hours
         before = budget.read_plan(plan_file) if plan_file is not None else None
         asked = record.stable_hash(sorted(item.asked or item.cell_id for item in planned), "plan")
         same = before is not None and (before["budget_hours"], before["asked_sha256"]) == (hours, asked)
@@ -345,9 +343,7 @@ class Session:
             failures.forget(item.folder)
         lives = Lives(self.pool, self.tables.desk)
         works = [self._work(item, marks, git) for item in order]
-        lines = [
-            line for w in works for line in said_unseen(w.config["data"]["name"], w.facts.get("unseen_labels", {}))
-        ]
+        lines = [line for w in works for line in said_unseen(w.config.data.name, w.facts.get("unseen_labels", {}))]
         for line in dict.fromkeys(lines):
             self.say(f"{line}.")
         began = time.monotonic()
@@ -355,7 +351,7 @@ class Session:
             Progress(
                 self.console,
                 {item.cell.name: expected[item.cell_id] for item in order},
-                {item.cell.name: item.cell.config["trainer"]["max_steps"] for item in order},
+                {item.cell.name: item.cell.config.trainer.max_steps for item in order},
                 self.jobs,
                 done,
             ) as progress,
@@ -427,7 +423,7 @@ class Session:
     def _story(self, item: Planned) -> dict[str, Any]:
         """What the record of a smaller cell says of the one that was asked for."""
         note = memory_fallback.noted(self.runs / item.asked) or {}
-        now = {name: item.cell.config["trainer"][name] for name in note.get("before", {})}
+        now = {name: getattr(item.cell.config.trainer, name) for name in note.get("before", {})}
         return {"asked": item.asked, "message": note.get("message", ""), "before": note.get("before", {}), "now": now}
 
     def _timed(self, stage: str, tasks: Sequence[Task]) -> None:

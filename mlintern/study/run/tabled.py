@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from mlintern.config import Config
 from mlintern.core import files
 from mlintern.core.errors import UserError
 from mlintern.core.records.record import stable_hash
@@ -73,21 +74,21 @@ class HostTables:
         self._folder: Path | None = None
         self._lock: IO[str] | None = None
 
-    def of(self, config: Mapping[str, Any], prepared: Path) -> Tabled:
+    def of(self, config: Config, prepared: Path) -> Tabled:
         """The tables of a cell's data, made where they are not there yet. Raises UserError for data that are off."""
-        data = {name: value for name, value in config["data"].items() if name not in ("num_workers", "shuffle_labels")}
-        protocol = {name: config["protocol"][name] for name in ("fit_on", "valid_fraction", "split_seed")}
+        data = {name: value for name, value in config.data.items() if name not in ("num_workers", "shuffle_labels")}
+        protocol = {name: getattr(config.protocol, name) for name in ("fit_on", "valid_fraction", "split_seed")}
         key = stable_hash([str(prepared), data, protocol, ignored(config)], "data")[:16]
         if key not in self._found:
             self._found[key] = self._made(key, config, prepared)
         return self._found[key]
 
-    def get_ready(self, config: Mapping[str, Any]) -> None:
+    def get_ready(self, config: Config) -> None:
         """Start the trusted process, which will be wanted: what it imports takes as long as what a worker does."""
         if not self.desk.started:
             self.desk.ask("ready", {"config": config})
 
-    def _made(self, key: str, config: Mapping[str, Any], prepared: Path) -> Tabled:
+    def _made(self, key: str, config: Config, prepared: Path) -> Tabled:
         self.get_ready(config)
         folder = self._home() / key
         folder.mkdir()
@@ -98,9 +99,7 @@ class HostTables:
         names = ("rows", "data", "sizes", "target_is_input", "top", "unseen")
         return Tabled(key, Paths(folder), **{name: facts[name] for name in names})
 
-    def _transformed(
-        self, question: Mapping[str, Any], facts: Mapping[str, Any], config: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _transformed(self, question: Mapping[str, Any], facts: Mapping[str, Any], config: Config) -> dict[str, Any]:
         """Have the pack's own view or preprocessing make the inputs, in a process that has raw features alone."""
         asked = self.desk.ask("transformed", question, frames=True)
         paths = Paths(Path(question["out"]))
@@ -109,8 +108,8 @@ class HostTables:
             "config": config,
             "tables": question["out"],
             "parts": list(facts["rows"]),
-            "view": bool(config["data"].get("view")) and not is_trusted(config["data"]["view"]),
-            "fit_on": list(config["protocol"]["fit_on"]),
+            "view": bool(config.data.view) and not is_trusted(config.data.view),
+            "fit_on": list(config.protocol.fit_on),
             "reads": [str(paths.raw(part)) for part in facts["rows"]],
             "shared_memory": False,
         }
@@ -175,14 +174,13 @@ def remove_left(home: Path) -> None:
             continue
 
 
-def blindness(config: Mapping[str, Any], tabled: Tabled, sandbox: Mapping[str, Any], pack: Path) -> dict[str, Any]:
+def blindness(config: Config, tabled: Tabled, sandbox: Mapping[str, Any], pack: Path) -> dict[str, Any]:
     """What a record says of it: {"test": could the pack's code not see the targets of test, "why": why not}."""
-    protocol = config["protocol"]
-    chooses = protocol["select_on"] == "test" and not trusts_metric(config)
+    chooses = config.protocol.select_on == "test" and not trusts_metric(config)
     reasons = [
         (sandbox.get("backend") == "none", "nothing held the pack's code (sandbox=none)"),
-        (is_packs(config["data"].get("source")), "the pack's own code makes the test part"),
-        (_lies_in(pack, config["data"].get("source")), "the pack brings the test part with it"),
+        (is_packs(config.data.source), "the pack's own code makes the test part"),
+        (_lies_in(pack, config.data.source), "the pack brings the test part with it"),
         (tabled.target_is_input, "the target is the input"),
         (chooses, "the pack's own metric reads the test part while it trains (protocol.select_on=test)"),
     ]
@@ -197,10 +195,10 @@ def _lies_in(pack: Path, source: Any) -> bool:
     return isinstance(source, str) and Path(source).resolve().is_relative_to(pack.resolve())
 
 
-def unseen_labels(config: Mapping[str, Any], tabled: Tabled) -> dict[str, Any]:
+def unseen_labels(config: Config, tabled: Tabled) -> dict[str, Any]:
     """What a record says of classes that no training example has; nothing where labels are no classes."""
-    targets = [str(item.get("_target_")) for item in (config["loss"], *config["metrics"].values())]
-    classes = config["data"].get("classes") or any(name.endswith(_OF_CLASSES) for name in targets)
+    targets = [str(item.get("_target_")) for item in (config.loss, *config.metrics.values())]
+    classes = config.data.classes or any(name.endswith(_OF_CLASSES) for name in targets)
     return dict(tabled.unseen) if classes else {}
 
 
@@ -213,19 +211,19 @@ def said_unseen(name: str, found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def trusts_metric(config: Mapping[str, Any]) -> bool:
+def trusts_metric(config: Config) -> bool:
     """Is what the protocol chooses on computed by the tool, rather than by the pack's own code?
 
     A metric's name need not be its key in the configuration: all of them have to be the tool's.
     """
-    if config["protocol"]["metric"] == "loss":
-        return is_trusted(config["loss"])
-    return all(is_trusted(item) or _is_probe(item) for item in config["metrics"].values())
+    if config.protocol.metric == "loss":
+        return is_trusted(config.loss)
+    return all(is_trusted(item) or _is_probe(item) for item in config.metrics.values())
 
 
-def needs_measuring(config: Mapping[str, Any]) -> bool:
+def needs_measuring(config: Config) -> bool:
     """Is there a loss, a metric or a probe that only the pack's own process can tell?"""
-    return not is_trusted(config["loss"]) or not all(map(is_trusted, config["metrics"].values()))
+    return not is_trusted(config.loss) or not all(map(is_trusted, config.metrics.values()))
 
 
 def _is_probe(item: Any) -> bool:

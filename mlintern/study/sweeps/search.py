@@ -61,20 +61,20 @@ def run(
         named = names_a_cell([*fixed, *(f"{key}=" for key in space)])
         fixed = fixed if named else [*fixed, "seed=0"]
         config, _ = composer.compose(fixed)
-    protocol = config["protocol"]
-    if protocol["select_on"] == "test":
+    protocol = config.protocol
+    if protocol.select_on == "test":
         raise UserError(
-            f"hydra/sweeper=optuna: protocol={protocol['name']} selects on test, and a search must not look at test; "
+            f"hydra/sweeper=optuna: protocol={protocol.name} selects on test, and a search must not look at test; "
             "choose a protocol that holds a validation part out"
         )
-    if protocol["mode"] not in ("max", "min"):
+    if protocol.mode is None:
         raise UserError(
-            f"hydra/sweeper=optuna: nothing says whether higher is better for protocol.metric={protocol['metric']}; "
+            f"hydra/sweeper=optuna: nothing says whether higher is better for protocol.metric={protocol.metric}; "
             "add `higher_is_better = True` (or False) to the metric's class"
         )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.create_study(direction="maximize" if protocol["mode"] == "max" else "minimize", sampler=sampler)
+    study = optuna.create_study(direction="maximize" if protocol.mode == "max" else "minimize", sampler=sampler)
     sweep = Sweep(slug, launch, console)
     ran: list[dict[str, Any]] = []
     while len(ran) < n_trials:
@@ -88,12 +88,12 @@ def run(
             study.tell(trial, value if good else None, None if good else optuna.trial.TrialState.FAIL)
             ran.append({"overrides": overrides, "value": value if good else None, "cell_id": cell_id})
     finished = [row for row in ran if row["value"] is not None]
-    better = max if protocol["mode"] == "max" else min
+    better = max if protocol.mode == "max" else min
     best = better(finished, key=lambda row: row["value"]) if finished else {}
     name = f"search-{record.stable_hash([sorted(arguments), n_trials, n_jobs, seed], 'arguments')[:8]}.json"
-    path = Path(config["run"]["dir"]) / slug / name
-    files.write_json(path, {"metric": protocol["metric"], "mode": protocol["mode"], "best": best, "trials": ran})
-    said = f"best {protocol['metric']} on {protocol['select_on']} {best['value']:.4g}: {' '.join(best['overrides'])}"
+    path = Path(config.run.dir) / slug / name
+    files.write_json(path, {"metric": protocol.metric, "mode": protocol.mode, "best": best, "trials": ran})
+    said = f"best {protocol.metric} on {protocol.select_on} {best['value']:.4g}: {' '.join(best['overrides'])}"
     console.print(f"{len(ran)} trials, [bold]{said if best else 'all failed'}[/]\nTrials: {path}", highlight=False)
     return best
 

@@ -114,7 +114,7 @@ class Sweep:
         """Plan, audit and run cells; `study` are the overrides where they are a whole study."""
         levels: dict[str, list[CellPlan]] = {}
         for cell in cells:
-            levels.setdefault(record.stable_hash(cell.config["determinism"]), []).append(cell)
+            levels.setdefault(record.stable_hash(cell.config.determinism.plain()), []).append(cell)
         planned: list[Planned] = []
         audits: dict[str, Any] = {}
         seconds: dict[str, float] = {}
@@ -124,7 +124,9 @@ class Sweep:
                 audits |= (found := session.audit())
                 show_audits(self.console, found)
                 allowed = self.pass_gate(session, found, together=study is not None)
-                plan_file = None if study is None else plan_path(index_path(members[0].config, self.slug, study))
+                plan_file = (
+                    None if study is None else plan_path(index_path(members[0].config.run.dir, self.slug, study))
+                )
                 kept, _ = session.fit(allowed, plan_file)
                 session.pool.close()  # a worker that waits would only take memory from the jobs
                 began = time.monotonic()
@@ -151,7 +153,7 @@ class Sweep:
     def run_jobs(self, session: Session, planned: Sequence[Planned]) -> list[Planned]:
         """Launch what has no record until every cell has one, or a reason for having none; the cells as they ran."""
         wanted = list({item.origin.overrides: item.origin for item in planned}.values())
-        retries = session.cells[0].config["study"]["retries"]
+        retries = session.cells[0].config.study.retries
         for item in planned:
             if not item.finished():
                 failures.forget(item.folder)
@@ -217,7 +219,7 @@ class Sweep:
         if len(outcomes) > 1:
             given = sorted(a for a in arguments if not a.lstrip("+").startswith("paper="))
             name = f"sweep-{record.stable_hash(given, 'arguments')[:8]}.json"
-            path = Path(cells[0].config["run"]["dir"]) / self.slug / name
+            path = Path(cells[0].config.run.dir) / self.slug / name
             summary.write(path, given, outcomes)
             self.console.print(f"Sweep: {path}", highlight=False, soft_wrap=True)
 

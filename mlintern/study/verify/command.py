@@ -155,7 +155,7 @@ def _enough(losses: Losses, steps: int | None) -> int | None:
 def now_as_record(run: Mapping[str, Any], now: Mapping[str, Any], data: Path) -> dict[str, Any]:
     """The record with everything in it that is a fact of the present: code, data, environment, commit."""
     pack = Pack(run["slug"])
-    prepared = dataset_folder(data, pack, run["config"], run["overrides"]) / DATASET_FILE
+    prepared = dataset_folder(data, pack, run["config"]["data"], run["overrides"]) / DATASET_FILE
     here = environment.environment_record()
     drift = {entry["package"]: entry for entry in [*here["drift"], *now["environment"]["drift"]]}
     return {

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
+from mlintern.config import Config
 from mlintern.core.errors import UserError
 from mlintern.data.prepare import DATASET_FILE
-from mlintern.engine.determinism import Determinism
 from mlintern.packs.pack import Pack
 from mlintern.plan.cell_plan import dataset_folder
 from mlintern.sandbox import policy
@@ -41,8 +41,9 @@ class Rerun:
         self.run, self.recorded, self.scratch, self.console = run, recorded, scratch, console
         self.pack = Pack(run["slug"])
         # the sandbox as this user wants it now: a record is no place to say that its code may run bare
-        self.config = {**run["config"], "logger": {"kind": "none"}, "sandbox": policy.current().config()}
-        self.prepared = dataset_folder(data, self.pack, self.config, run["overrides"])
+        said = {**run["config"], "logger": {"kind": "none"}, "sandbox": policy.current().config()}
+        self.config = Config.from_plain(said)
+        self.prepared = dataset_folder(data, self.pack, self.config.data, run["overrides"])
         talk = needs_network(self.config)
         asked, folders = policy.current(), [scratch, self.prepared.parent]
         self.made_from = source_files(self.config, self.pack.folder, asked.reads)
@@ -57,11 +58,12 @@ class Rerun:
         out = self.scratch / f"cell-{next(self._numbers)}"
         config = self.config
         if setting.threads is not None:
-            loose = {**config["determinism"], "level": "fast", "threads": setting.threads}
-            config = {**config, "determinism": loose}
-        pins: dict[str, str | None] = {**Determinism(**config["determinism"]).pins(), **setting.variables}
+            loose = dataclasses.replace(config.determinism, level="fast", threads=setting.threads)
+            config = dataclasses.replace(config, determinism=loose)
+        pins: dict[str, str | None] = {**config.determinism.pins(), **setting.variables}
         kept = {name: value for name, value in pins.items() if value is not None}
-        config = {**config, "determinism": {**config["determinism"], "environment": _beside_threads(kept)}}
+        pinned = dataclasses.replace(config.determinism, environment=_beside_threads(kept))
+        config = dataclasses.replace(config, determinism=pinned)
         make_folder(self.prepared)
         with Pool(1, kept, 0, self.launcher) as pool:
             tables = tables_of(pool, self.scratch)

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from mlintern.core.errors import UserError
 from mlintern.core.roots import ROOT
+from mlintern.core.schema import plain
 
 _CHUNK = 1 << 16
 
@@ -85,7 +86,9 @@ class Desk:
         if frames:
             reading, asked.writing = os.pipe()
             handles.append(reading)
-        line = json.dumps({"id": asked.number, "ask": what, "frames": frames, **question}).encode() + b"\n"
+        line = (
+            json.dumps({"id": asked.number, "ask": what, "frames": frames, **question}, default=plain).encode() + b"\n"
+        )
         try:
             self._send(line, handles)
         finally:

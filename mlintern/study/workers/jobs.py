@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlintern.config import Config
 from mlintern.core import uncached
 from mlintern.core.errors import Interrupted, UserError
 from mlintern.study.workers import notices, stages
@@ -21,7 +22,7 @@ def serve(worker: Worker, job: Mapping[str, Any]) -> None:
     """Do one job and tell how it ended."""
     try:
         with notices.heard(lambda text: worker.tell(event="warning", message=text)):
-            result = KINDS[job["kind"]](worker, job)
+            result = KINDS[job["kind"]](worker, {**job, "config": Config.from_plain(job["config"])})
         worker.tell(event="done", result=result)
     except UserError as error:
         worker.tell(event="error", message=str(error), user=True, exit_code=error.exit_code)
@@ -74,35 +75,33 @@ def prepare(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     from mlintern.data.prepare import prepare
     from mlintern.engine.instantiate import allowed_prefixes, build
 
-    source = job["config"]["data"]["source"]
-    check_targets({"data": {"source": source}}, allowed_prefixes(job["config"]["paper"]["slug"]))
+    config: Config = job["config"]
+    source = config.data.source
+    check_targets({"data": {"source": source}}, allowed_prefixes(config.slug))
     if job.get("made_from"):
         os.chdir(job["project"])  # what the configuration names stands beside the project, not beside its snapshot
     return {"parts": prepare(build(source, "data.source"), Path(job["folder"]))}
 
 
-def load_splits(config: Mapping[str, Any], folder: str) -> Any:
+def load_splits(config: Config, folder: str) -> Any:
     """The splits of a config, from its prepared data."""
     from mlintern.core.targets.check import check_targets
     from mlintern.engine.instantiate import allowed_prefixes
     from mlintern.engine.tables import load_splits
 
-    check_targets({"data": config["data"]}, allowed_prefixes(config["paper"]["slug"]))
+    check_targets({"data": config.data}, allowed_prefixes(config.slug))
     return load_splits(config, Path(folder))
 
 
 def audit(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     """Audit one dataset under one protocol; the report goes to the job's file."""
-    from mlintern.audit.report.options import AuditOptions
     from mlintern.audit.run import audit
-    from mlintern.data.protocol import EvaluationProtocol
     from mlintern.study.workers.pricing import engine_fit
 
-    config = job["config"]
-    protocol = EvaluationProtocol(**{**config["protocol"], "fit_on": tuple(config["protocol"]["fit_on"])})
-    splits, options = load_splits(config, job["folder"]), AuditOptions(**config["audit"])
-    fit = engine_fit(config, splits) if options.price == "model" else None
-    report = audit(splits, protocol, options, fit=fit)
+    config: Config = job["config"]
+    splits = load_splits(config, job["folder"])
+    fit = engine_fit(config, splits) if config.audit.price == "model" else None
+    report = audit(splits, config.protocol, config.audit, fit=fit)
     report.write(Path(job["out"]))
     return {"sha256": report.sha256()}
 

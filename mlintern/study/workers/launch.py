@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from rich.console import Console
 
+from mlintern.config import Config
 from mlintern.core.errors import UserError
 from mlintern.core.files import write_problem
 from mlintern.core.records.record import stable_hash
@@ -164,9 +165,9 @@ def launcher(
     return Sandboxed(backend, tuple(layers), network, pack.folder, place, folders, memory, seen, named)
 
 
-def needs_network(config: Mapping[str, Any]) -> bool:
+def needs_network(config: Config) -> bool:
     """Is a cell trained by processes that talk to each other, or does the user want it to reach other nodes?"""
-    return config["trainer"]["devices"] > 1 or config["sandbox"]["network"] == "peers"
+    return config.trainer.devices > 1 or config.sandbox.network == "peers"
 
 
 _STANDING: dict[str, Pool] = {}

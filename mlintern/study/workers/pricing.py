@@ -1,17 +1,18 @@
 """What a leak is worth to the pack's own model: the engine trains it on other rows, in a folder that is then gone."""
 
+import dataclasses
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mlintern.audit.inputs.subject import Fit
 from mlintern.data.splits import Examples, Splits
+from mlintern.engine.config import CellConfig
+from mlintern.loggers import LoggerOptions
 
 
-def engine_fit(config: Mapping[str, Any], splits: Splits) -> Fit:
+def engine_fit(config: CellConfig, splits: Splits) -> Fit:
     """A function that trains one cell's model on given rows and predicts others, under the cell's own protocol."""
 
     def fit(train: Examples, test: Examples) -> np.ndarray:
@@ -20,7 +21,7 @@ def engine_fit(config: Mapping[str, Any], splits: Splits) -> Fit:
         from mlintern.core.records import record
         from mlintern.engine.cell import run_cell
 
-        quiet = {**config, "logger": {"kind": "none"}}
+        quiet = dataclasses.replace(config, logger=LoggerOptions("none"))
         with tempfile.TemporaryDirectory() as folder:
             run_cell(quiet, splits.replace(train=train, test=test), Path(folder), {})
             table = pq.read_table(Path(folder) / record.PREDICTIONS_FILE)

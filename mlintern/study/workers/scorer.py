@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from mlintern.config import Config
 from mlintern.core.errors import UserError
 from mlintern.core.records import packed
 from mlintern.engine import rows, tables
@@ -83,7 +84,7 @@ class Desk:
         """Write the tables of a dataset; where view or preprocessing are the pack's own, of raw features."""
         config, paths = question["config"], Paths(Path(question["out"]))
         splits = tables.load_splits(config, Path(question["folder"]), packs_code=False)
-        own = not all(is_trusted(config["data"].get(group)) for group in ("view", "preprocess"))
+        own = not all(is_trusted(said) for said in (config.data.view, config.data.preprocess))
         order, parts, none = tables.order_of_test(splits), splits.parts(), rows.ignored(config)
         targets = {part: rows.to_targets(of.labels) for part, of in parts.items()}
         facts: dict[str, Any] = {
@@ -199,7 +200,7 @@ class Desk:
         """
         config, dataset = question["config"], self.datasets[question["key"]]
         known = set() if question.get("reading") else {n for of in self._scored(question).metrics.values() for n in of}
-        most = sum(not is_trusted(item) for item in config["metrics"].values())
+        most = sum(not is_trusted(item) for item in config.metrics.values())
         scored = Scored() if question.get("reading") else self._scored(question)
         taken: dict[str, set[str]] = {}
         for notes, values in frames:
@@ -213,7 +214,7 @@ class Desk:
             count = 1 if name == "loss" else len(dataset.targets[part])
             if name in names or name in known or len(names - {"loss"}) >= most + (name == "loss"):
                 raise UserError(f"metrics.{name}: answered for {part} though nobody asked")
-            if name == "loss" and is_trusted(config["loss"]):
+            if name == "loss" and is_trusted(config.loss):
                 raise UserError("loss: answered by the pack's code, though it is not the pack's")
             if values.dtype != np.float64 or values.shape != (count,):
                 shape = f"{values.dtype} {list(values.shape)}"
@@ -253,15 +254,12 @@ class Desk:
     def _scored(self, question: Mapping[str, Any]) -> Scored:
         return self.cells[question["cell"]]
 
-    def _pinned(self, config: Mapping[str, Any]) -> None:
+    def _pinned(self, config: Config) -> None:
         """Have torch, with the level's switches set."""
         with self._torch:
             if not self._ready:
-                from mlintern.engine.determinism import Determinism
-
-                level = Determinism(**config["determinism"])
-                level.check_pins()
-                level.apply()
+                config.determinism.check_pins()
+                config.determinism.apply()
                 import mlintern.engine.score  # noqa: F401
 
                 self._ready = True
@@ -322,6 +320,8 @@ class Server:
     def _answer(self, question: dict[str, Any], frames: Iterator[Any], handles: Sequence[int]) -> None:
         method: Callable[..., dict[str, Any]] = getattr(self.desk, f"ask_{question['ask']}")
         try:
+            if "config" in question:
+                question = {**question, "config": Config.from_plain(question["config"])}
             answer: dict[str, Any] = {"id": question["id"], "answer": method(question, frames)}
         except UserError as error:
             answer = {"id": question["id"], "error": str(error)}

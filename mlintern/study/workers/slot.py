@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from mlintern.core.schema import plain
+
 MOST_LINE_BYTES = 4 << 20
 """Of one event."""
 MOST_EVENT_BYTES, MOST_EVENT_BYTES_PER_S = 64 << 20, 4 << 20
@@ -116,7 +118,7 @@ class Running:
 
     def say(self, message: Mapping[str, Any]) -> None:
         """Write it a line, now or as its pipe has room."""
-        self.waiting_to_go += json.dumps(message).encode() + b"\n"
+        self.waiting_to_go += json.dumps(message, default=plain).encode() + b"\n"
         self.flush()
 
     def flush(self) -> None:

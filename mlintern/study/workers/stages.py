@@ -21,7 +21,7 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     from mlintern.engine import weights as saving
     from mlintern.engine.inside import Inside
     from mlintern.engine.training import train
-    from mlintern.loggers.rows import Telling, wants_steps
+    from mlintern.loggers.rows import Telling
     from mlintern.study.folders.locks import holding
 
     work, config = Path(job["out"]), job["config"]
@@ -43,7 +43,7 @@ def train(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
             sizes=job["sizes"],
             on_progress=worker.progress,
             on_evaluated=telling.evaluated,
-            on_saved=telling.saved if wants_steps(config["logger"]) else None,
+            on_saved=telling.saved if config.logger.wants_steps else None,
             read_test=read_test,
             say=say,
             should_stop=lambda: worker.stopping,
@@ -62,10 +62,10 @@ def transform(worker: Worker, job: Mapping[str, Any]) -> dict[str, Any]:
     from mlintern.engine.instantiate import allowed_prefixes, build
     from mlintern.engine.rows import to_inputs
 
-    data, paths = job["config"]["data"], tables.Paths(Path(job["tables"]))
-    check_targets({"data": data}, allowed_prefixes(job["config"]["paper"]["slug"]))
-    view = build(data["view"], "data.view") if job["view"] else None
-    preprocessor = build(data["preprocess"], "data.preprocess") if data.get("preprocess") else None
+    config, paths = job["config"], tables.Paths(Path(job["tables"]))
+    check_targets({"data": config.data}, allowed_prefixes(config.slug))
+    view = build(config.data.view, "data.view") if job["view"] else None
+    preprocessor = build(config.data.preprocess, "data.preprocess") if config.data.preprocess else None
     sender = Sender(_outputs(worker))
     seen = {part: tables.read(paths.raw(part)) for part in job["parts"]}
     if view is not None:
