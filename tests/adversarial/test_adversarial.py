@@ -299,15 +299,16 @@ OWN_MISTAKE = re.compile(r"^(Name|Attribute|Type|Key|Index|Import|ModuleNotFound
 def took_place(project: Project, slug: str, name: str, code: str, row: dict, said: str) -> bool:
     """Did this attack, alone in its cell, come to what it is about? By what it left, whether the cell failed or not."""
     cell, message = row["cell_id"], row.get("message", "")
-    if OWN_MISTAKE.match(message) or mistakes(project.ended(slug, cell)):
-        return False
-    if "instead_of_outputs(" in code:
-        return f"warning: acted {name}" in said
-    if not message and project.ran(slug, {name: ("", code)}, cell):
+    marks = project.marks(slug, cell)
+    if f"acted {name}" in marks or f"warning: acted {name}" in said:
         return True
+    if OWN_MISTAKE.match(message) or mistakes(project.ended(slug, cell)) or "instead_of_outputs(" in code:
+        return False
+    if not message:
+        return bool(project.ran(slug, {name: ("", code)}, cell))
     refused = "PermissionError: [Errno 1]" in message  # a call that the sandbox denies
     acts = "before_the_end(" in code or '"acted"' in code
-    return ("acted" if acts and not refused else "began") + f" {name}" in project.marks(slug, cell)
+    return f"began {name}" in marks and (refused or not acts)
 
 
 @pytest.mark.parametrize(
