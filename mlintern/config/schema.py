@@ -73,7 +73,7 @@ class SandboxGroup(Group):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(CellConfig):
-    """A composed configuration. Groups that a pack fills freely are components."""
+    """A composed configuration. Groups that a pack fills freely are mappings."""
 
     audit: AuditOptions
     study: Study
