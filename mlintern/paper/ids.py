@@ -267,7 +267,8 @@ def _parse_override(argument: str) -> tuple[str, list[tuple[str, PaperId | None]
     items: list[tuple[str, PaperId | None]] = []
     for item in _split_items(value):
         bare = item.strip().strip("\"'")
-        slug = _parse_slug(bare)
+        is_local = _SLUG_LOCAL.fullmatch(bare)  # a pack's name, whatever file or folder is called so too
+        slug = PaperId(slug=bare, id=bare) if is_local else _parse_slug(bare)
         items.append((item, slug if slug or (bare and _LEFT_ALONE.fullmatch(bare)) else PaperId.parse(item)))
     versions: dict[str, PaperId] = {}
     for _, paper in items:

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+from mlintern.core.errors import UserError
 from mlintern.core.roots import ROOT
+from mlintern.packs.entering import enter_snapshot
 
 LISTED = [sys.executable, "-m", "mlintern", "--help"]
 
@@ -52,3 +54,21 @@ def test_an_interrupt_while_modules_are_read_is_one_line():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (130, "\nmlintern: interrupted before anything began\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("run.dir=papers/local_lesion_attention/out", "give another folder, like runs"),
+        ("run.dir=''", "run.dir=: the project's own code, packs and settings stand there"),
+        ("run.dir=./runs/..", "run.dir=./runs/..: the project's own code"),
+        ("run.data_dir=conf/data", "give another folder, like data"),
+        ("run.report_dir=mlintern/report", "give another folder, like report"),
+    ],
+)
+def test_results_do_not_go_where_a_studys_state_is_taken_of(given, says):
+    """Each run would make the next another one, and none would be finished already."""
+    with pytest.raises(UserError) as refused:
+        enter_snapshot(["paper=local_lesion_attention", given])
+    assert says in str(refused.value)
+    enter_snapshot(["paper=local_lesion_attention", "run.dir=runs", "run.data_dir=/tmp/data"])

@@ -286,3 +286,13 @@ def test_hydra_reads_the_rewritten_override_as_the_slugs(ids: list[str], plus: s
     value = override.value()
     read = list(value.list) if override.is_choice_sweep() else [value]
     assert read == [PaperId.parse(id).slug for id in ids]
+
+
+def test_a_packs_name_wins_over_a_folder_that_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of somebody's data, or a record's, would else hide the pack from every command."""
+    (tmp_path / "local_draft").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert [(p.slug, p.path) for p in papers_in(["paper=local_draft"])] == [("local_draft", None)]
+    assert [(p.slug, p.path) for p in papers_in(["paper=./local_draft"])] == [
+        ("local_local_draft", tmp_path / "local_draft")
+    ]
