@@ -43,6 +43,22 @@ def test_a_cell_in_other_hands_is_waited_for_and_not_trained_again(tmp_path, mon
     assert one.over.kind == "done" and one.over.result == {"status": "finished elsewhere"}  # type: ignore[attr-defined]
 
 
+def test_a_cell_that_failed_stays_so_whatever_comes_after(tmp_path):
+    """The answer to another question of its may come in the same turn as what ended it."""
+    tabled = Tabled("key", life.Path(), {}, {}, {}, False)
+    one = Life(Work("cell", CONFIG, tmp_path / "cell", tabled, tmp_path, {}), Pool(1, {}), None)
+
+    def failing():
+        yield
+        raise life.Failed("failed", "outputs: they break off")
+
+    one._steps = failing()
+    one.start()
+    one.take(TICK)
+    one.take(TICK)
+    assert (one.over.kind, one.over.message) == ("failed", "outputs: they break off")  # type: ignore[union-attr]
+
+
 def test_what_a_training_tells_is_read_back(tmp_path):
     TOLD.write(tmp_path)
     assert telling.read(tmp_path) == TOLD

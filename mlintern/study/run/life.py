@@ -107,8 +107,9 @@ class Life:
         self._go(None)
 
     def take(self, news: "Event | Question") -> None:
-        """Go on with what concerns it."""
-        self._go(news)
+        """Go on with what concerns it; nothing does once it is over, or a failure would look like an end."""
+        if self.over is None:
+            self._go(news)
 
     def _go(self, news: "Event | Question | None") -> None:
         try:
