@@ -82,7 +82,7 @@ def author_paper(paper: PaperId, settings: dict[str, dict[str, Any]], *, console
     from mlintern.author.draft.vetting import vet_pack
 
     folder = WORK / paper.slug
-    llm = LlmSettings.from_mapping(settings["llm"])
+    llm = LlmSettings.from_plain(settings["llm"])
     code = AuthorsCode.from_mapping(settings.get("code", {}))
     with console.status(f"{paper}") as status:
         asker = make_asker(llm, folder, lambda text: None)

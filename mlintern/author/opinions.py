@@ -59,7 +59,7 @@ def look(paper: PaperId, spec: PaperSpec, source: Path | None, settings: Mapping
     `source` is the paper itself, where it is not to be fetched. Raises UserError where a model cannot be asked.
     """
     folder = WORK / paper.slug
-    asker = make_asker(LlmSettings.from_mapping(settings["llm"]), folder, lambda text: None)
+    asker = make_asker(LlmSettings.from_plain(settings["llm"]), folder, lambda text: None)
     read = PaperId.parse(str(source)) if source else _pinned(paper, spec)
     document = read_with_figures(read, settings["paper"], folder)
     resting = figures_of(spec, document)

@@ -33,20 +33,20 @@ def test_strength_is_line_then_version_without_snapshots_and_deprecated_names():
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"provider": "gemini"}, r"llm\.provider=gemini: choose anthropic, openai, manual, replay"),
-        ({"modle": "x"}, r"llm\.modle: no such key"),
+        ({"provider": "gemini"}, r"llm\.provider=gemini: choose anthropic, openai, manual or replay"),
+        ({"modle": "x"}, r"llm\.modle: no such key; did you mean llm\.model\?"),
         ({"budget_usd": "much"}, r"llm\.budget_usd=much"),
         ({"budget_usd": -1}, r"llm\.budget_usd=-1"),
         ({"budget_usd": True}, r"llm\.budget_usd=True"),
         ({"max_repairs": -1}, r"llm\.max_repairs=-1"),
-        ({"model": 5}, r"llm\.model=5: must be text"),
+        ({"model": [5]}, r"llm\.model=\[5\]: not text"),
         ({"price": {"input": 1}}, r"llm\.price: give"),
-        ({"price": {"input": 1, "output": "x"}}, r"llm\.price: give"),
+        ({"price": {"input": 1, "output": "x"}}, r"llm\.price\.output=x: not a number"),
     ],
 )
 def test_bad_settings_are_one_line(given, line):
     with pytest.raises(UserError, match=line):
-        LlmSettings.from_mapping(given)
+        LlmSettings.from_plain(given)
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def test_bad_settings_are_one_line(given, line):
 )
 def test_what_cannot_answer_says_so_before_anything_is_read(tmp_path, given, line):
     with pytest.raises(UserError, match=line):
-        make_asker(LlmSettings.from_mapping(given), tmp_path, print)
+        make_asker(LlmSettings.from_plain(given), tmp_path, print)
 
 
 def test_a_model_without_a_price_fails_before_anything_is_read(tmp_path, key):
     given = {"model": "claude-next-9", "base_url": "http://127.0.0.1:9"}
     with pytest.raises(UserError, match="its price is not known"):
-        make_asker(LlmSettings.from_mapping(given), tmp_path, print)
+        make_asker(LlmSettings.from_plain(given), tmp_path, print)
     given["price"] = {"input": 1, "output": 2}
-    assert make_asker(LlmSettings.from_mapping(given), tmp_path, print).price.output == 2
+    assert make_asker(LlmSettings.from_plain(given), tmp_path, print).price.output == 2
 
 
 def test_settings_on_the_command_line():
