@@ -149,8 +149,8 @@ def test_a_ledger_that_is_no_text_or_no_file_is_one_line(table, tmp_path):
 def test_readings_that_are_noted_at_once_are_all_kept(tmp_path):
     """Two processes, each of which would rewrite what the other had read."""
     note = (
-        "import sys, pathlib; from mlintern.audit.report.ledger import Reading, note_reading\n"
-        "for i in range(40): note_reading(pathlib.Path(sys.argv[1]), Reading('t', f'{sys.argv[2]} {i}', 0.5))"
+        "import sys, pathlib; from mlintern.audit.report.ledger import SeenScore, note_reading\n"
+        "for i in range(40): note_reading(pathlib.Path(sys.argv[1]), SeenScore('t', f'{sys.argv[2]} {i}', 0.5))"
     )
     ledger = tmp_path / "new" / "l.jsonl"
     writers = [subprocess.Popen([sys.executable, "-c", note, str(ledger), name]) for name in ("a", "b")]
