@@ -78,12 +78,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 141
     except (ImportError, OSError) as error:
-        exhausted = getattr(error, "errno", None) in OF_THE_MACHINE
-        if "--debug" in argv or not (exhausted or snapshot.gone()):
+        if "--debug" in argv:
             raise
-        if exhausted and error.filename is None:
-            sys.stdout = None  # on a full disk what is left to print cannot be printed at the end either
-        said = f"{error.filename or 'output'}: {error.strerror}" if exhausted else f"{snapshot.ROOT}: {snapshot.GONE}"
+        if snapshot.gone():
+            said = f"{snapshot.ROOT}: {snapshot.GONE}"
+        elif isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            said = f"{error.filename or 'output'}: {error.strerror}"
+            if error.filename is None:
+                sys.stdout = None  # on a full disk what is left to print cannot be printed at the end either
+        else:
+            raise
         print(f"mlintern: {said}", file=sys.stderr)
         return UserError.exit_code
 

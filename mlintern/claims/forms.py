@@ -33,11 +33,6 @@ class BaseClaim(BaseModel):
     """In our words; made from the fields when empty."""
 
     @property
-    def largest(self) -> float:
-        """The largest recorded value that may be in the claim's unit: of percent, what is a share of something."""
-        return 1.0 if self.unit == "percent" else math.inf
-
-    @property
     def selectors(self) -> dict[str, Selector]:
         """The selectors as they stand in the claim, by field; `where` is the last."""
         return {}
@@ -92,6 +87,11 @@ class MeasuredClaim(BaseClaim):
     def scale(self) -> float:
         """What recorded values are multiplied by to be in the claim's unit."""
         return 100.0 if self.unit == "percent" else 1.0
+
+    @property
+    def largest(self) -> float:
+        """The largest recorded value that may be in the claim's unit: of percent, what is a share of something."""
+        return 1.0 if self.unit == "percent" else math.inf
 
     @property
     def selectors(self) -> dict[str, Selector]:
