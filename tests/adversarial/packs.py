@@ -98,6 +98,7 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
+        subprocess.run(["rm", "-rf", self.folder / "runs"], check=False)  # pytest cannot remove folders so deep
 
     def _plant(self) -> None:
         """Keys, targets, and what must still be there afterwards."""
@@ -324,8 +325,15 @@ class Project:
             return []
         if root in (Path("/tmp"), Path("/var/tmp")):
             return [root / name for name in os.listdir(root)]
-        found = [Path(here) / name for here, _, names in os.walk(root) for name in names]
-        return [path for path in found if path.is_file() and not path.is_symlink()]
+        found, left = [], [root]
+        while left:  # os.walk calls itself, and payloads make folders deeper than that goes
+            with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        found.append(Path(entry.path))
+        return found
 
     def _holds(self, path: Path, text: str) -> bool:
         try:
