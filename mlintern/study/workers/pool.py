@@ -303,7 +303,8 @@ class Pool:
 
     def _over(self, job: Running, code: int) -> Event:
         """How a job has ended."""
-        task, event = job.task, job.final
+        task = job.task
+        event: dict[str, Any] | None = job.final
         for folder in job.to_clear:
             with contextlib.suppress(UserError, OSError):  # what cannot go, stays: the failure is told all the same
                 files.keep_only(folder, ())
