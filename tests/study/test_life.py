@@ -56,7 +56,7 @@ def test_a_cell_that_failed_stays_so_whatever_comes_after(tmp_path):
     one.start()
     one.take(TICK)
     one.take(TICK)
-    assert (one.over.kind, one.over.message) == ("failed", "outputs: they break off")  # type: ignore[union-attr]
+    assert (one.over.kind, one.over.message) == ("failed", "outputs: they break off")
 
 
 def test_what_a_training_tells_is_read_back(tmp_path):
