@@ -1,10 +1,15 @@
 """The trusted process starts for every command that trains, so it has nothing that it does not use."""
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from mlintern.core.errors import UserError
 from mlintern.core.roots import ROOT
+from mlintern.study.workers.desk import Desk
 
 FIRST = "mlintern.study.workers.scorer"
 
@@ -35,3 +40,9 @@ def test_it_imports_no_lightning():
                 left += [name] if name.startswith("mlintern.") and file_of(name) else []
     assert {"torch", "mlintern.engine.score"} <= seen
     assert not [name for name in seen if name.split(".")[0] in ("lightning", "torchmetrics", "matplotlib")]
+
+
+def test_a_question_that_nobody_can_answer_ends_it():
+    """As one does for whose answer no memory is left: it must not be waited for."""
+    with Desk(dict(os.environ)) as desk, pytest.raises(UserError, match="has ended .AttributeError"):
+        desk.wait(desk.ask("nothing", {}))

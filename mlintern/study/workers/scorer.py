@@ -342,11 +342,18 @@ def _frames(receiver: Receiver) -> Iterator[Any]:
         yield frame
 
 
+def _end(fault: threading.ExceptHookArgs) -> None:
+    """End with a thread that could not even answer, for want of memory say: whoever asked would wait for ever."""
+    threading.__excepthook__(fault)
+    os._exit(1)
+
+
 def main() -> None:
     """Entry point of `python -m mlintern.study.workers.scorer DESCRIPTOR`, which is that of the socket."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host ends it
+    threading.excepthook = _end
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         Server(channel).serve()
 
