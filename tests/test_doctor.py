@@ -95,7 +95,7 @@ def test_the_sandboxs_layers_are_shown_by_name():
 def test_a_missing_layer_is_named(monkeypatch):
     from mlintern.sandbox import process
 
-    monkeypatch.setattr(process, "_probe", lambda backend: ((), f"{backend}: the kernel has no Landlock"))
+    monkeypatch.setattr(process, "_try_out", lambda backend: ((), f"{backend}: the kernel has no Landlock"))
     row = rows()["sandbox"]
     assert row.state == "note" and "the kernel has no Landlock" in row.text and "came with this release" in row.text
 

@@ -13,8 +13,8 @@ def test_a_word_is_refused(tmp_path, word):
     with Composer(SLUG, tmp_path / "papers") as made:
         with pytest.raises(UserError, match=r"optimizer\.amsgrad=.*: is a text, and every text counts as true; Adam"):
             made.compose([f"+optimizer.amsgrad={word}"])
-        assert made.compose(["+optimizer.amsgrad=false"])[0]["optimizer"]["amsgrad"] is False
-        assert made.compose(["+loss.reduction=sum"])[0]["loss"]["reduction"] == "sum"
+        assert made.compose(["+optimizer.amsgrad=false"])[0].optimizer["amsgrad"] is False
+        assert made.compose(["+loss.reduction=sum"])[0].loss["reduction"] == "sum"
 
 
 def test_in_a_nested_object_too(tmp_path):

@@ -99,4 +99,4 @@ def test_what_a_project_says_of_the_sandbox_is_not_heard(tmp_path, monkeypatch):
     monkeypatch.setattr("mlintern.core.roots.CONF", folder / "conf")
     with Composer(tiny.SLUG) as composer:
         found, _ = composer.compose(["model=net"])
-    assert found["sandbox"] == {"backend": "auto", "network": "none"}
+    assert found.sandbox.plain() == {"backend": "auto", "network": "none"}

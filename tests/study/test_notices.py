@@ -9,6 +9,7 @@ from rich.console import Console
 
 from mlintern.study.run.progress import Progress
 from mlintern.study.workers import jobs, notices
+from tests import configs
 
 
 def broadcast():
@@ -46,7 +47,7 @@ def test_a_job_tells_its_warnings_as_events(monkeypatch):
 
     ear = Ear()
     monkeypatch.setitem(jobs.KINDS, "warns", lambda worker, job: {"loss": float(broadcast())})
-    jobs.serve(ear, {"kind": "warns"})
+    jobs.serve(ear, {"kind": "warns", "config": configs.plain()})
     assert [event["event"] for event in ear.events] == ["warning", "done"]
     assert "\n" not in ear.events[0]["message"]
 
