@@ -6,7 +6,8 @@ import pytest
 
 from mlintern.config.pack_yaml import pack_problems
 from mlintern.core.errors import UserError
-from mlintern.core.targets.check import ENGINE_PREFIXES, check_targets
+from mlintern.core.targets.check import ENGINE_PREFIXES, check_targets, targets_in
+from tests import configs
 
 ROOT = Path(__file__).parents[2]
 
@@ -200,3 +201,10 @@ def test_every_target_of_the_hand_written_configs_resolves() -> None:
 )
 def test_a_pack_may_promise_more_and_never_less(project: Path, default: str, rules: dict[str, int]) -> None:
     assert refused(project, f"defaults:\n  - {default}\n") == rules
+
+
+def test_targets_are_found_at_any_depth_and_nothing_is_passed_over():
+    made = configs.config(metrics={"accuracy": {"_target_": "mlintern.engine.metrics.Accuracy"}})
+    assert {"torch.nn.Identity", "mlintern.engine.metrics.Accuracy"} <= set(targets_in(made.plain()))
+    with pytest.raises(TypeError, match="Config"):
+        list(targets_in(made))

@@ -168,6 +168,11 @@ import pyarrow
 known, read = set(sys.modules), definitions._parsed.cache_info().misses
 assert "mlintern.engine.metrics" in known
 definitions.find("torch.optim.RMSprop", ())
+from mlintern.core import schema
+from mlintern.config import Config
+adapters = schema._adapter.cache_info().misses
+schema._adapter(Config)
+assert schema._adapter.cache_info().misses == adapters, "every child works it out anew"
 pyarrow.table({"loss": numpy.zeros(2)})
 assert (set(sys.modules), definitions._parsed.cache_info().misses) == (known, read), "every child does it anew"
 print(len(os.listdir("/proc/self/task")))

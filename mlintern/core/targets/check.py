@@ -6,6 +6,7 @@ Prefixes alone do not hold: Hydra resolves `mlintern.engine.loop.os.system` by a
 
 import difflib
 import re
+import types
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -99,6 +100,8 @@ def targets_in(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from targets_in(inner)
+    elif not isinstance(value, (str, int, float, bool, bytes, types.NoneType)):
+        raise TypeError(f"{type(value).__name__}: a config that was checked holds plain values")
 
 
 def key_problem(key: object) -> str | None:

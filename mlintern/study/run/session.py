@@ -76,7 +76,7 @@ class Session:
         talk = any(needs_network(cell.config) for cell in cells)
         self.made_from = {self.prepared(c): source_files(c.config, pack.folder, asked.reads) for c in self.cells}
         sources = sorted({path for paths in self.made_from.values() for path in paths})
-        targets = sorted({target for cell in cells for target in targets_in(cell.config)})
+        targets = sorted({target for cell in cells for target in targets_in(cell.config.plain())})
         launch = launcher(pack, asked, folders, self.jobs, console, talk=talk, files=sources, targets=targets)
         self.sandbox = dict(launch.record)
         self.pool = (

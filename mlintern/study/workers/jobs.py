@@ -5,6 +5,7 @@ Everything that takes torch, or code of a pack, happens here, in a process that 
 network (`network`: processes of one cell that talk to each other), and in `kind` which of the functions below does it.
 """
 
+import contextlib
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -59,6 +60,8 @@ def preload() -> None:
     import mlintern.study.workers.pricing  # noqa: F401
 
     uncached.install()
+    with contextlib.suppress(UserError):
+        Config.from_plain({})  # which works out what its groups may hold
     pyarrow.table({"steps": np.zeros(1)})  # which looks for pandas
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     for kind in (torch.optim.SGD, torch.optim.Adam):
